@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Final
 
 import apsw
 
 from appliance.kernel.schema import WrongDatabase, numbered
 
-__all__ = ["APPLICATION_ID", "WrongDatabase", "migrate", "require_safe_sqlite"]
+__all__ = ["APPLICATION_ID", "FLOOR", "WrongDatabase", "counter_floor", "migrate", "require_safe_sqlite"]
 
 APPLICATION_ID = 0x53424F58  # "SBOX": refuses to open another program's database
+FLOOR: Final = "counter_floor"  # key in `meta`: counters in rows (rev, media_rev) continue above this value
 
 
 def require_safe_sqlite(version: str = apsw.sqlite_lib_version()) -> None:
@@ -44,3 +46,9 @@ def migrate(db: apsw.Connection, *folders: Path) -> None:
         db.execute(f"PRAGMA user_version={number}")
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         db.execute("COMMIT")
+
+
+def counter_floor(db: apsw.Connection) -> int:
+    """The value above which counters in rows begin; 0 in a database that was never restored."""
+    value = db.execute("SELECT value FROM meta WHERE key = ?", (FLOOR,)).get
+    return 0 if value is None else int(value)

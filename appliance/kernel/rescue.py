@@ -9,8 +9,7 @@ state folder.
 The new database has a new epoch, so that every reader with an old cursor loads a snapshot of the resources,
 and its journal seq continues beyond every seq of the old one. Counters stored in rows continue above `FLOOR`,
 because their values after the copy was made are unknown: media_rev at the next cut, `rev` of every row at
-once, so that a client with a newer row of the lost time takes the restored one, and cannot change it by an
-ETag of that time.
+once. So a client with a row of the lost time takes the restored one, and an ETag of that time is stale.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ import structlog
 
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.connection import connect
-from appliance.kernel.migrate import APPLICATION_ID, WrongDatabase, migrate
+from appliance.kernel.migrate import APPLICATION_ID, FLOOR, WrongDatabase, counter_floor, migrate
 from appliance.kernel.schema import newest_schema, schema_folders
 from appliance.kernel.tx import Tx
 from appliance.kernel.witness import Witness, log_bytes, note_closed, read_witness, sync_folder
@@ -37,7 +36,6 @@ from appliance.kernel.witness import Witness, log_bytes, note_closed, read_witne
 log = structlog.get_logger("rescue")
 
 RESCUED: Final = "database_restored"  # the event, and the key in `meta`
-FLOOR: Final = "counter_floor"  # key in `meta`: counters in rows (rev, media_rev) continue above this value
 _FLOOR_FROM_US: Final = 1_767_225_600_000_000  # 2026-01-01
 _SKIP: Final = 1_000_000  # seqs that the journal skips: more than any box writes between two snapshots
 _OWN: Final = ("meta", "journal")
@@ -362,17 +360,11 @@ def _drop_orphans(db: apsw.Connection) -> None:
 
 
 def _floor(db: apsw.Connection, replaced: Path, now_us: int) -> int:
-    """Above any value that a counter in a row may have reached since the copy was made: the seconds since
-    2026, because no counter counts faster; if the clock was set back, _SKIP above the earlier floors."""
+    """Above any counter since the copy was made: seconds since 2026 (none counts faster), or _SKIP above the
+    earlier floors if the clock was set back."""
     witness = read_witness(replaced.parent)
     earlier = counter_floor(db), int(fact_of(replaced, FLOOR) or 0), witness.floor if witness else 0
     return max((now_us - _FLOOR_FROM_US) // 1_000_000, max(earlier) + _SKIP)
-
-
-def counter_floor(db: apsw.Connection) -> int:
-    """The value above which counters in rows begin; 0 in a database that was never restored."""
-    value = db.execute("SELECT value FROM meta WHERE key = ?", (FLOOR,)).get
-    return 0 if value is None else int(value)
 
 
 def _raise_revs(db: apsw.Connection, floor: int) -> None:
@@ -391,9 +383,8 @@ def _begin_anew(
         head = max(head, witness.head if witness is not None else 0) + _SKIP
         db.execute("BEGIN IMMEDIATE")
         db.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
-        floor = _floor(db, replaced, now_us)
-        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (FLOOR, str(floor)))
-        _raise_revs(db, floor)
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (FLOOR, str(_floor(db, replaced, now_us))))
+        _raise_revs(db, counter_floor(db))
         db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (RESCUED, json.dumps(asdict(report))))
         db.execute("DELETE FROM journal")
         db.execute("DELETE FROM sqlite_sequence WHERE name = 'journal'")

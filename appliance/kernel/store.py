@@ -27,8 +27,8 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.connection import backup, close, connect, fail, is_full, read
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
-from appliance.kernel.migrate import WrongDatabase, migrate, require_safe_sqlite
-from appliance.kernel.rescue import counter_floor, mark_suspect
+from appliance.kernel.migrate import WrongDatabase, counter_floor, migrate, require_safe_sqlite
+from appliance.kernel.rescue import mark_suspect
 from appliance.kernel.retry import Backoff
 from appliance.kernel.schema import schema_folders
 from appliance.kernel.state_disk import Copy, copy_database, discard_copy, refusal
