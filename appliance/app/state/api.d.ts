@@ -170,12 +170,12 @@ export interface Session {
   channel_ids: (string)[] | null;
   play_count: number;
   clip_count: number;
-  tag_count: number;
   total_duration_seconds: number;
   created_at: string;
   updated_at: string;
   created_by: string;
   rev: number;
+  tag_count: number;
 }
 
 export interface SourceState {

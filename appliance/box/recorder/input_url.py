@@ -13,8 +13,8 @@ SRT ends a connection when the peer ended it, or sent nothing at all for 10 s. `
 stream for N seconds although it is alive. Neither is needed for a camera that lost its power and calls again:
 a new caller with pictures replaces one that has become silent (callers.py).
 
-The passphrase is passed to the receiver by a pipe (`told`), never on a command line. `shown()` never includes
-it.
+The passphrase is passed to the receiver by a pipe (`settings_json`), never on a command line. `shown()` never
+includes it.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ argv = sys.argv[1:]
 argv = children.own_command(argv[0], argv[1:])
 process = children.start(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 if argv[2].endswith("receiver"):
-    settings = SrtSource("listener", "127.0.0.1", 0).told()
+    settings = SrtSource("listener", "127.0.0.1", 0).settings_json()
     process.stdin.write(settings)
     process.stdin.close()
 process.stderr.readline()

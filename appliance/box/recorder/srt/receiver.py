@@ -73,7 +73,7 @@ class ReceiverSettings:
 
 
 def read_settings(text: str) -> ReceiverSettings:
-    """Settings as `SrtSource.told` writes them."""
+    """Settings as `SrtSource.settings_json` writes them."""
     fields: dict[str, Any] = json.loads(text)
     options = Options(fields["latency_ms"], fields["passphrase"], fields["pbkeylen"], fields["streamid"])
     return ReceiverSettings(fields["mode"], fields["host"], fields["port"], options, fields["silence_s"])
