@@ -86,7 +86,7 @@ async def press(target: Target, name: str, session_id: str, seed: int, seconds: 
     try:
         async with attacking(target, name, seed, seconds) as attack, trio.open_nursery() as nursery:
             nursery.start_soon(_newcomers, target, report)
-            while attack.poll() is None:
+            while attack.poll() is None or not report.newcomers_s:  # a slow machine's first one takes longer
                 await trio.sleep(EVERY_S)
                 report.marks_s.append(await marker.mark())
                 report.memory_most_mb = max(report.memory_most_mb or 0, target.memory_mb() or 0) or None
