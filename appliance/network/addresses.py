@@ -1,4 +1,4 @@
-"""Addresses that the box does not connect to when somebody else names them.
+"""Addresses that the box does not connect to when a setting or an API request names them.
 
 Owns: the table, and the ways in which an address can be written. Pure: names are resolved in destinations.py.
 

@@ -1,5 +1,5 @@
-"""Resolving a name that somebody else gave the box, once: the address that was checked is the address that
-is called. A name may resolve to another one a second later (DNS rebinding).
+"""Resolves a host name from a setting or an API request once: the address that was checked is the address
+that is called. A name may resolve to another one a second later (DNS rebinding).
 
 Must not know: protocols, settings. The table of refused addresses is in addresses.py.
 """

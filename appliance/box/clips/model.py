@@ -249,5 +249,5 @@ def _include(*words: str) -> Any:
 
 
 def is_forgotten() -> str:
-    """SQL of a row of `clips`: the box closed it, and nobody has viewed, kept or otherwise used it since."""
+    """SQL condition on `clips`: closed by the box, and not viewed, kept or used by another domain since."""
     return f"(clips.id IN forgotten_clips{''.join(f' AND NOT {use}' for use in domain.clip_uses())})"
