@@ -116,7 +116,7 @@ def in_fork(work: Callable[[], None], cpu_s: float, wall_s: float) -> int:
             resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
             work()
             os._exit(SURVIVED)
-        except BaseException:  # noqa: BLE001
+        except BaseException:  # noqa: BLE001  # any error detects the change
             os._exit(DETECTED)
     _, status = os.waitpid(child, 0)
     try:
