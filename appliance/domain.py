@@ -45,7 +45,7 @@ class ExportFormat:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Rows of one table, shown as resources: in the snapshot, in an export, and checked by fsck.
+    """Rows of one table, shown as resources: in the snapshot, in an export, and compared by fsck.
 
     The table has the columns id and rev; its journal entries have the subject `<kind>:<id>` and hold the
     whole resource under `<kind>`.
@@ -60,6 +60,8 @@ class Resources:
     False: the snapshot has all of them."""
     present: str = "deleted_us IS NULL"
     """SQL condition: neither deleted nor archived."""
+    is_checked: bool = True
+    """fsck compares the rows' revisions with those in the journal."""
     export: ExportFormat = ExportFormat()
 
 

@@ -144,7 +144,7 @@ def _journal(tx: ReadTx) -> JournalFacts:
     assert counts is not None  # an aggregate always has one row
     newest: dict[str, int] = {}
     rows: dict[str, int] = {}
-    for each in resources():
+    for each in filter(lambda each: each.is_checked, resources()):
         kind = each.kind
         entries = tx.all(
             "SELECT subject, json_extract(body, ?) AS rev FROM journal WHERE seq IN"

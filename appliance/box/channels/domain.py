@@ -72,7 +72,15 @@ DOMAIN: Domain[Services] = Domain(
     section_lists={"channels": ChannelSettings},
     contradictions=contradictions,
     resources=[
-        Resources("channel", "channels", "id", _resource, of_session=False, present="archived_us IS NULL")
+        Resources(
+            "channel",
+            "channels",
+            "id",
+            _resource,
+            of_session=False,
+            present="archived_us IS NULL",
+            is_checked=False,
+        )
     ],
     on_footage=_on_footage,
     prepare=_prepare,
