@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 import trio
 
-from appliance.box import domains
+from appliance.box import database_check, domains, safe_mode_parts
 from appliance.box.clips.settings import ClipsSettings
 from appliance.box.domains import Services
 from appliance.box.mediamtx.hook import HookCalls
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
-from appliance.box.wiring import bridges, database_check, media, safe_mode_parts
-from appliance.box.wiring.sources import Sources
+from appliance.box.sources import Sources
+from appliance.box.wiring import bridges, media
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
 from appliance.kernel.clock import BoxClock
