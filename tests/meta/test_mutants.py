@@ -1,4 +1,4 @@
-"""The list of files that scripts/mutants changes: its paths exist, its reasons are of lines that are there."""
+"""The list of files that scripts/mutants changes: its paths exist, its reasons are of existing lines."""
 
 from __future__ import annotations
 
