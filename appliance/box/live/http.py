@@ -15,7 +15,7 @@ from appliance.box.live.border import survive
 from appliance.box.live.client import Client
 from appliance.box.live.commands import CommandHandler
 from appliance.box.live.hub import Hub
-from appliance.box.live.hypercorn_transport import DirectTransport
+from appliance.box.live.hypercorn_transport import HypercornTransport
 from appliance.box.live.protocol import RESTART, CloseCode, Hello, ProtocolError, parse_hello
 from appliance.box.live.transport import Disconnected, PlainTransport
 from appliance.http.api import Receive, Scope, Send
@@ -38,7 +38,7 @@ class Endpoint:
             return
         peer = str((scope.get("client") or ("local", 0))[0])
         device = device_of(header_map(scope), scope["query_string"], peer)
-        transport = (DirectTransport.behind(send) if self.use_direct else None) or PlainTransport(send)
+        transport = (HypercornTransport.behind(send) if self.use_direct else None) or PlainTransport(send)
         client = Client(device, peer, transport, self.hub.journal)
         try:
             trace_id = await survive("connection", device, lambda: self._serve(scope, receive, client))
