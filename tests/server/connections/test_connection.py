@@ -98,7 +98,7 @@ async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
     ],
     ids=["silent", "garbage", "hot", "two", "404", "405", "options", "422", "no upgrade"],
 )
-async def test_a_connection_leaves_no_circles_behind(box: Box, data: bytes) -> None:
+async def test_a_connection_leaves_no_reference_cycles(box: Box, data: bytes) -> None:
     """After a flood of connections their memory is freed at once."""
     async with serving(box.app()) as server:
 
