@@ -23,7 +23,10 @@ import structlog
 import trio
 from cyclopts import Parameter
 
+from appliance.access.model import MINUTES, MINUTES_MAX
+from appliance.access.roles import Role
 from appliance.box.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
+from appliance.http.caller import sanitised
 from appliance.kernel import allocator, interpreter
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.store import StoreBroken
@@ -182,6 +185,35 @@ def export(
     _print(f"{report.clips} clips, {report.size_bytes} bytes in {out}")
     for clip_id, reason in report.left_out:
         _print(f"left out: clip {clip_id}: {reason}")
+    return OK
+
+
+@app.command
+def pair(
+    *,
+    role: Annotated[Role, Parameter(help="what the device may do")],
+    name: Annotated[str | None, Parameter(help="of the device; default: it names itself")] = None,
+    minutes: Annotated[
+        float, Parameter(validator=cyclopts.validators.Number(gt=0, lte=MINUTES_MAX))
+    ] = MINUTES,
+    config: Config = DEFAULT_PATH,
+) -> int:
+    """Print a one-time code that gives a device access; also while the box runs."""
+    from appliance.access.console import leave_code
+    from appliance.access.core import shown_code
+    from appliance.access.terminal import qr_text
+    from appliance.box.demo import page_addresses
+
+    settings = load_settings(config)
+    code = leave_code(settings.storage.state_dir, role, name and sanitised(name), minutes)
+    addresses = page_addresses(settings.server.host, settings.server.port)
+    link = f"{addresses[-1]}/pair?c={code}"
+    _print(qr_text(link))
+    _print(f"code      {shown_code(code)}   for one device with the role {role}, {minutes:g} minutes")
+    _print(f"address   {' or '.join(addresses)}/pair")
+    _print(f"QR        {link}")
+    if settings.access.mode == "open":
+        _print('note      access.mode is "open": everybody may use this box, paired or not')
     return OK
 
 

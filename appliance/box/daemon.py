@@ -43,6 +43,7 @@ from appliance.box.sessions.http import session_routes
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
 from appliance.box.wiring import boards, bridges, database_check, safe_mode_parts
+from appliance.box.wiring.access import Access, access_of
 from appliance.box.wiring.media import PoolJobs
 from appliance.box.wiring.sources import HookCalls, Sources
 from appliance.http.api import Command, Routes
@@ -88,6 +89,7 @@ class Box:
     metrics: Metrics
     threads: trio.CapacityLimiter
     after_cut: bool  # the machine was rebooted: bytes that were not synced may be gone
+    access: Access | None = None
     recordings: RecordingsHandle | None = None
     recorder: RecorderHandle | None = None
     publishers: PublishersHandle | None = None
@@ -119,7 +121,10 @@ async def run_daemon(
             box.board.add("clock", lambda: clock_part(clock.step_us()))
             report = await store.read(database_check.read_report)
             box.board.add("database", lambda: database_check.database_part(report, state_dir))
-            async with bridges.channels_of_the_file(settings, store) as channels:
+            async with (
+                access_of(settings, store, clock) as box.access,
+                bridges.channels_of_the_file(settings, store) as channels,
+            ):
                 box.board.add("settings", lambda: boards.settings_part(channels.applied))
                 await _footage_layer(box, stop, loop, ready)
 
@@ -281,8 +286,8 @@ def _services(box: Box, files: ClipFiles, rules: MarkRules) -> Services:
 
 
 def _live_pictures(box: Box, stop: trio.Event) -> list[Routes]:
-    assert box.recordings is not None
-    video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS), stop)
+    assert box.recordings is not None and box.access is not None
+    video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS), stop, box.access.door)
     boards.add_live_pictures(box.metrics, video.audience)
     return [Routes("live pictures", raw=[video.route()])]
 
@@ -340,23 +345,32 @@ async def _serving_layer(
     commands: list[Command] = [command for routes in groups for command in routes.commands]
     place = box.settings.site
     site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone)
-    assert box.recordings is not None
+    assert box.recordings is not None and box.access is not None
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     local = make_local_app(
         bridges.hook_routes(box.recordings, box.hooks), store=store, clock=clock, site=site, hooks=hooks
     )
     closing = trio.Event()
     async with (
-        running("live", run_live, store=store, site_id=site.id, clock=clock, commands=commands) as live,
+        running(
+            "live",
+            run_live,
+            store=store,
+            site_id=site.id,
+            clock=clock,
+            commands=commands,
+            door=box.access.door,
+        ) as live,
         running(
             "web",
             run_server,
             app=make_app(
-                [*groups, live.routes()],
+                [*groups, live.routes(), box.access.routes],
                 store=store,
                 clock=clock,
                 site=site,
                 hooks=hooks,
+                door=box.access.door,
             ),
             host=server.host,
             port=server.port,

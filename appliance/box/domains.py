@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance.access.roles import Permission
+from appliance.access.schema import ACCESS_SCHEMA
 from appliance.domain import ClipFilter, Domain, Resources, connect
 from appliance.kernel.fields import Section
 from appliance.kernel.schema import use_schemas
@@ -59,7 +61,7 @@ def domains() -> tuple[Domain[Services], ...]:
     records = tuple(import_module(f"appliance.box.{name}.domain").DOMAIN for name in NAMES)
     connect(records)
     own = [Path(__file__).parent / name / "schema" for name in _WITH_TABLES]
-    use_schemas(*own, *(record.schema for record in records if record.schema is not None))
+    use_schemas(ACCESS_SCHEMA, *own, *(record.schema for record in records if record.schema is not None))
     return records
 
 
@@ -115,6 +117,11 @@ def before_start(state_dir: Path) -> None:
     for domain in domains():
         if domain.before_start is not None:
             domain.before_start(state_dir)
+
+
+def access_rows() -> list[Mapping[str, Permission]]:
+    """Who may use their routes and commands."""
+    return [domain.access for domain in domains()]
 
 
 def routes(settings: Any) -> Sequence[Routes]:

@@ -1,0 +1,65 @@
+"""Who sends a request: the types that the server, routes and appliance/access/ share.
+
+Owns: `Grant`, where the ASGI scope holds it, and the interface of a door. Must not know: tokens, roles,
+devices (appliance/access/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.http.api import Routes, Scope
+
+GRANT_KEY = "appliance.grant"  # in the ASGI scope: Grant or None
+
+Close = Callable[[int, str], None]
+"""Ends a WebSocket with this close code and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A paired device. `name` becomes created_by; `device_id` stays the same when it is renamed."""
+
+    device_id: str
+    name: str
+    role: str
+
+
+STRANGER = Grant("", "", "")
+"""Somebody without access, at a route that is open to everybody."""
+
+
+class Door(Protocol):
+    """Decides what a request may do. `rule` names a row of the matrix: "GET /clips", "WS /ws", "DO play_new".
+
+    Grants are None where access is open.
+    """
+
+    def require(self, groups: Sequence[Routes]) -> None:
+        """Raises an error that names every route and command without a row: called at start."""
+        ...
+
+    def admit(self, scope: Scope, headers: Mapping[bytes, bytes], rule: str) -> Grant | None:
+        """Raises Refused: 401 `not_paired`, 403 `not_allowed`."""
+        ...
+
+    def admit_token(self, token: str, rule: str) -> Grant:
+        """The device of a token that came in a message. Raises Refused as `admit`."""
+        ...
+
+    def allow(self, grant: Grant | None, rule: str) -> None:
+        """Check a command of a device that was admitted before. Raises Refused as `admit`."""
+        ...
+
+    def watching(self, grant: Grant | None, close: Close) -> AbstractContextManager[None]:
+        """For the length of the block: `close` is called when the device is revoked or changed."""
+        ...
+
+
+def grant_of(scope: Scope) -> Grant | None:
+    """The device that the door admitted; None where access is open."""
+    grant: Grant | None = scope.get(GRANT_KEY)
+    return grant
