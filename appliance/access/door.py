@@ -41,13 +41,21 @@ class AccessDoor:
         """Raises NoRow."""
         self.matrix.require(groups)
 
+    def roles_of(self, rule: str) -> list[str]:
+        """See http/access.py."""
+        return self.matrix.shown(rule)
+
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes], rule: str) -> Grant | None:
         """See http/access.py."""
         row = self.matrix.row(rule)
-        token = token_of(scope, headers)
-        known = self.registry.by_token(token) if token else None
-        if known is None and not token and row.media:
-            known = self._by_media_key(scope)
+        token = ""
+        header = header_of(scope, headers)
+        known = None if header is None else self.registry.by_header(header)
+        if known is None:
+            token = token_of(scope, headers)
+            known = self.registry.by_token(token, header) if token else None
+            if known is None and not token and row.media:
+                known = self._by_media_key(scope)
         if known is not None:
             known.seen_us = self.clock.now_us()
         if not row.always and self._is_open_for(headers):
@@ -77,9 +85,11 @@ class AccessDoor:
         if not self.is_open:
             _allowed(known, self.matrix.row(rule))
 
-    def watching(self, grant: Grant | None, close: Close) -> AbstractContextManager[None]:
+    def watching(
+        self, grant: Grant | None, close: Close, *, shows_name: bool = True
+    ) -> AbstractContextManager[None]:
         """See http/access.py."""
-        return self.registry.watching(grant, close)
+        return self.registry.watching(grant, close, shows_name=shows_name)
 
     def _is_open_for(self, headers: Mapping[bytes, bytes]) -> bool:
         if self.is_open or not self.on_loopback:
@@ -103,6 +113,12 @@ class AccessDoor:
         if parsed is None or known is None or parsed[3] * S_US <= self.clock.now_us():
             return None
         return known if core.is_signed(known.token_hash, parsed[1], parsed[2]) else None
+
+
+def header_of(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The value of the header that `token_of` takes the token from; None: it looks elsewhere."""
+    sent = headers.get(b"authorization")
+    return headers.get(b"cookie") if sent is None and not scope.get("subprotocols") else sent
 
 
 def token_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:

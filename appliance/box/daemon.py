@@ -34,7 +34,6 @@ from appliance.box.clips.viewing.thumbnails import Pictures
 from appliance.box.domains import Services
 from appliance.box.live.broadcaster import run_live
 from appliance.box.live.pictures.video import READERS, LiveVideo
-from appliance.box.mediamtx.http import Previews
 from appliance.box.mediamtx.publishers import PublishersHandle
 from appliance.box.recorder.embedded import RecorderHandle
 from appliance.box.recordings.actor import RecordingsHandle
@@ -157,7 +156,7 @@ async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Rea
 async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready | None) -> None:
     """Channels, the cutter and its files: they turn footage and marks into clips."""
     settings, store = box.settings, box.store
-    assert box.recordings is not None
+    assert box.recordings is not None and box.access is not None
     footage = box.recordings
     rules = _mark_rules(settings)
     planner = Planner(footage, box.threads)
@@ -206,13 +205,13 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
         ) as cutter,
         domains.running_domains(_services(box, files, rules)),
         running("pictures", pictures.run, hold=box.safe.hold(safe_mode_parts.FILES)),
-        bridges.whep(settings) as whep,
+        bridges.previews(settings, store, box.access.door) as previews,
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
         disk_errors = [cutter.disk_errors, files.disk_errors]
         box.board.add("clip_disks", lambda: boards.clip_disks_part(disk_errors))
         box.board.add("clip_files", lambda: boards.clip_files_part(files.kept))
-        routes += [quality_routes(jobs, delivery), Previews(store, whep).routes(), *_live_pictures(box, stop)]
+        routes += [quality_routes(jobs, delivery), previews.routes(), *_live_pictures(box, stop)]
         await _watching_layer(box, routes, stop, loop, ready)
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.access.roles import Permission
-from appliance.access.schema import ACCESS_SCHEMA
 from appliance.domain import ClipFilter, Domain, Resources, connect
 from appliance.kernel.fields import Section
 from appliance.kernel.schema import use_schemas
@@ -37,6 +36,7 @@ NAMES: Final = (
     "tags",
 )
 
+_ACCESS_SCHEMA: Final = Path(__file__).parents[1] / "access" / "schema"
 _WITH_TABLES: Final = ("sessions", "channels", "recordings", "clips")
 """The domains that stay, in the order in which their tables depend on each other."""
 
@@ -61,7 +61,7 @@ def domains() -> tuple[Domain[Services], ...]:
     records = tuple(import_module(f"appliance.box.{name}.domain").DOMAIN for name in NAMES)
     connect(records)
     own = [Path(__file__).parent / name / "schema" for name in _WITH_TABLES]
-    use_schemas(ACCESS_SCHEMA, *own, *(record.schema for record in records if record.schema is not None))
+    use_schemas(_ACCESS_SCHEMA, *own, *(record.schema for record in records if record.schema is not None))
     return records
 
 

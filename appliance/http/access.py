@@ -42,6 +42,10 @@ class Door(Protocol):
         """Raises an error that names every route and command without a row: called at start."""
         ...
 
+    def roles_of(self, rule: str) -> list[str]:
+        """The roles that may, for people; ["everybody"] where no token is needed."""
+        ...
+
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes], rule: str) -> Grant | None:
         """Raises Refused: 401 `not_paired`, 403 `not_allowed`."""
         ...
@@ -54,8 +58,11 @@ class Door(Protocol):
         """Check a command of a device that was admitted before. Raises Refused as `admit`."""
         ...
 
-    def watching(self, grant: Grant | None, close: Close) -> AbstractContextManager[None]:
-        """For the length of the block: `close` is called when the device is revoked or changed."""
+    def watching(
+        self, grant: Grant | None, close: Close, *, shows_name: bool = True
+    ) -> AbstractContextManager[None]:
+        """For the length of the block: `close` is called, once at most, when the device is revoked or has
+        another role; with `shows_name` when it is renamed too."""
         ...
 
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import trio
 
-from appliance.http.access import GRANT_KEY, Door
+from appliance.http.access import GRANT_KEY, Door, Grant
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
 from appliance.http.limits import ServerLimits
@@ -25,6 +25,7 @@ from appliance.http.problems import method_not_allowed, no_such_path, unexpected
 from appliance.http.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
 from appliance.http.requests import ClientGone, Request, header_map, read_body
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.server.admitted import serve_admitted
 from appliance.server.endpoint import Backend, serve_route
 from appliance.server.gate import Gate
 from appliance.server.mount import set_route
@@ -118,8 +119,11 @@ class Dispatcher:
         method, path = scope["method"], scope["path"]
         raw = self.raw.find(method, path)
         if raw is not None:
-            self._admit(scope, headers, raw[0])
-            await raw[0].handler(scope, receive, out, raw[1])
+            grant = self._admit(scope, headers, raw[0])
+            if grant is None or self.door is None or method not in SAFE_METHODS:
+                await raw[0].handler(scope, receive, out, raw[1])
+            else:
+                await serve_admitted(self.door, grant, raw[0].handler, scope, receive, out, raw[1])
             return
         file = self.files.find(method, path)
         if file is not None:
@@ -139,10 +143,12 @@ class Dispatcher:
         set_route(scope, *match, request)
         await self.fallback(scope, _already_read(receive), out)
 
-    def _admit(self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route) -> None:
+    def _admit(self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route) -> Grant | None:
         """Raises Refused 401 or 403; before a byte of the body is read."""
-        if self.door is not None and not route.admits_itself:
-            scope[GRANT_KEY] = self.door.admit(scope, headers, route.rule)
+        if self.door is None or route.admits_itself:
+            return None
+        grant = scope[GRANT_KEY] = self.door.admit(scope, headers, route.rule)
+        return grant
 
     def _not_served(self, method: str, path: str) -> Reply:
         """OPTIONS, a WebSocket's path without an upgrade, another method's path, or an unknown path."""

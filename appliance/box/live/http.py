@@ -75,7 +75,7 @@ class Endpoint:
         try:
             await client.transport.accept(_subprotocol(scope), client.upcalls())
             hello = parse_hello(scope["query_string"])
-            if client.refused is not None and not await self._authenticate(client, receive):
+            if client.refused is not None and not await self._authenticate(scope, client, receive):
                 return
         except Disconnected:
             return
@@ -113,13 +113,13 @@ class Endpoint:
             return refused
         return None
 
-    async def _authenticate(self, client: Client, receive: Receive) -> bool:
+    async def _authenticate(self, scope: Scope, client: Client, receive: Receive) -> bool:
         """Wait for the first message and take the token in it; False: the client has left or is closed with
-        4501. Nothing is sent before."""
+        4501. Nothing is sent before. A client that has sent a token, which is wrong, is not waited for."""
         assert self.door is not None and client.refused is not None
         self.unknown.append(client)
         try:
-            with trio.move_on_after(AUTH_S):
+            with trio.move_on_after(0 if _has_sent_token(scope) else AUTH_S):
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     return False
@@ -153,6 +153,11 @@ class Endpoint:
                 recovered=recovered,
             )
         )
+
+
+def _has_sent_token(scope: Scope) -> bool:
+    """In its handshake. A cookie does not count: a browser sends one that is out of date, too."""
+    return _subprotocol(scope) is not None or b"authorization" in header_map(scope)
 
 
 def _subprotocol(scope: Scope) -> str | None:

@@ -20,7 +20,9 @@ from appliance.box.clips.records.undo import restore_session_clips
 from appliance.box.clips.viewing.thumbnails import DecodeKey
 from appliance.box.domains import restored
 from appliance.box.mediamtx.hook import parse_hook
+from appliance.box.mediamtx.http import Previews
 from appliance.box.mediamtx.publishers import PublishersHandle, run_publisher_watch
+from appliance.box.mediamtx.sessions import PreviewSessions
 from appliance.box.mediamtx.whep import Whep, open_whep, webrtc_url
 from appliance.box.recorder.embedded import RecorderHandle, run_embedded_recorder
 from appliance.box.recordings.actor import RecordingsHandle, run_recordings
@@ -29,6 +31,7 @@ from appliance.box.recordings.gap_events import journal_gap
 from appliance.box.recordings.model import Fact, FootageChanged
 from appliance.box.settings import Settings
 from appliance.box.wiring.sources import HookCalls
+from appliance.http.access import Door
 from appliance.http.api import Ctx, Routes
 from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
@@ -312,6 +315,18 @@ async def whep(settings: Settings) -> AsyncIterator[Whep | None]:
         return
     async with open_whep(url, mediamtx.read_user, mediamtx.read_password) as client:
         yield client
+
+
+@asynccontextmanager
+async def previews(settings: Settings, store: Store, door: Door) -> AsyncIterator[Previews]:
+    """Their routes, and the end of those whose device loses its access."""
+    async with whep(settings) as client:
+        if client is None:
+            yield Previews(store, None)
+            return
+        sessions = PreviewSessions(client, door)
+        async with running("previews", sessions.run):
+            yield Previews(store, client, sessions)
 
 
 # -- pictures --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -107,12 +107,17 @@ class LiveVideo:
                     return
                 viewer = Viewer.behind(send)
                 viewer.with_idr = b"idr=1" in scope.get("query_string", b"").split(b"&")
-                door = self.door
-                with door.watching(grant_of(scope), viewer.end) if door is not None else nullcontext():
+                with self._while_admitted(scope, viewer):
                     await self._serve(channel_id, viewer, receive)
         finally:
             if not self.audience.count:
                 self.shared.clear()
+
+    def _while_admitted(self, scope: Scope, viewer: Viewer) -> AbstractContextManager[None]:
+        """The viewer is closed when its device is revoked or has another role."""
+        if self.door is None:
+            return nullcontext()
+        return self.door.watching(grant_of(scope), viewer.end, shows_name=False)
 
     async def _serve(self, channel_id: str, viewer: Viewer, receive: Receive) -> None:
         async def watch() -> None:
