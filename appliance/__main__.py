@@ -196,16 +196,26 @@ def pair(
     minutes: Annotated[
         float, Parameter(validator=cyclopts.validators.Number(gt=0, lte=MINUTES_MAX))
     ] = MINUTES,
+    token_file: Annotated[
+        Path | None, Parameter(help="write a token into this new file instead, to be copied to a camera")
+    ] = None,
     config: Config = DEFAULT_PATH,
 ) -> int:
     """Print a one-time code that gives a device access; also while the box runs."""
-    from appliance.access.console import leave_code
+    from appliance.access.console import leave_code, leave_token
     from appliance.access.core import shown_code
     from appliance.access.terminal import qr_text
     from appliance.box.demo import page_addresses
 
     settings = load_settings(config)
-    code = leave_code(settings.storage.state_dir, role, name and sanitised(name), minutes)
+    state_dir, shown_name = settings.storage.state_dir, name and sanitised(name)
+    if token_file is not None:
+        with open(token_file, "x", opener=_private) as opened:
+            opened.write(leave_token(state_dir, role, shown_name) + "\n")
+        _print(f"token     in {token_file}, for one device with the role {role}, until it is revoked")
+        _print("use       Authorization: Bearer TOKEN with every request")
+        return OK
+    code = leave_code(state_dir, role, shown_name, minutes)
     addresses = page_addresses(settings.server.host, settings.server.port)
     link = f"{addresses[-1]}/pair?c={code}"
     _print(qr_text(link))
@@ -215,6 +225,11 @@ def pair(
     if settings.access.mode == "open":
         _print('note      access.mode is "open": everybody may use this box, paired or not')
     return OK
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens for the owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Using a one-time code.
 
-Owns: what a wrong one costs, and taking over codes from the console. A flood of wrong codes touches neither
-the database nor, more than a few times a second, the disk: only a code whose beginning is known is looked up.
+Owns: what a wrong one costs, and taking over codes and devices from the console. A flood of wrong codes
+touches neither the database nor, more than a few times a second, the disk: only a code whose beginning is
+known is looked up.
 A wrong answer waits, growing with each of its address; a right one never does, so nobody is locked out.
 """
 
@@ -15,7 +16,13 @@ import structlog
 import trio
 
 from appliance.access import core, store
-from appliance.access.console import ConsoleCode, remove_codes, waiting_codes
+from appliance.access.console import (
+    ConsoleCode,
+    ConsoleToken,
+    remove_files,
+    waiting_codes,
+    waiting_tokens,
+)
 from appliance.access.registry import Registry
 from appliance.http.limits import network_of
 from appliance.kernel.errors import Unavailable
@@ -56,7 +63,7 @@ class Codes:
         """
         selector = code[: core.SELECTOR_CHARS]
         if selector not in self._registry.selectors:
-            await self._take_over()
+            await self.take_over()
         if selector in self._registry.selectors:
             paired = await self._db.write(lambda tx: store.pair(tx, code, name))
             if paired is not None:
@@ -88,8 +95,9 @@ class Codes:
             self._wrong.popitem(last=False)
         return count
 
-    async def _take_over(self) -> None:
-        """Move the console's codes into the database; several callers share one look."""
+    async def take_over(self) -> None:
+        """Move the console's codes and devices into the database; several callers share one look. Raises
+        Unavailable when the disk is full."""
         if self._state_dir is None:
             return
         asked_s = trio.current_time()
@@ -98,16 +106,24 @@ class Codes:
                 return
             await trio.sleep_until(self._looked_s + LOOK_S)
             self._looked_s = trio.current_time()
-            found = await in_thread(waiting_codes, self._state_dir, limiter=self._limiter)
-            if found:
-                await self._db.write(lambda tx: _store_codes(tx, found))
-                self._registry.selectors.update(each.selector for each in found)
-                await in_thread(
-                    remove_codes, self._state_dir, [each.id for each in found], limiter=self._limiter
-                )
+            found, tokens = await in_thread(_left_by_console, self._state_dir, limiter=self._limiter)
+            if not found and not tokens:
+                return
+            devices = await self._db.write(lambda tx: _store(tx, found, tokens))
+            self._registry.selectors.update(each.selector for each in found)
+            for row in devices:
+                self._registry.put(row)
+                log.info("device_taken_over", device_id=row["id"], role=row["role"])
+            ids = [code.id for code in found] + [token.id for token in tokens]
+            await in_thread(remove_files, self._state_dir, ids, limiter=self._limiter)
 
 
-def _store_codes(tx: Tx, found: Sequence[ConsoleCode]) -> None:
+def _left_by_console(state_dir: Path) -> tuple[list[ConsoleCode], list[ConsoleToken]]:
+    return waiting_codes(state_dir), waiting_tokens(state_dir)
+
+
+def _store(tx: Tx, found: Sequence[ConsoleCode], tokens: Sequence[ConsoleToken]) -> list[Row]:
+    """Store codes that are not over, and devices whose tokens are new; the devices' rows."""
     for code in found:
         if left_us := code.left_us():
             store.add_code(
@@ -120,3 +136,10 @@ def _store_codes(tx: Tx, found: Sequence[ConsoleCode]) -> None:
                 created_by="console",
                 expires_us=tx.now_us + left_us,
             )
+    rows = [
+        store.add_known_device(
+            tx, each.id, role=each.role, name=each.name, token_hash=each.token_hash, created_by="console"
+        )
+        for each in tokens
+    ]
+    return [row for row in rows if row is not None]

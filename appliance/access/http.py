@@ -22,26 +22,27 @@ from appliance.access.model import (
     device_resource,
 )
 from appliance.access.registry import Registry
+from appliance.access.revocations import Revocations
 from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import json_reply, send_reply
 from appliance.http.requests import header_map, parse_body, read_body
 from appliance.kernel.clock import S_US, to_rfc3339
 from appliance.kernel.errors import Refused, invalid
 from appliance.kernel.operation import Answer
-from appliance.kernel.store import Store
 
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
 
 
-def access_routes(registry: Registry, codes: Codes, db: Store) -> Routes:
+def access_routes(registry: Registry, codes: Codes, revocations: Revocations) -> Routes:
     """/pair, /devices, /media-keys."""
-    routes = Routes("access", raw=[_pair_route(registry, codes, db)])
-    _device_routes(routes, registry, codes)
+    routes = Routes("access", raw=[_pair_route(codes)])
+    _code_route(routes, codes)
+    _device_routes(routes, registry, revocations)
     _media_key_route(routes, registry)
     return routes
 
 
-def _pair_route(registry: Registry, codes: Codes, db: Store) -> RawRoute:
+def _pair_route(codes: Codes) -> RawRoute:
     async def pair(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
         headers = header_map(scope)
         body = parse_body(headers, await read_body(headers, receive), PairIn)
@@ -71,7 +72,7 @@ def _pair_route(registry: Registry, codes: Codes, db: Store) -> RawRoute:
     )
 
 
-def _device_routes(routes: Routes, registry: Registry, codes: Codes) -> None:
+def _code_route(routes: Routes, codes: Codes) -> None:
     @routes.post("/devices/codes", body=CodeIn, returns=Code, status=201)
     async def make_code(ctx: Ctx, body: CodeIn) -> Answer:
         """Make a one-time code for another device."""
@@ -80,6 +81,8 @@ def _device_routes(routes: Routes, registry: Registry, codes: Codes) -> None:
         shown = {"code": code, "role": body.role, "name": body.name, "expires_at": to_rfc3339(expires_us)}
         return Answer(201, shown)
 
+
+def _device_routes(routes: Routes, registry: Registry, revocations: Revocations) -> None:
     @routes.get("/devices", returns=Devices)
     async def listing(ctx: Ctx) -> Answer:
         """Every paired device, oldest first."""
@@ -96,13 +99,18 @@ def _device_routes(routes: Routes, registry: Registry, codes: Codes) -> None:
         """Rename it, or give it another role; its WebSockets reconnect."""
         row = await ctx.store.write(lambda tx: store.change_device(tx, ctx.caller, device_id, body))
         registry.put(row)
+        if body.role is not None:
+            revocations.note(device_id, row["role"], row["updated_us"])
+            await revocations.save()
         return Answer(200, _shown(registry, row))
 
     @routes.delete("/devices/{device_id}")
     async def revoke(ctx: Ctx, device_id: str) -> Answer:
-        """Take its access away: its next request is refused, its WebSockets close with 4503."""
+        """Take its access away: its next request is refused, its WebSockets and downloads end."""
         row = await ctx.store.write(lambda tx: store.revoke_device(tx, ctx.caller, device_id))
         registry.revoke(device_id)
+        revocations.note(device_id, None, row["revoked_us"])
+        await revocations.save()
         return Answer(200, device_resource(row))
 
 

@@ -14,13 +14,19 @@ from appliance.kernel.operation import Caller, check_rev
 from appliance.kernel.rows import load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 
-_LIVE = "used_us IS NULL AND expires_us > ? AND tries < ?"
+_EPOCH = "(SELECT value FROM meta WHERE key = 'epoch')"
+_LIVE = f"used_us IS NULL AND expires_us > ? AND tries < ? AND epoch = {_EPOCH}"
 KEEP_CODES_US = DAY_US  # a file that could not be removed stays known for this long
 
 
 def live_devices(tx: ReadTx) -> list[Row]:
     """Devices that are not revoked, oldest first."""
     return tx.all("SELECT * FROM devices WHERE revoked_us IS NULL ORDER BY created_us, id")
+
+
+def all_devices(tx: ReadTx) -> list[Row]:
+    """Every device, revoked ones too."""
+    return tx.all("SELECT * FROM devices ORDER BY created_us, id")
 
 
 def live_selectors(tx: ReadTx) -> set[str]:
@@ -61,7 +67,7 @@ def add_code(
     tx.run("DELETE FROM pairing_codes WHERE expires_us < ?", (tx.now_us - KEEP_CODES_US,))
     tx.run(
         "INSERT OR IGNORE INTO pairing_codes (id, selector, code_hash, role, name, created_us, created_by,"
-        " expires_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        f" expires_us, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, {_EPOCH})",
         (code_id, selector, code_hash, role, name, tx.now_us, created_by, expires_us),
     )
 
@@ -80,20 +86,43 @@ def pair(tx: Tx, code: str, wanted_name: str | None) -> tuple[Row, str] | None:
         return None
     tx.run("UPDATE pairing_codes SET used_us = ? WHERE id = ?", (tx.now_us, match["id"]))
     token = new_token()
-    device_id = new_uuid()
+    row = _add_device(
+        tx,
+        new_uuid(),
+        role=match["role"],
+        name=match["name"] or wanted_name or match["role"],
+        token_hash=secret_hash(token),
+        created_by=match["created_by"],
+    )
+    return row, token
+
+
+def add_known_device(
+    tx: Tx, device_id: str, *, role: str, name: str | None, token_hash: str, created_by: str
+) -> Row | None:
+    """A device whose token was made on the console. None: this id or token was used before, revoked or not;
+    it does not return."""
+    if tx.value("SELECT 1 FROM devices WHERE id = ? OR token_hash = ?", (device_id, token_hash)) is not None:
+        return None
+    return _add_device(
+        tx, device_id, role=role, name=name or role, token_hash=token_hash, created_by=created_by
+    )
+
+
+def _add_device(tx: Tx, device_id: str, *, role: str, name: str, token_hash: str, created_by: str) -> Row:
     tx.create(
         "devices",
         {
             "id": device_id,
-            "name": _free_name(tx, match["name"] or wanted_name or match["role"]),
-            "role": match["role"],
-            "token_hash": secret_hash(token),
+            "name": _free_name(tx, name),
+            "role": role,
+            "token_hash": token_hash,
             "created_us": tx.now_us,
-            "created_by": match["created_by"],
+            "created_by": created_by,
             "updated_us": tx.now_us,
         },
     )
-    return load_device(tx, device_id), token
+    return load_device(tx, device_id)
 
 
 def load_device(tx: ReadTx, device_id: str) -> Row:
@@ -121,11 +150,10 @@ def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch) -> 
 
 
 def revoke_device(tx: Tx, caller: Caller, device_id: str) -> Row:
-    """End its access."""
+    """End its access; the row as it is then."""
     row = load_device(tx, device_id)
     check_rev(caller, "device", row["rev"])
-    tx.update("devices", device_id, {"revoked_us": tx.now_us})
-    return row
+    return tx.updated("devices", row, {"revoked_us": tx.now_us})
 
 
 def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.access import codes
+from appliance.access import codes, revocations
 from tests.access.kit import Side, running_side
 from tests.kit.box import in_the_loop
 
@@ -15,6 +15,7 @@ from tests.kit.box import in_the_loop
 @pytest.fixture
 async def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Side]:
     """Paired, bound to the network."""
-    monkeypatch.setattr(codes, "in_thread", in_the_loop)
+    for module in (codes, revocations):
+        monkeypatch.setattr(module, "in_thread", in_the_loop)
     async with running_side(tmp_path) as made:
         yield made

@@ -31,6 +31,67 @@ async def test_a_wrong_token_is_none(side: Side, value: str) -> None:
     assert (reply.status, reply.json["code"]) == (401, "not_paired")
 
 
+@pytest.mark.parametrize(
+    "token", ["", "x", "sb1_" + "A" * 43, "A" * 15_000, "sb1_%s", "sb1_\x00", "' OR 1=1 --"]
+)
+@pytest.mark.parametrize("way", ["authorization", "cookie"])
+async def test_no_guess_is_a_token(side: Side, token: str, way: str) -> None:
+    """Also after the right one came the same way: what was remembered of it belongs to it alone."""
+    _, coach = await side.paired("coach")
+    right = coach.headers["authorization"].split()[1]
+    written = {"authorization": "Bearer {}", "cookie": "appliance_device={}"}[way]
+    assert (await side.client.post("/plays", headers={way: written.format(right)})).status == 201
+    for wrong in (token, right[:-1], right + "A", right.swapcase(), right[4:]):
+        reply = await side.client.post("/plays", headers={way: written.format(wrong)})
+        assert (reply.status, reply.json["code"]) == (401, "not_paired")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "localhost"},
+        {"host": "127.0.0.1:8080"},
+        {"host": "[::1]:8080"},
+        {"x-forwarded-for": "127.0.0.1"},
+        {"x-real-ip": "127.0.0.1", "host": "localhost"},
+        {"forwarded": "for=127.0.0.1;host=localhost"},
+        {"x-forwarded-host": "localhost", "x-original-url": "/healthz"},
+        {"x-http-method-override": "GET"},
+        {"origin": "http://box.local"},
+        {"x-client": "admin", "x-internal-token": "admin"},
+        {"authorization": "Bearer ", "cookie": "appliance_device="},
+    ],
+    ids=str,
+)
+async def test_what_a_request_says_of_itself_opens_nothing(side: Side, headers: dict[str, str]) -> None:
+    """On the network; the address it came from is no reason either."""
+    for peer in ("127.0.0.1", "::1", "192.0.2.9"):
+        side.client.peer = peer
+        assert (await side.client.post("/plays", headers=headers)).status == 401
+        assert (await side.client.get("/time", headers=headers)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("HEAD", "/time", 401),
+        ("GET", "/%74ime", 401),
+        ("GET", "/time?client=admin", 401),
+        ("GET", "/time/", 404),
+        ("GET", "//time", 404),
+        ("GET", "/healthz/../time", 404),
+        ("POST", "/time", 405),
+        ("OPTIONS", "/plays", 200),
+        ("HEAD", "/clips/1/stream", 401),
+        ("GET", "/channels/cam1/timeline", 404),
+    ],
+)
+async def test_no_way_of_writing_a_path_leads_past_the_door(
+    side: Side, method: str, path: str, status: int
+) -> None:
+    assert (await side.client.request(method, path)).status == status
+
+
 async def test_a_role_that_may_not_is_told_which_may(side: Side) -> None:
     _, capture = await side.paired("capture")
     reply = await capture.post("/plays")
@@ -102,6 +163,10 @@ async def test_a_media_key_opens_media_alone_until_its_token_ends(side: Side) ->
     assert (await side.client.get(f"/clips/1/stream?k={key[:-2]}AA")).status == 401
     assert (await side.client.get("/clips/1/stream?k=")).status == 401
     assert (await side.client.get(f"/events?k={key}")).status == 401
+    assert (await side.client.post(f"/plays?k={key}")).status == 401
+    assert (await side.client.post(f"/media-keys?k={key}")).status == 401, "a key makes no keys"
+    _, capture = await side.paired("capture")
+    assert (await capture.get(f"/clips/1/stream?k={key}")).status == 403, "a key adds nothing to a token"
     side.clock.advance(12 * 3600 + 1)
     assert (await side.client.get(f"/clips/1/stream?k={key}")).status == 401
     key = (await coach.post("/media-keys")).json["key"]
@@ -137,3 +202,11 @@ def test_a_route_without_a_row_keeps_the_box_from_starting() -> None:
 
     with pytest.raises(NoRow, match="DO new_do, GET /new"):
         matrix(ROWS).require([mark_routes(), routes])
+
+
+async def test_the_document_shows_the_matrix(side: Side) -> None:
+    _, coach = await side.paired("coach")
+    paths = (await coach.get("/openapi.json")).json["paths"]
+    assert paths["/plays"]["post"]["x-roles"] == ["operator", "coach", "admin"]
+    assert paths["/healthz"]["get"]["x-roles"] == ["everybody"]
+    assert all("x-roles" in operation for methods in paths.values() for operation in methods.values())

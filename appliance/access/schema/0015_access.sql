@@ -17,6 +17,7 @@ CREATE TABLE pairing_codes (
     id         TEXT PRIMARY KEY,     -- UUIDv7; of a code made on the console, the name of its file
     selector   TEXT NOT NULL,        -- its first three characters, which find it
     code_hash  TEXT NOT NULL,        -- sha256 of the whole code, hex
+    epoch      TEXT NOT NULL,        -- of the database it was made in: a restored copy has no live code
     role       TEXT NOT NULL,
     name       TEXT,                 -- of the device; null: the device names itself
     created_us INTEGER NOT NULL,
