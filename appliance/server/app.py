@@ -42,7 +42,13 @@ def make_app(
     groups = [*routes, box_routes(site), health_routes(hooks), journal_routes(store, hooks.snapshot, site)]
     files = Files(static_dir, DOCS_DIR)
     document = Document(
-        partial(openapi_document, groups, title=f"{site.name}: the stadium box", version=appliance_version())
+        partial(
+            openapi_document,
+            groups,
+            title=f"{site.name}: the stadium box",
+            version=appliance_version(),
+            door=door,
+        )
     )
     groups = [*groups, Routes("documentation", raw=[document.route()])]
     return _assemble(groups, files, store=store, clock=clock, site=site, door=door)
