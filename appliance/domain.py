@@ -1,16 +1,16 @@
 """What a domain gives its composition root, as one record.
 
-A root lists its domains (box/domains.py) and names them nowhere else: settings, routes, snapshot, export,
-fsck and what happens at a delete are put together from these records. A domain is removed by deleting its
-folder, the folder of its tests and its line in that list.
+A root lists its domains (box/domains.py) and names them nowhere else: settings, schema files, routes,
+snapshot, export, fsck and what happens at a delete are put together from these records. A domain that no
+other needs is removed by deleting its folder, the folder of its tests and its line in that list.
 
-What a record adds to SQL deep inside another domain (counters of a session, when a clip is forgotten) is read
-from here: `connect` is called once by the root of the process.
+What a record adds to transactions of another domain (counters of a session, a clip's delete, when a clip is
+forgotten) is read from here: `connect` is called once by the root of the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,17 +27,52 @@ S_contra = TypeVar("S_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Resources:
-    """Rows of one table that belong to sessions: in the snapshot, in an export, and checked by fsck.
+class ExportFormat:
+    """How rows of a table are written into an export; what is not named here is written as it is.
 
-    The table has the columns id, session_id, rev and deleted_us; its journal entries have the subject
-    `<kind>:<id>` and hold the whole resource under `<kind>`.
+    Columns `*_us` are instants and are written as RFC 3339 without the ending; `is_*` are booleans.
+    """
+
+    order: str = ""
+    """Column; then by id. Default: that of the snapshot."""
+    hidden: Sequence[str] = ()
+    json_columns: Sequence[str] = ()
+    booleans: Sequence[str] = ()
+    spans: Mapping[str, str] = field(default_factory=dict)
+    """Columns in microseconds that are written in seconds: their names in the export."""
+    instants: Mapping[str, str] = field(default_factory=dict)
+    """Instants that are written under another name than theirs without `_us`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Rows of one table, shown as resources: in the snapshot, in an export, and compared by fsck.
+
+    The table has the columns id and rev; its journal entries have the subject `<kind>:<id>` and hold the
+    whole resource under `<kind>`.
     """
 
     kind: str
     table: str
     order: str  # column; then by id
     resource: Callable[[ReadTx, Row], dict[str, Any]]
+    of_session: bool = True
+    """The rows have a session_id: the snapshot has those of current sessions, an export those of its session.
+    False: the snapshot has all of them."""
+    present: str = "deleted_us IS NULL"
+    """SQL condition: neither deleted nor archived."""
+    is_checked: bool = True
+    """fsck compares the rows' revisions with those in the journal."""
+    export: ExportFormat = ExportFormat()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCounters:
+    """Figures of a session, computed from the domain's rows: `fields` are (type, default) as of a model,
+    `read` gives the values from the session's id."""
+
+    fields: Mapping[str, Any]
+    read: Callable[[ReadTx, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +93,11 @@ class Domain(Generic[S_contra]):
     """The folder of its schema files."""
     sections: Mapping[str, type[Section]] = field(default_factory=dict)
     """Its part of the settings tree, by the section's name."""
+    section_lists: Mapping[str, type[Section]] = field(default_factory=dict)
+    """Sections of which the settings file may have several ([[name]]): the settings have a tuple of them."""
+    contradictions: Callable[[Any], Iterable[str]] = lambda settings: ()
+    """Its settings that are each valid but contradict each other or others: one line per contradiction, each
+    starting with the dotted path of the key to change."""
     demo: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What `appliance demo` sets in these sections."""
     kept_free_gb: Callable[[Any], Mapping[str, float]] = lambda settings: {}
@@ -71,16 +111,26 @@ class Domain(Generic[S_contra]):
     """SQL conditions on `clips.id`: a person has worked with the clip, so that it is not a forgotten one."""
     clip_words: Callable[[ReadTx, Row], Sequence[str]] | None = None
     """Its words for the file name of a saved clip, from the clip's row."""
-    session_counters: Mapping[str, Callable[[ReadTx, str], int]] = field(default_factory=dict)
-    """Figures that it adds to a session and to the events of its clips, from the session's id."""
+    session_counters: SessionCounters | None = None
+    """Figures that it adds to a session and to the events of its clips."""
+    on_session_complete: Callable[[Tx, Any, str], object] | None = None
+    """Its part of completing a session, in the same transaction: (tx, the root's settings, session id)."""
+    on_session_delete: Callable[[Tx, Any, str], object] | None = None
+    """Its part of deleting a session: (tx, the root's settings, session id)."""
+    on_session_restore: Callable[[Tx, str, int], object] | None = None
+    """Its part of undoing a session's delete, before every domain's `on_restore`."""
     on_clip_delete: Callable[[Tx, str], object] | None = None
     """Its part of deleting a clip, in the same transaction."""
     on_restore: Callable[[Tx, str, int], object] | None = None
-    """Its part of undoing a delete: of this session's rows those deleted at this instant (us)."""
+    """Its part of undoing any delete: of this session's rows those deleted at this instant (us)."""
+    on_footage: Callable[[Tx, str, Any], object] | None = None
+    """What it does when the footage of a channel comes or ends: (tx, channel id, state)."""
     before_start: Callable[[Path], object] | None = None
     """Called with the state folder before the database is opened."""
+    prepare: Callable[[S_contra], AbstractAsyncContextManager[object]] | None = None
+    """Entered before the actors of any domain start: rows that the settings file brings."""
     routes: Callable[[Any], Sequence[Routes]] = lambda settings: ()
-    """Its routes, from the root's settings."""
+    """Its routes, from the root's settings; those that need an actor are added by `run`."""
     access: Mapping[str, Permission] = field(default_factory=dict)
     """Who may use them, by "METHOD /path" and "DO command" (access/roles.py)."""
     run: Callable[[S_contra], AbstractAsyncContextManager[object]] | None = None
@@ -100,15 +150,89 @@ def connected() -> Sequence[Domain[Any]]:
     return _connected[0]
 
 
-def session_counters(tx: ReadTx, session_id: str) -> dict[str, int]:
-    """What the domains add to the counters of a session."""
+# -- what the records give together ----------------------------------------------------------------------
+
+
+def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
+    """Every domain's figures of a session: computed, never stored."""
+    counters: dict[str, Any] = {}
+    for domain in connected():
+        if domain.session_counters is not None:
+            counters.update(domain.session_counters.read(tx, session_id))
+    return counters
+
+
+def counter_fields() -> dict[str, Any]:
+    """The fields of a model that shows them."""
     return {
-        name: count(tx, session_id)
+        name: kind
         for domain in connected()
-        for name, count in domain.session_counters.items()
+        if domain.session_counters is not None
+        for name, kind in domain.session_counters.fields.items()
     }
 
 
 def clip_uses() -> list[str]:
     """The domains' SQL conditions on `clips.id` that show that a person has worked with the clip."""
     return [condition for domain in connected() for condition in domain.clip_uses]
+
+
+def clip_parts() -> dict[str, Callable[[ReadTx, str], Any]]:
+    return {name: part for domain in connected() for name, part in domain.clip_parts.items()}
+
+
+def clip_filters() -> dict[str, ClipFilter]:
+    return {name: clip_filter for domain in connected() for name, clip_filter in domain.clip_filters.items()}
+
+
+def clip_words(tx: ReadTx, clip: Row) -> list[str]:
+    """The domains' words for the file name of a saved clip."""
+    return [
+        word
+        for domain in connected()
+        if domain.clip_words is not None
+        for word in domain.clip_words(tx, clip)
+    ]
+
+
+def session_completed(tx: Tx, settings: Any, session_id: str) -> None:
+    """What every domain does when a session is completed."""
+    for domain in connected():
+        if domain.on_session_complete is not None:
+            domain.on_session_complete(tx, settings, session_id)
+
+
+def session_deleted(tx: Tx, settings: Any, session_id: str) -> None:
+    """What every domain does when a session is deleted."""
+    for domain in connected():
+        if domain.on_session_delete is not None:
+            domain.on_session_delete(tx, settings, session_id)
+
+
+def session_restored(tx: Tx, session_id: str, deleted_us: int) -> None:
+    """What every domain does when the delete of a session at that instant (us) is undone."""
+    for domain in connected():
+        if domain.on_session_restore is not None:
+            domain.on_session_restore(tx, session_id, deleted_us)
+    restored(tx, session_id, deleted_us)
+
+
+def clip_deleted(tx: Tx, clip_id: str) -> None:
+    """What every domain does when a clip is deleted."""
+    for domain in connected():
+        if domain.on_clip_delete is not None:
+            domain.on_clip_delete(tx, clip_id)
+
+
+def restored(tx: Tx, session_id: str, deleted_us: int) -> None:
+    """What every domain does when a delete of that instant (us) is undone."""
+    for domain in connected():
+        if domain.on_restore is not None:
+            domain.on_restore(tx, session_id, deleted_us)
+
+
+def footage_changed(tx: Tx, channel_id: str, footage: Any) -> None:
+    """What every domain does when the footage of a channel comes or ends."""
+    for domain in connected():
+        if domain.on_footage is not None:
+            domain.on_footage(tx, channel_id, footage)

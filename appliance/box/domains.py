@@ -1,58 +1,110 @@
-"""The box's domains that can be removed, a line each, and what the box offers to their actors.
+"""The box's domains, a line each, and what the box offers to their actors.
 
-What a domain is stands in its `domain.py`.
+What a domain is stands in its `domain.py`. The order of the list is that in which their actors start, and in
+which schema files of one number are applied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.access.roles import Permission
-from appliance.domain import ClipFilter, Domain, Resources, connect
+from appliance.domain import Domain, Resources, connect
 from appliance.kernel.fields import Section
 from appliance.kernel.schema import use_schemas
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import trio
+
+    from appliance.access.roles import Permission
+    from appliance.box.channels.monitor import MonitorHandle
+    from appliance.box.clips.cutting.media_jobs import MediaJobs
     from appliance.box.clips.housekeeping.actor import ClipFiles
+    from appliance.box.clips.viewing.thumbnails import DecodeKey
+    from appliance.box.mediamtx.hook import HookCalls
+    from appliance.box.mediamtx.publishers import PublishersHandle
+    from appliance.box.recorder.embedded import RecorderHandle
     from appliance.box.recordings.actor import RecordingsHandle
+    from appliance.box.recordings.following.channel_state import WhyEnded
     from appliance.box.settings import Settings
+    from appliance.http.access import Door
     from appliance.http.api import Routes
+    from appliance.kernel.clock import BoxClock
     from appliance.kernel.safemode import Hold
     from appliance.kernel.store import Store
-    from appliance.kernel.tx import ReadTx, Row, Tx
+    from appliance.kernel.tx import Tx
     from appliance.ops.health import Board
     from appliance.ops.metrics import Metrics
 
 NAMES: Final = (
+    "sessions",
+    "recorder",
+    "mediamtx",
+    "recordings",
+    "channels",
+    "clips",
     "retention",
     "tags",
+    "live",
 )
 
 _ACCESS_SCHEMA: Final = Path(__file__).parents[1] / "access" / "schema"
-_WITH_TABLES: Final = ("sessions", "channels", "recordings", "clips")
-"""The domains that stay, in the order in which their tables depend on each other."""
+REMOVABLE: Final = ("retention", "tags")
+"""Those that no other needs: a box works without them. All others need each other's handles."""
 
 
 @dataclass(frozen=True, slots=True)
+class Holds:
+    """What safe mode holds back: a part begins when its event is set."""
+
+    recordings: Hold
+    old_recordings: Hold
+    cutting: Hold
+    files: Hold
+
+
+@dataclass(slots=True)
 class Services:
-    """Handles of the layers below, and where a domain shows its health and figures."""
+    """What the box offers to its domains, and what they offer to those that start after them.
+
+    The last group is filled by `run` of the domains in their order: a handle is read by later domains, and by
+    the root when all of them run.
+    """
 
     settings: Settings
     store: Store
-    board: Board
+    clock: BoxClock
+    board: Board  # health
     metrics: Metrics
-    recordings: RecordingsHandle
-    clip_files: ClipFiles
-    expire_clip: Callable[[Tx, str, str], bool]
-    hold: Hold
+    threads: trio.CapacityLimiter  # for reads of recordings
+    holds: Holds
+    after_cut: bool  # the machine was rebooted: bytes that were not synced may be gone
+    stop: trio.Event  # set when the box is to end
+    hook_calls: HookCalls
+    door: Door  # who may do what
+    # adapters, set by the root
+    media_jobs: MediaJobs = field(init=False)
+    decode_key: DecodeKey = field(init=False)
+    why_ended: Callable[[RecorderHandle | None, PublishersHandle | None], WhyEnded] = field(init=False)
+    source_down: Callable[[RecorderHandle | None], Callable[[str], bool]] = field(init=False)
+    # handles of the domains
+    recorder: RecorderHandle | None = None  # None: MediaMTX records
+    publishers: PublishersHandle | None = None  # None: MediaMTX is not asked
+    recordings: RecordingsHandle = field(init=False)
+    monitor: MonitorHandle = field(init=False)  # of channels
+    clip_files: ClipFiles = field(init=False)
+    expire_clip: Callable[[Tx, str, str], bool] = field(init=False)
+    routes: list[Routes] = field(default_factory=list)
+    local_routes: list[Routes] = field(default_factory=list)  # of the local listener
+    before_closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Called when the box ends, before the web server closes its sockets."""
 
 
 @cache
@@ -60,14 +112,18 @@ def domains() -> tuple[Domain[Services], ...]:
     """Their records. The daemon's code of a domain is loaded by `routes` and `run`, not by this."""
     records = tuple(import_module(f"appliance.box.{name}.domain").DOMAIN for name in NAMES)
     connect(records)
-    own = [Path(__file__).parent / name / "schema" for name in _WITH_TABLES]
-    use_schemas(_ACCESS_SCHEMA, *own, *(record.schema for record in records if record.schema is not None))
+    use_schemas(_ACCESS_SCHEMA, *(record.schema for record in records if record.schema is not None))
     return records
 
 
 def sections() -> dict[str, type[Section]]:
     """Sections of the settings tree, by name."""
     return {name: section for domain in domains() for name, section in domain.sections.items()}
+
+
+def section_lists() -> dict[str, type[Section]]:
+    """Sections that the file may have several of, by name."""
+    return {name: section for domain in domains() for name, section in domain.section_lists.items()}
 
 
 def demo_sections() -> dict[str, Mapping[str, Any]]:
@@ -84,34 +140,6 @@ def resources() -> list[Resources]:
     return [each for domain in domains() for each in domain.resources]
 
 
-def clip_parts() -> dict[str, Callable[[ReadTx, str], Any]]:
-    return {name: part for domain in domains() for name, part in domain.clip_parts.items()}
-
-
-def clip_filters() -> dict[str, ClipFilter]:
-    return {name: clip_filter for domain in domains() for name, clip_filter in domain.clip_filters.items()}
-
-
-def clip_words(tx: ReadTx, clip: Row) -> list[str]:
-    """The domains' words for the file name of a saved clip."""
-    found = [domain.clip_words(tx, clip) for domain in domains() if domain.clip_words is not None]
-    return [word for words in found for word in words]
-
-
-def clip_deleted(tx: Tx, clip_id: str) -> None:
-    """What every domain does when a clip is deleted."""
-    for domain in domains():
-        if domain.on_clip_delete is not None:
-            domain.on_clip_delete(tx, clip_id)
-
-
-def restored(tx: Tx, session_id: str, deleted_us: int) -> None:
-    """What every domain does when a delete of that instant (us) is undone."""
-    for domain in domains():
-        if domain.on_restore is not None:
-            domain.on_restore(tx, session_id, deleted_us)
-
-
 def before_start(state_dir: Path) -> None:
     """What must be done before the database is opened."""
     for domain in domains():
@@ -125,15 +153,19 @@ def access_rows() -> list[Mapping[str, Permission]]:
 
 
 def routes(settings: Any) -> Sequence[Routes]:
+    """Routes that need no actor."""
     return [each for domain in domains() for each in domain.routes(settings)]
 
 
 @asynccontextmanager
-async def running_domains(services: Services) -> AsyncIterator[None]:
-    """Their actors, in the order of the list; the last one ends first."""
+async def running_domains(box: Services) -> AsyncIterator[None]:
+    """Everything that was prepared, and their actors in the order of the list; the last one ends first."""
     async with AsyncExitStack() as stack:
         for domain in domains():
-            layer: AbstractAsyncContextManager[object] | None = domain.run and domain.run(services)
-            if layer is not None:
-                await stack.enter_async_context(layer)
+            if domain.prepare is not None:
+                await stack.enter_async_context(domain.prepare(box))
+        box.routes += routes(box.settings)
+        for domain in domains():
+            if domain.run is not None:
+                await stack.enter_async_context(domain.run(box))
         yield

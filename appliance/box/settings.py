@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from appliance.box.channels.settings import ChannelSettings, HeartbeatSettings
-from appliance.box.clips.settings import ClipsSettings
 from appliance.box.contradictions import contradictions
-from appliance.box.domains import sections
-from appliance.box.mediamtx.settings import MediamtxSettings
-from appliance.box.recorder.settings import RecorderSettings
+from appliance.box.domains import section_lists, sections
 from appliance.kernel.fields import Section, Zone
+
+if TYPE_CHECKING:
+    from appliance.box.channels.settings import ChannelSettings
+    from appliance.box.mediamtx.settings import MediamtxSettings
+    from appliance.box.recorder.settings import RecorderSettings
 
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?\.?|[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*")
 
@@ -111,11 +112,6 @@ class _BoxSettings(BaseSettings):
     site: SiteSettings = SiteSettings()
     server: ServerSettings = ServerSettings()
     storage: StorageSettings = StorageSettings()
-    recorder: RecorderSettings = RecorderSettings()
-    mediamtx: MediamtxSettings = MediamtxSettings()
-    channels: tuple[ChannelSettings, ...] = ()
-    heartbeat: HeartbeatSettings = HeartbeatSettings()
-    clips: ClipsSettings = ClipsSettings()
     access: AccessSettings = AccessSettings()
 
     def section(self, kind: type[SectionT]) -> SectionT:
@@ -147,7 +143,11 @@ class _BoxSettings(BaseSettings):
 if TYPE_CHECKING:
 
     class Settings(_BoxSettings):
-        """All sections, frozen. Those of removable domains are read by `section`."""
+        """All sections, frozen. A domain reads its own by `section`; these are read by others too."""
+
+        recorder: RecorderSettings = RecorderSettings()
+        mediamtx: MediamtxSettings = MediamtxSettings()
+        channels: tuple[ChannelSettings, ...] = ()
 
 else:
     Settings = create_model(
@@ -155,6 +155,7 @@ else:
         __base__=_BoxSettings,
         __module__=__name__,
         **{name: (section, section()) for name, section in sections().items()},
+        **{name: (tuple[section, ...], ()) for name, section in section_lists().items()},
     )
 
 

@@ -6,7 +6,7 @@ Owns: the types of a route and of a request's context. Must not know: Quart, soc
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -117,6 +117,25 @@ class RawRoute:
         object.__setattr__(self, "rule", f"{self.method} {self.path}")
 
 
+UUID_SCHEMA: Mapping[str, Any] = {"type": "string", "format": "uuid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The resources under `/<name>`, for the links of the OpenAPI document.
+
+    `parameter`: the path parameter that holds a resource's id. `commands`: `POST /<name>/{id}/<command>`
+    answers with the resource. `made_from`: what a body of `POST /<name>` takes from an answer of another
+    collection: collection -> field -> place in the answer, such as "#/id".
+    """
+
+    name: str
+    parameter: str
+    id_schema: Mapping[str, Any] = field(default_factory=lambda: UUID_SCHEMA)
+    commands: tuple[str, ...] = ()
+    made_from: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Routes:
     """A domain's routes and /ws commands, filled by decorators."""
@@ -125,6 +144,9 @@ class Routes:
     routes: list[Route] = field(default_factory=list)
     raw: list[RawRoute] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    collection: Collection | None = None
+    path_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """JSON schemas of path parameters that are no id of a collection."""
 
     def add(self, method: str, path: str, **options: Any) -> Callable[[H], H]:
         def keep(handler: H) -> H:

@@ -7,7 +7,8 @@ not know: what an entry means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import trio
@@ -75,6 +76,26 @@ class Follower:
 def follow(journal: Journal, cursor: int | None = None) -> Follower:
     """A follower of every entry past `cursor`; None: past what is committed now."""
     return Follower(journal, journal.head if cursor is None else cursor)
+
+
+@asynccontextmanager
+async def calling_on_entries(
+    journal: Journal, prefix: str, look: Callable[[], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Call `look` now and whenever an entry whose type starts with `prefix` was committed, to the end of the
+    block."""
+    follower = follow(journal)
+
+    async def look_again() -> None:
+        while True:
+            await follower.wait_for(lambda entry: entry.type.startswith(prefix))
+            await look()
+
+    await look()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look_again, name=f"following {prefix}*")
+        yield
+        nursery.cancel_scope.cancel()
 
 
 # -- durable cursors ----------------------------------------------------------------------------------------

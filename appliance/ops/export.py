@@ -15,6 +15,7 @@ from typing import Any
 
 from appliance.box.domains import resources
 from appliance.box.settings import Settings
+from appliance.domain import ExportFormat
 from appliance.kernel import json
 from appliance.kernel.clock import BoxClock, to_rfc3339
 from appliance.kernel.store import open_store
@@ -23,10 +24,6 @@ from appliance.kernel.tx import ReadTx, Row
 
 SCHEMA_VERSION = 1
 CHUNK_BYTES = 8 * 2**20
-
-_TABLES = (("plays", "number"), ("clips", "start_us"))
-_NOT_SHOWN = ("request_hash", "deleted_us", "all_channels")
-_JSON_TEXT = ("coverage", "players", "labels")
 
 
 class ExportError(Exception):
@@ -57,23 +54,28 @@ async def export_session(settings: Settings, session_id: str, out: Path) -> Expo
 
 def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str, Row]] | None:
     """The manifest, and the plan that each of its clips plays, by clip id. None: no such session."""
+    format_of = {each.table: each.export for each in resources()}
     session = tx.one("SELECT * FROM sessions WHERE id = ? AND deleted_us IS NULL", (session_id,))
     if session is None:
         return None
     rows = {
-        table: tx.all(
-            f"SELECT * FROM {table} WHERE session_id = ? AND deleted_us IS NULL ORDER BY {key}, id",
+        each.table: tx.all(
+            f"SELECT * FROM {each.table} WHERE session_id = ? AND {each.present}"
+            f" ORDER BY {each.export.order or each.order}, id",
             (session_id,),
         )
-        for table, key in (*_TABLES, *((each.table, each.order) for each in resources()))
+        for each in resources()
+        if each.of_session
     }
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "exported_at": to_rfc3339(tx.now_us),
         "as_of_seq": tx.head(),
         "epoch": tx.value("SELECT value FROM meta WHERE key = 'epoch'"),
-        "session": _shown(session),
-        **{table: [_shown(row) for row in table_rows] for table, table_rows in rows.items()},
+        "session": _shown(session, format_of["sessions"]),
+        **{
+            table: [_shown(row, format_of[table]) for row in table_rows] for table, table_rows in rows.items()
+        },
     }
     plans = tx.all(
         "SELECT plans.* FROM plans JOIN clips ON clips.id = clip_id AND plans.media_rev = ready_media_rev"
@@ -83,33 +85,27 @@ def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str,
     return manifest, {plan["clip_id"]: plan for plan in plans}
 
 
-def _shown(row: Row) -> dict[str, Any]:
+def _shown(row: Row, written: ExportFormat) -> dict[str, Any]:
     """The row as in the API: `*_us` instants as RFC 3339, durations in seconds."""
+    instants = {**_INSTANTS, **written.instants}
     shown: dict[str, Any] = {}
     for name, value in row.items():
-        if name in _NOT_SHOWN:
+        if name in written.hidden or name == "deleted_us":
             continue
-        if name in _JSON_TEXT:
+        if name in written.json_columns:
             shown[name] = None if value is None else json.decode(value.encode())
-        elif name in _SPANS:
-            shown[_SPANS[name]] = None if value is None else value / 1e6
+        elif name in written.spans:
+            shown[written.spans[name]] = None if value is None else value / 1e6
         elif name.endswith("_us"):
-            shown[_INSTANTS.get(name, name[:-3])] = None if value is None else to_rfc3339(value)
-        elif name.startswith("is_") or name == "auto_closed":
+            shown[instants.get(name, name[:-3])] = None if value is None else to_rfc3339(value)
+        elif name.startswith("is_") or name in written.booleans:
             shown[name] = bool(value)
         else:
             shown[name] = value
     return shown
 
 
-_SPANS = {"duration_us": "duration", "preroll_us": "preroll_s", "ready_after_us": "ready_after_s"}
-_INSTANTS = {
-    "start_us": "start_time",
-    "cue_us": "cue_time",
-    "created_us": "created_at",
-    "updated_us": "updated_at",
-    "out_received_us": "out_received_at",
-}
+_INSTANTS = {"created_us": "created_at", "updated_us": "updated_at"}
 
 
 def write_session(

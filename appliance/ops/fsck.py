@@ -36,8 +36,6 @@ from appliance.ops.lock import StateBusy, hold_state
 
 SETTLE_S = 1.0  # seconds between two checks of a running box: what both report is not a passing state
 
-_KINDS = (("session", "sessions"), ("play", "plays"), ("clip", "clips"))
-
 
 class NoDatabase(OSError):
     """There is nothing to check."""
@@ -146,7 +144,8 @@ def _journal(tx: ReadTx) -> JournalFacts:
     assert counts is not None  # an aggregate always has one row
     newest: dict[str, int] = {}
     rows: dict[str, int] = {}
-    for kind, table in (*_KINDS, *((each.kind, each.table) for each in resources())):
+    for each in filter(lambda each: each.is_checked, resources()):
+        kind = each.kind
         entries = tx.all(
             "SELECT subject, json_extract(body, ?) AS rev FROM journal WHERE seq IN"
             " (SELECT max(seq) FROM journal WHERE subject LIKE ? AND json_type(body, ?) = 'object'"
@@ -154,7 +153,7 @@ def _journal(tx: ReadTx) -> JournalFacts:
             (f"$.{kind}.rev", f"{kind}:%", f"$.{kind}"),
         )
         newest.update({row["subject"]: row["rev"] for row in entries if row["rev"] is not None})
-        live = tx.all(f"SELECT id, rev FROM {table} WHERE deleted_us IS NULL")
+        live = tx.all(f"SELECT id, rev FROM {each.table} WHERE {each.present}")
         rows.update({f"{kind}:{row['id']}": row["rev"] for row in live})
     return JournalFacts(tx.head(), counts["a"], counts["b"], counts["n"], newest, rows)
 

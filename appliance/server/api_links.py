@@ -1,59 +1,53 @@
 """Links of the OpenAPI document: which requests can follow from an answer.
 
 Owns: the rule that an answer's `id` is the next request's `{session_id}`, `{play_id}` ... Tools that walk an
-API by its links get from a new session to its clips without knowledge of football.
+API by its links get from a new session to its clips without knowledge of football. Must not know the
+collections: the domains' routes name them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from appliance.http.api import Collection
+
 Json = dict[str, Any]
-
-COLLECTIONS = {
-    "sessions": "session_id",
-    "plays": "play_id",
-    "clips": "clip_id",
-    "tags": "tag_id",
-    "channels": "channel_id",
-}
-_FIELDS = {  # fields of an answer of the collection -> the body fields of POST requests that they fill
-    "sessions": {"/plays": {"session_id": "#/id"}, "/clips": {"session_id": "#/id"}},
-    "plays": {"/tags": {"clip_id": "#/clip_ids/0"}},
-    "clips": {"/tags": {"clip_id": "#/id"}},
-}
+Collections = Mapping[str, Collection]  # by name
 
 
-def add_links(paths: Json) -> None:
+def add_links(paths: Json, collections: Collections) -> None:
     """Add `links` to every success with one resource, and to the first item of a list."""
     for path, methods in paths.items():
-        collection = _collection(path)
+        collection = _collection(path, collections)
         for method, operation in methods.items():
             if collection is None or method == "delete":
                 continue
-            is_list = method == "get" and path == f"/{collection}"
+            is_list = method == "get" and path == f"/{collection.name}"
             for status, response in operation["responses"].items():
                 if status in ("200", "201") and "application/json" in response.get("content", {}):
-                    response["links"] = dict(_links(paths, collection, "#/items/0" if is_list else "#"))
+                    at = "#/items/0" if is_list else "#"
+                    response["links"] = dict(_links(paths, collection, collections, at))
 
 
-def _collection(path: str) -> str | None:
+def _collection(path: str, collections: Collections) -> Collection | None:
     """The collection of a path's answer: /sessions/{session_id}/start answers with a session, .../clips does
     not."""
     first, *rest = path.strip("/").split("/")
-    parameter = COLLECTIONS.get(first)
-    if parameter is None or (rest and rest[0] != f"{{{parameter}}}"):
+    collection = collections.get(first)
+    if collection is None or (rest and rest[0] != f"{{{collection.parameter}}}"):
         return None
-    verbs = ("start", "pause", "resume", "complete", "reopen", "restore", "end", "cue", "favorite", "retry")
-    return first if len(rest) < 2 or rest[1] in (*verbs, "activate", "deactivate", "error") else None
+    return collection if len(rest) < 2 or rest[1] in collection.commands else None
 
 
-def _links(paths: Json, collection: str, at: str) -> Iterator[tuple[str, Json]]:
-    parameter = COLLECTIONS[collection]
+def _links(
+    paths: Json, collection: Collection, collections: Collections, at: str
+) -> Iterator[tuple[str, Json]]:
+    parameter = collection.parameter
+    fields_of = {f"/{each.name}": each.made_from.get(collection.name) for each in collections.values()}
     for path, methods in paths.items():
-        fields = _FIELDS.get(collection, {}).get(path)
+        fields = fields_of.get(path)
         for method, operation in methods.items():
             name = operation["operationId"]
             if re.findall(r"\{(\w+)\}", path) == [parameter] and "101" not in operation["responses"]:

@@ -105,15 +105,6 @@ _ALWAYS = {
     503,
 }  # of any request: framing, access, another site's page, a host name, a query, a full server
 _BYTES = "^(image|video|audio)/"
-_ID = {"type": "string", "format": "uuid"}
-_PATH_SCHEMAS: Json = {
-    "session_id": _ID,
-    "play_id": _ID,
-    "clip_id": _ID,
-    "tag_id": _ID,
-    "channel_id": {"type": "string", "pattern": "^[a-z0-9_-]{1,32}$"},
-    "media_rev": {"type": "string", "pattern": "^[0-9]{1,9}$"},
-}
 
 
 @dataclass(slots=True)
@@ -154,7 +145,7 @@ def openapi_document(groups: Sequence[Routes], *, title: str, version: str, door
                 known[method] = _raw_operation(raw, group.tag, schemas)
                 if raw.method != "WS" and raw.path in sockets:
                     known[method]["responses"]["101"] = _SOCKET
-    add_links(paths)
+    add_links(paths, {group.collection.name: group.collection for group in groups if group.collection})
     if door is not None:
         _add_roles(paths, groups, door)
     return {
@@ -187,8 +178,13 @@ class _Schemas:
     """Every model of every route, each with one name."""
 
     def __init__(self, groups: Iterable[Routes]) -> None:
+        self.of_path: Json = {}
+        """Of path parameters, by name."""
         wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
         for group in groups:
+            self.of_path.update(group.path_schemas)
+            if group.collection is not None:
+                self.of_path[group.collection.parameter] = group.collection.id_schema
             for route in group.routes:
                 for model, mode in (
                     (route.body, "validation"),
@@ -224,7 +220,7 @@ def _operation(route: Route, tag: str, schemas: _Schemas) -> Json:
         "operationId": _operation_id(route.method, route.path),
         "summary": route.summary,
         "tags": [tag],
-        "parameters": [*_path_parameters(route.path), *_query_parameters(route.query, schemas)],
+        "parameters": [*_path_parameters(route.path, schemas), *_query_parameters(route.query, schemas)],
         "responses": {
             **_problems(route),
             **{str(status): _success(route, schemas) for status in _successes(route)},
@@ -246,7 +242,7 @@ def _raw_operation(raw: RawRoute, tag: str, schemas: _Schemas) -> Json:
         "operationId": _operation_id(raw.method, raw.path),
         "summary": raw.summary,
         "tags": [tag],
-        "parameters": [*_path_parameters(raw.path), *_query_parameters(raw.query, schemas)],
+        "parameters": [*_path_parameters(raw.path, schemas), *_query_parameters(raw.query, schemas)],
         "responses": {
             **_raw_success(raw, schemas),
             **_references(_raw_problems(raw)),
@@ -349,13 +345,13 @@ def _problem(words: str) -> Json:
     }
 
 
-def _path_parameters(path: str) -> list[Json]:
+def _path_parameters(path: str, schemas: _Schemas) -> list[Json]:
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "schema": _PATH_SCHEMAS.get(name, {"type": "string", "pattern": "^[^/]+$"}),
+            "schema": schemas.of_path.get(name, {"type": "string", "pattern": "^[^/]+$"}),
         }
         for name in re.findall(r"\{(\w+)\}", path)
     ]

@@ -10,11 +10,11 @@ from random import Random
 import pytest
 import trio
 
+from appliance.box.channels.configured import channels_of_the_file
+from appliance.box.channels.health import settings_part
 from appliance.box.clips.cutting.cutter import run_cutter
 from appliance.box.clips.records.cut_states import claim, waiting_jobs
 from appliance.box.settings import check_settings
-from appliance.box.wiring.boards import settings_part
-from appliance.box.wiring.bridges import channels_of_the_file
 from appliance.kernel.actor import running
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.retry import Backoff
@@ -140,7 +140,7 @@ async def test_channels_of_the_file_are_applied_when_there_is_room(tmp_path: Pat
         with full(store):
             await fill(store)
             settings = check_settings({"channels": [{"id": "cam1", "name": "End zone"}, {"id": "cam2"}]})
-            async with channels_of_the_file(settings, store) as channels:
+            async with channels_of_the_file(store, settings.channels) as channels:
                 assert settings_part(channels.applied).status == "bad"
                 names = await store.read(
                     lambda tx: [row["name"] for row in tx.all("SELECT name FROM channels")]

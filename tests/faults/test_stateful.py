@@ -39,7 +39,7 @@ from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session, delete_session, move_session, restore_session
 from appliance.box.tags.model import TagIn, TagPatch
 from appliance.box.tags.store import change_tag, create_tag, delete_tag
-from appliance.box.wiring.bridges import restore_marks
+from appliance.domain import session_restored
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller
@@ -154,7 +154,7 @@ class GameMachine(RuleBasedStateMachine):
         if answer is None:
             return
         if undo:
-            restored = self.do(lambda tx: restore_session(tx, session_id, restore_marks))
+            restored = self.do(lambda tx: restore_session(tx, session_id, session_restored))
             assert restored is not None
             return
         del self.model.sessions[session_id]

@@ -11,9 +11,10 @@ import trio
 
 from appliance.box.clips.records.marks import MarkRules
 from appliance.box.clips.settings import ClipsSettings
-from appliance.box.domains import clip_filters, clip_parts, domains
+from appliance.box.domains import domains
 from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session
+from appliance.domain import clip_filters, clip_parts
 from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store, open_store

@@ -31,7 +31,7 @@ def added(rate: int, *parts: tuple[VideoStretch, int, list[int]]) -> Any:
     for each, tfdt, lasts in parts:
         sizes = array("I", [10] * len(lasts))
         run = TrackRun(2, tfdt, array("I", lasts), sizes, None, None, 100)
-        packets = tested._Packets(0, 0, track, (rate, "mp4a", b""), run, 0, 0)
+        packets = tested._Packets(0, 0, track, (rate, "mp4a", b""), run, 0, 0, sum(lasts))
         tested._add_stretch(made, each, [packets], VIDEO)
     return made
 

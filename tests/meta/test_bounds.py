@@ -25,7 +25,6 @@ def inputs() -> list[type[Input]]:
             "events",
             "paging",
             "requests",
-            "bridges",
         ):
             importlib.import_module(module.name)
     results: dict[str, type[Input]] = {}

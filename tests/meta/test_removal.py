@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.domains import NAMES
+from appliance.box.domains import REMOVABLE
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 120
@@ -61,7 +61,7 @@ def link_without(name: str, folder: Path) -> None:
     (box / "domains.py").write_text(text.replace(f'    "{name}",\n', ""))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", REMOVABLE)
 def test_the_box_starts_without_a_domain(name: str, tmp_path: Path) -> None:
     link_without(name, tmp_path)
     state, file = tmp_path / "state", tmp_path / "box.toml"
@@ -80,7 +80,7 @@ def test_the_box_starts_without_a_domain(name: str, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[0] == "ok" and "[1, true]" in done.stdout
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", REMOVABLE)
 def test_nothing_imports_a_removable_domain(name: str) -> None:
     own = ROOT / "appliance/box" / name
     naming = [

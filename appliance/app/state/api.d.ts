@@ -168,13 +168,13 @@ export interface Session {
   actual_start: string | null;
   actual_end: string | null;
   channel_ids: (string)[] | null;
-  play_count: number;
-  clip_count: number;
-  total_duration_seconds: number;
   created_at: string;
   updated_at: string;
   created_by: string;
   rev: number;
+  play_count: number;
+  clip_count: number;
+  total_duration_seconds: number;
   tag_count: number;
 }
 

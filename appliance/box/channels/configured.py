@@ -10,14 +10,23 @@ deleted. Ids are never lost. An archived id is not used again: its old clips bel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+import structlog
+import trio
 
 from appliance.box.channels.machine import ChannelState
 from appliance.box.channels.settings import ChannelSettings
 from appliance.box.channels.store import insert_channel, journal_channel
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
+
+log = structlog.get_logger("channels")
 
 
 @dataclass(slots=True)
@@ -96,3 +105,32 @@ def _changes(channel: ChannelSettings, row: Row) -> dict[str, Any]:
     if row["file_liveness"] != channel.lives_by:
         wanted["liveness"] = channel.lives_by
     return {column: value for column, value in wanted.items() if row[column] != value}
+
+
+@dataclass(slots=True)
+class FileChannels:
+    """`applied` None: the database could not be written yet, its channels are those of the last start."""
+
+    applied: Applied | None = None
+
+
+@asynccontextmanager
+async def channels_of_the_file(
+    store: Store, channels: Sequence[ChannelSettings], *, footage_from_outside: bool = False
+) -> AsyncIterator[FileChannels]:
+    """Apply the settings file's channels to the database; on a full disk, as soon as there is space."""
+    apply = partial(apply_config, channels=channels, footage_from_outside=footage_from_outside)
+    of_file = FileChannels()
+    try:
+        of_file.applied = await store.write(apply)
+    except Unavailable as error:
+        log.error("settings_not_applied", reason=error.detail, hint="free space on the state disk")
+
+    async def later() -> None:
+        of_file.applied = await store.write_retrying(apply)
+
+    async with trio.open_nursery() as nursery:
+        if of_file.applied is None:
+            nursery.start_soon(later, name="channels of the file")
+        yield of_file
+        nursery.cancel_scope.cancel()

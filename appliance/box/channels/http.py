@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -21,12 +21,19 @@ from appliance.box.channels.model import (
     Heartbeat,
 )
 from appliance.box.channels.monitor import MonitorHandle
-from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
+from appliance.http.api import Collection, Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.kernel import json
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.errors import FieldError, Refused, invalid
 from appliance.kernel.operation import Answer
 from appliance.network.addresses import Network
+
+_CHANNELS: Final = Collection(
+    "channels",
+    "channel_id",
+    {"type": "string", "pattern": "^[a-z0-9_-]{1,32}$"},
+    commands=("activate", "deactivate", "error"),
+)
 
 
 def channel_routes(monitor: MonitorHandle, clock: Clock, networks: Sequence[Network] = ()) -> Routes:
@@ -34,7 +41,7 @@ def channel_routes(monitor: MonitorHandle, clock: Clock, networks: Sequence[Netw
 
     `networks`: where a camera may be called although it is refused otherwise (network/addresses.py).
     """
-    routes = Routes("channels")
+    routes = Routes("channels", collection=_CHANNELS)
     _resource_routes(routes, monitor, networks)
     _command_routes(routes, monitor)
     routes.raw.append(_heartbeat_route(monitor, clock))

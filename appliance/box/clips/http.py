@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from appliance.box.clips.cutting.cutter import CutterHandle
 from appliance.box.clips.model import (
@@ -21,13 +21,24 @@ from appliance.box.clips.model import (
 )
 from appliance.box.clips.records import marks, plays, queries, undo
 from appliance.box.clips.records.marks import MarkRules
-from appliance.http.api import Ctx, Routes
+from appliance.http.api import Collection, Ctx, Routes
 from appliance.kernel.operation import Answer
+
+_OF_A_SESSION: Final = {"sessions": {"session_id": "#/id"}}
+_CLIPS: Final = Collection(
+    "clips", "clip_id", commands=("end", "restore", "favorite", "retry"), made_from=_OF_A_SESSION
+)
+_PLAYS: Final = Collection(
+    "plays",
+    "play_id",
+    commands=("end", "cue", "reopen", "restore", "favorite"),
+    made_from=_OF_A_SESSION,
+)
 
 
 def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     """Routes of /clips, and the /ws commands clip_new and clip_end."""
-    routes = Routes("clips")
+    routes = Routes("clips", collection=_CLIPS)
     shown = rules.shown
 
     @routes.post("/clips", body=ClipIn, returns=shown.clip, status=201, hot=True, do="clip_new")
@@ -111,7 +122,7 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
 
 def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     """Routes of /plays, and the /ws commands play_new, play_cue and play_end."""
-    routes = Routes("plays")
+    routes = Routes("plays", collection=_PLAYS)
     shown = rules.shown
 
     @routes.post("/plays", body=PlayIn, returns=shown.play, status=201, hot=True, do="play_new")

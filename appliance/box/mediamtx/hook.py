@@ -6,7 +6,8 @@ Owns: their JSON. Must not know: who reads the directory; a lost hint costs only
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from appliance.kernel.errors import invalid
@@ -47,3 +48,16 @@ def parse_hook(body: object) -> Hook:
     if segment is not None and (not isinstance(segment, str) or "/" in segment or len(segment) > 255):
         raise invalid("segment", "must be a file name")
     return Hook(_HOOK_EVENTS[event], path, segment)
+
+
+@dataclass(slots=True)
+class HookCalls:
+    """Counts of the calls of MediaMTX's hook."""
+
+    by_event: dict[str, int] = field(default_factory=dict)
+
+    def count(self, event: str) -> None:
+        self.by_event[event] = self.by_event.get(event, 0) + 1
+
+    def figures(self) -> Mapping[str, float]:
+        return {event: float(count) for event, count in self.by_event.items()}

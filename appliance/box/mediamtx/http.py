@@ -1,4 +1,5 @@
-"""Previews by WebRTC: POST /channels/{id}/whep, forwarded to MediaMTX with the box's own login.
+"""MediaMTX's hook, and previews by WebRTC: POST /channels/{id}/whep, forwarded to MediaMTX with the box's own
+login.
 
 Owns: the box's URLs of MediaMTX's sessions. A tablet has no MediaMTX login and gets no MediaMTX address;
 video goes directly from MediaMTX to it. In embedded mode there is none: WS /channels/{id}/live is the preview
@@ -7,22 +8,60 @@ that always works. `GET /channels/{id}/live` lists the available ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import BaseModel, Field
 
+from appliance.box.mediamtx.hook import HookCalls, parse_hook
 from appliance.box.mediamtx.sessions import PreviewSessions
 from appliance.box.mediamtx.whep import Whep, WhepAnswer
 from appliance.http.access import grant_of
-from appliance.http.api import RawRoute, Receive, Routes, Scope, Send
+from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.requests import header_map, read_body
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, not_found
+from appliance.kernel.fields import Input
+from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 
 _SDP = "application/sdp"
 _FRAGMENT = "application/trickle-ice-sdpfrag"
+
+
+class HookIn(Input):
+    """The body that config/mediamtx-hook posts."""
+
+    event: str
+    path: str
+    segment: str | None = None
+    duration: str | None = None
+
+
+class FolderIndex(Protocol):
+    """The interface that the hook needs of the recordings."""
+
+    def channel_ids(self) -> list[str]: ...
+
+    def rescan_now(self, channel_id: str) -> None: ...
+
+
+def hook_routes(index: Callable[[], FolderIndex], calls: HookCalls) -> Routes:
+    """POST /mediamtx/hook: a hint to check a folder now. The disk still decides: a lost hook costs 5 s."""
+    routes = Routes("mediamtx")
+
+    @routes.post("/mediamtx/hook", body=HookIn)
+    async def hook(ctx: Ctx, body: HookIn) -> Answer:
+        """MediaMTX reports that a segment began or ended, or that a camera connected or disconnected."""
+        hint = parse_hook(body.model_dump(exclude_none=True))
+        calls.count(str(hint.event))
+        if hint.channel_id in index().channel_ids():
+            index().rescan_now(hint.channel_id)
+        return Answer(200, {"heard": str(hint.event)})
+
+    return routes
 
 
 class PreviewInfo(BaseModel):

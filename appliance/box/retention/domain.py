@@ -53,7 +53,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
         folders=Folders(storage.state_dir, storage.recordings_dir, storage.clips),
         limits=limits_of(box.settings),
         grace_us=round(box.settings.section(RetentionSettings).grace_h * HOUR_US),
-        hold=box.hold,
+        hold=box.holds.files,
     ) as handle:
         add_retention(box.board, box.metrics, handle)
         yield

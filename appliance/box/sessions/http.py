@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.box.sessions import store
 from appliance.box.sessions.machine import SessionEvent
 from appliance.box.sessions.model import ForceQuery, SessionIn, SessionPatch, SessionQuery, shown_session
-from appliance.http.api import Ctx, Handler, Routes
+from appliance.http.api import Collection, Ctx, Handler, Routes
 from appliance.kernel.operation import Answer
 
 
@@ -13,7 +13,8 @@ def session_routes(
     *, on_complete: store.Cascade, on_delete: store.Cascade, on_restore: store.Restore
 ) -> Routes:
     """Routes of /sessions. The cascades are the other domains' parts of complete, delete and undo."""
-    routes = Routes("sessions")
+    commands = ("start", "pause", "resume", "complete", "reopen", "restore")
+    routes = Routes("sessions", collection=Collection("sessions", "session_id", commands=commands))
     shown = shown_session()
 
     @routes.post("/sessions", body=SessionIn, returns=shown, status=201)

@@ -1,15 +1,14 @@
-"""A session's fields (V21), and the figures computed from what belongs to it."""
+"""A session's fields (V21)."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
-from appliance import domain
+from appliance.domain import counter_fields
 from appliance.kernel.fields import ChannelKey, Input, Instant, Name, Uuid
 from appliance.kernel.paging import Page
-from appliance.kernel.tx import ReadTx
 
 SessionType = Literal["game", "practice", "scrimmage", "other"]
 Season = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v), Field(max_length=32)]
@@ -69,9 +68,6 @@ class Session(BaseModel):
     actual_start: str | None
     actual_end: str | None
     channel_ids: list[str] | None = Field(description="null: every channel of the venue")
-    play_count: int
-    clip_count: int
-    total_duration_seconds: float = Field(description="clips neither deleted, failed nor ghosts")
     created_at: str
     updated_at: str
     created_by: str
@@ -79,26 +75,5 @@ class Session(BaseModel):
 
 
 def shown_session() -> type[Session]:
-    """The session with the counters that other domains add."""
-    names = [name for record in domain.connected() for name in record.session_counters]
-    counters: dict[str, Any] = dict.fromkeys(names, (int, ...))
-    return create_model("Session", __base__=Session, __doc__=Session.__doc__, **counters)
-
-
-def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
-    """Counts of plays and clips, total_duration_seconds, and the counts of other domains: computed, never
-    stored."""
-    row = tx.one(
-        "SELECT count(*) AS clips,"
-        " coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us,"
-        " (SELECT count(*) FROM plays WHERE session_id = :id AND deleted_us IS NULL) AS plays"
-        " FROM clips WHERE session_id = :id AND deleted_us IS NULL",
-        {"id": session_id},
-    )
-    assert row is not None  # an aggregate always has one row
-    return {
-        "play_count": row["plays"],
-        "clip_count": row["clips"],
-        **domain.session_counters(tx, session_id),
-        "total_duration_seconds": row["duration_us"] / 1e6,
-    }
+    """The session with the counters of every domain."""
+    return create_model("Session", __base__=Session, __doc__=Session.__doc__, **counter_fields())

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from appliance.box.sessions.machine import SESSION, SESSION_EVENT_TYPE, SessionEvent, SessionState
-from appliance.box.sessions.model import SessionIn, SessionPatch, SessionQuery, session_counters
+from appliance.box.sessions.model import SessionIn, SessionPatch, SessionQuery
+from appliance.domain import session_counters
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.errors import FieldError, Refused, gone, invalid, not_found
 from appliance.kernel.ids import new_uuid
@@ -17,10 +18,10 @@ from appliance.kernel.rows import UNDO_US, known_row, load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 Restore = Callable[[Tx, str, int], None]
-"""Another domain's part of undoing a delete: (tx, session id, deleted_us)."""
+"""The other domains' part of undoing a delete: (tx, session id, deleted_us)."""
 
 Cascade = Callable[[Tx, str], None]
-"""Another domain's part of one transaction: (tx, session id). Passed in by the composition root."""
+"""The other domains' part of one transaction: (tx, session id), from their records."""
 
 
 def session_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def change_session(tx: Tx, caller: Caller, session_id: str, body: SessionPatch) 
 def move_session(
     tx: Tx, caller: Caller, session_id: str, event: SessionEvent, on_complete: Cascade
 ) -> Answer:
-    """One transition of the machine. `on_complete` lets the clips domain close its ghosts with it."""
+    """One transition of the machine. `on_complete` is the other domains' part: clips close their ghosts."""
     row = load_row(tx, "session", session_id)
     check_rev(caller, "session", row["rev"])
     changes: dict[str, Any] = {"status": SESSION.next(SessionState(row["status"]), event)}

@@ -11,7 +11,7 @@ from pydantic import Field
 from appliance.access.roles import roles
 from appliance.box.tags.model import tag_resource
 from appliance.box.tags.settings import TaggingSettings
-from appliance.domain import ClipFilter, Domain, Resources
+from appliance.domain import ClipFilter, Domain, ExportFormat, Resources, SessionCounters
 from appliance.http.api import Routes
 from appliance.kernel.tx import ReadTx, Row, Tx
 
@@ -38,9 +38,9 @@ _FILTERS: Final = {
 }
 
 
-def _tag_count(tx: ReadTx, session_id: str) -> int:
+def _counters(tx: ReadTx, session_id: str) -> dict[str, int]:
     sql = "SELECT count(*) FROM tags WHERE session_id = ? AND deleted_us IS NULL"
-    return int(tx.value(sql, (session_id,)))
+    return {"tag_count": tx.value(sql, (session_id,))}
 
 
 def _clip_words(tx: ReadTx, clip: Row) -> list[str]:
@@ -76,12 +76,20 @@ DOMAIN: Domain[Any] = Domain(
     name="tags",
     schema=Path(__file__).parent / "schema",
     sections={"tagging": TaggingSettings},
-    resources=[Resources("tag", "tags", "created_us", lambda tx, row: tag_resource(row))],
+    resources=[
+        Resources(
+            "tag",
+            "tags",
+            "created_us",
+            lambda tx, row: tag_resource(row),
+            export=ExportFormat(hidden=["request_hash"], json_columns=["players", "labels"]),
+        )
+    ],
     clip_parts={"tags": _of_clip},
     clip_filters=_FILTERS,
     clip_uses=[_TAGGED.format("")],
     clip_words=_clip_words,
-    session_counters={"tag_count": _tag_count},
+    session_counters=SessionCounters({"tag_count": (int, ...)}, _counters),
     on_clip_delete=_clip_deleted,
     on_restore=_restored,
     routes=_routes,

@@ -6,13 +6,14 @@ from appliance.box.tags import store
 from appliance.box.tags.model import Stats, Tag, TagIn, TagPage, TagPatch, TagQuery
 from appliance.box.tags.settings import TaggingSettings
 from appliance.box.tags.template import TagTemplate, template_of
-from appliance.http.api import Ctx, Routes
+from appliance.http.api import Collection, Ctx, Routes
 from appliance.kernel.operation import Answer
 
 
 def tag_routes(tagging: TaggingSettings) -> Routes:
     """Routes of /tags and of the team's template, and of a session's tags and figures."""
-    routes = Routes("tags")
+    made_from = {"plays": {"clip_id": "#/clip_ids/0"}, "clips": {"clip_id": "#/id"}}
+    routes = Routes("tags", collection=Collection("tags", "tag_id", made_from=made_from))
     template = template_of(tagging).model_dump()
 
     @routes.get("/tagging", returns=TagTemplate)

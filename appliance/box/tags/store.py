@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from appliance.box.sessions.model import session_counters
 from appliance.box.tags.model import FIELDS, TagIn, TagPage, TagPatch, TagQuery, tag_columns, tag_resource
 from appliance.box.tags.statistics import MERGED, ClipFact, TagFact, session_stats
+from appliance.domain import session_counters
 from appliance.kernel.errors import FieldError, Refused, gone
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint

@@ -1,4 +1,5 @@
-"""The media workers with the clips' interface: sources become pieces, reports become inspections."""
+"""The media workers with the clips' interface: sources become pieces, reports become inspections. Their part
+of /readyz, and their figures."""
 
 from __future__ import annotations
 
@@ -6,7 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.box.clips.cutting.media_jobs import Inspection, JobSource
-from appliance.workers.jobs import FrameJob, ProbeJob, ProbeReport, SourceRange, StreamReport, TranscodeJob
+from appliance.box.clips.viewing.thumbnails import DecodeKey
+from appliance.media.mp4.turn import Turn
+from appliance.ops.health import Board, HealthPart
+from appliance.ops.metrics import Metrics
+from appliance.workers.jobs import (
+    FrameJob,
+    ProbeJob,
+    ProbeReport,
+    SourceRange,
+    StreamReport,
+    ThumbnailJob,
+    TranscodeJob,
+)
 from appliance.workers.pool import Priority, WorkerPoolHandle
 
 CLIP_LIMIT_S = 60.0  # requirement T13, for a play of usual length; a longer clip gets as long as it lasts
@@ -72,3 +85,55 @@ def inspection(report: ProbeReport) -> Inspection:
 
 def _pieces(source: JobSource) -> tuple[SourceRange, ...]:
     return tuple(SourceRange(*piece) for piece in source.pieces)
+
+
+def decode_key(workers: WorkerPoolHandle) -> DecodeKey:
+    """A worker's thumbnail job with the clips' interface."""
+
+    async def decode(
+        recording: int,
+        *,
+        codec: str,
+        extradata: bytes,
+        offset: int,
+        length: int,
+        width_px: int,
+        turn: Turn,
+        bulk: bool,
+    ) -> bytes:
+        job = ThumbnailJob(codec, extradata, offset, length, width_px, turn)
+        picture = await workers.thumbnail(job, recording, Priority.BULK if bulk else Priority.LIVE)
+        return picture.data
+
+    return decode
+
+
+def add_workers(board: Board, metrics: Metrics, workers: WorkerPoolHandle) -> None:
+    """The part `workers`, and the figures of their jobs."""
+    board.add("workers", lambda: workers_part(workers))
+    metrics.gauges("worker_jobs", "Media jobs and what became of workers", "what", _jobs_of(workers))
+
+
+def workers_part(workers: WorkerPoolHandle) -> HealthPart:
+    figures = workers.statistics()
+    up = [slot for slot in figures.slots if slot.up]
+    jobs = figures.waiting_live + figures.waiting_bulk
+    line = f"{len(up)} of {len(figures.slots)} media workers, {jobs} jobs wait"
+    if not up:
+        return HealthPart("warn", line, "pictures are missing: see `appliance doctor`")
+    return HealthPart("ok", line)
+
+
+def _jobs_of(workers: WorkerPoolHandle) -> Callable[[], dict[str, float]]:
+    def jobs() -> dict[str, float]:
+        figures = workers.statistics()
+        return {
+            "running": sum(bool(slot.job) for slot in figures.slots),
+            "waiting": figures.waiting_live + figures.waiting_bulk,
+            "done": figures.done,
+            "failed": figures.failed,
+            "interrupted": figures.interrupted,
+            "workers_lost": figures.lost,
+        }
+
+    return jobs

@@ -8,12 +8,14 @@ from typing import Final
 
 import trio
 
+from appliance.box.domains import Holds
 from appliance.box.settings import Settings
-from appliance.box.wiring.bridges import OLD_RECORDINGS, RECORDINGS
 from appliance.kernel.safemode import MarkerFile, SafeMode, open_safe_mode
 from appliance.kernel.version import appliance_version
 from appliance.ops.health import HealthPart, safe_mode_part
 
+RECORDINGS: Final = "all recordings, live pictures"
+OLD_RECORDINGS: Final = "recordings made before the start"
 CUTTING: Final = "cutting of clips"
 FILES: Final = "clip files, their pictures, retention"
 
@@ -23,6 +25,16 @@ def safe_mode(state_dir: Path) -> AbstractContextManager[tuple[SafeMode, MarkerF
     unless they end the box too, live video and frames work meanwhile."""
     parts = (OLD_RECORDINGS, CUTTING, FILES)
     return open_safe_mode(state_dir, parts, last_resort=RECORDINGS, version=appliance_version())
+
+
+def holds(safe: SafeMode) -> Holds:
+    """What the domains wait for."""
+    return Holds(
+        recordings=safe.hold(RECORDINGS),
+        old_recordings=safe.hold(OLD_RECORDINGS),
+        cutting=safe.hold(CUTTING),
+        files=safe.hold(FILES),
+    )
 
 
 def safe_mode_line(safe: SafeMode) -> HealthPart:

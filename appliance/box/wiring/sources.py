@@ -5,11 +5,12 @@ Owns: the judgement and the messages for people. Must not know: how the facts ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from appliance.box.channels.monitor import MonitorHandle
+from appliance.box.mediamtx.hook import HookCalls
 from appliance.box.mediamtx.publishers import SLOW_S, Publisher, PublishersHandle
 from appliance.box.recorder.embedded import RecorderHandle
 from appliance.box.recorder.source_facts import ChannelFacts, Line
@@ -157,19 +158,6 @@ def cameras_part(sources: Sequence[Source]) -> HealthPart:
     wrong.sort(key=lambda each: each[1].status != "bad")
     detail = "; ".join(f"{name}: {part.detail}" for name, part in wrong)
     return HealthPart(wrong[0][1].status, detail, wrong[0][1].hint, figures)
-
-
-@dataclass(slots=True)
-class HookCalls:
-    """Counts of the calls of MediaMTX's hook."""
-
-    by_event: dict[str, int] = field(default_factory=dict)
-
-    def count(self, event: str) -> None:
-        self.by_event[event] = self.by_event.get(event, 0) + 1
-
-    def figures(self) -> Mapping[str, float]:
-        return {event: float(count) for event, count in self.by_event.items()}
 
 
 def mediamtx_part(

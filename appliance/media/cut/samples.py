@@ -12,8 +12,8 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
-from operator import add
+from itertools import accumulate, groupby
+from operator import add, itemgetter
 
 from appliance.media.cut.breaks import Break, break_after, breaks_of, length_of_last
 from appliance.media.index.chain import DecodeSpan, KeyAt, Link
@@ -132,16 +132,22 @@ class VideoSamples:
         `described` are (first sample, description) in order. `spliced_at`: the first sample is not in the
         recording but at this offset in the header's filler.
         """
-        chunks: list[Chunk] = []
+        sizes, chunks = self.sizes, list[Chunk]()
+        if spliced_at is None and len(described) == 1:  # as nearly always
+            description = described[0][1]
+            return [
+                Chunk(first_source + link, offset, sum(sizes[first : first + count]), count, description)
+                for link, first, count, offset in self.runs
+            ]
         if spliced_at is not None:
-            chunks.append(Chunk(FILLER, spliced_at, self.sizes[0], 1, described[0][1]))
+            chunks.append(Chunk(FILLER, spliced_at, sizes[0], 1, described[0][1]))
         stretches = zip(described, [*(first for first, _ in described[1:]), len(self.pts)], strict=True)
         for (begin, description), end in stretches:
             for link, first, count, offset in self.runs:
                 lo, hi = max(first, begin, int(spliced_at is not None)), min(first + count, end)
                 if lo < hi:
-                    at = offset + sum(self.sizes[first:lo])
-                    size = sum(self.sizes[lo:hi])
+                    at = offset + sum(sizes[first:lo])
+                    size = sum(sizes[lo:hi])
                     chunks.append(Chunk(first_source + link, at, size, hi - lo, description))
         return chunks
 
@@ -250,10 +256,12 @@ def _wanted(links: tuple[Link, ...], table: VideoSamples, start: int, stop: int,
     """Samples in start..stop whose own segment's window contains their pts, except those that lead the first
     key."""
     samples: list[int] = []
-    for number, first, count, _ in table.runs:
+    for number, mine in groupby(table.runs, key=itemgetter(0)):
+        (_, first, count, _), *others = mine
+        _, last, last_count, _ = others[-1] if others else (number, first, count, 0)
         link = links[number]
         low, high = max(link.first + link.offset, begin_pts), link.stop + link.offset
-        lo, hi = max(first, start), min(first + count, stop)
+        lo, hi = max(first, start), min(last + last_count, stop)
         samples += [place for place, pts in enumerate(table.pts[lo:hi], lo) if low <= pts < high]
     return samples
 
@@ -303,9 +311,11 @@ def _trim(table: VideoSamples, start: int) -> None:
 
 def _cut_runs(table: VideoSamples, start: int, stop: int) -> None:
     runs: list[tuple[int, int, int, int]] = []
-    for link, first, count, offset in table.runs:
-        lo, hi = max(first, start), min(first + count, stop)
-        if lo < hi:
+    for run in table.runs:
+        link, first, count, offset = run
+        if start <= first and first + count <= stop:
+            runs.append(run)
+        elif (lo := max(first, start)) < (hi := min(first + count, stop)):
             runs.append((link, lo, hi - lo, offset + sum(table.sizes[first:lo])))
     table.runs = runs
 

@@ -59,14 +59,15 @@ class VideoStretch:
     course: ClipTime | None = None
 
 
-_Tracks = dict[int, dict[int, tuple[int, Track, SoundId]]]
-"""By link and track id: rank, track and `sound_id` of its sound tracks."""
+_Tracks = dict[int, tuple[int, dict[int, tuple[int, Track, SoundId]]]]
+"""By link: ns from the chain's begin to the link's, and by track id rank, track and `sound_id` of its sound
+tracks."""
 
 
 class _Packets(NamedTuple):
     """Packets of one part: `rank` counts the sound tracks of its file, times are ns of the chain.
 
-    `sound`: packets with equal ones decode with one description (`sound_id`).
+    `sound`: packets with equal ones decode with one description (`sound_id`). `ticks`: all durations added.
     """
 
     link: int
@@ -76,6 +77,7 @@ class _Packets(NamedTuple):
     run: TrackRun
     start_ns: int
     end_ns: int
+    ticks: int
 
 
 @dataclass(slots=True)
@@ -129,16 +131,19 @@ def _chosen(
     for stretch, packets in zip(stretches, packets_by_stretch, strict=True):
         begin_ns, end_ns = (at * NS // timescale for at in (stretch.begin, stretch.end))
         for packet in packets:
-            key = packet.rank, packet.sound
-            before, track = lasts.get(key, (0, packet.track))
             inside_ns = min(packet.end_ns, end_ns) - max(packet.start_ns, begin_ns)
-            lasts[key] = before + max(0, inside_ns), track
-    having = [(rank, -ns, track) for (rank, _), (ns, track) in lasts.items() if ns]
+            if inside_ns > 0:
+                key = packet.rank, packet.sound
+                before, track = lasts.get(key, (0, packet.track))
+                lasts[key] = before + inside_ns, track
+    having = [(rank, -ns, track) for (rank, _), (ns, track) in lasts.items()]
     return min(having, key=lambda packet: packet[:2])[2] if having else None
 
 
 def _first_each(packets: list[_Packets]) -> list[_Packets]:
     """The first sound track of each segment: two tracks of one description must not be mixed."""
+    if len({packet.rank for packet in packets}) < 2:
+        return packets
     first: dict[int, int] = {}
     for packet in packets:
         first[packet.link] = min(packet.rank, first.get(packet.link, packet.rank))
@@ -157,11 +162,15 @@ def _add_stretch(sound: _Sound, stretch: VideoStretch, packets: list[_Packets], 
     squeezes = [(_rescale(at, rate, timescale), _rescale(by, rate, timescale)) for at, by in stretch.squeezes]
     origin, course = begin + shift, stretch.course
     follows: int | None = None  # where the next piece begins when no sound is missing before it
+    offsets = {link: _offset(stretch.reader, link, rate) for link in {packet.link for packet in packets}}
     for packet in packets:
-        start = packet.run.tfdt + _offset(stretch.reader, packet.link, rate)
+        start = packet.run.tfdt + offsets[packet.link]
+        is_free = course is None and not squeezes and start + packet.run.durations[0] > low
+        if is_free and _add_whole(sound, packet, start, high, shift, stretch.first_source):
+            continue
         cuts = [at for at, _ in squeezes]
         if course is not None:
-            end = min(start + sum(packet.run.durations), high)
+            end = min(start + packet.ticks, high)
             cuts += range(max(start, low), end, max(1, round(_LOOK_S * rate)))
         for piece in _pieces(sound, packet.run, start, low, high, cuts):
             at = piece[2] + shift + sum(by for at, by in squeezes if piece[2] >= at)
@@ -172,6 +181,25 @@ def _add_stretch(sound: _Sound, stretch: VideoStretch, packets: list[_Packets], 
                 follows = at + sum(_durations(sound, packet.run, piece))
                 at = origin + course.at(at - origin)
             add(sound, packet.run, piece, at, source)
+
+
+def _add_whole(sound: _Sound, packet: _Packets, start: int, high: int, shift: int, first_source: int) -> bool:
+    """Append all packets of one part, if they end before `high`, directly behind the sound before them, and
+    none of them stands before a hole, as nearly always. False: nothing was appended."""
+    run, cursor = packet.run, sound.cursor
+    durations = run.durations
+    if (
+        sound.origin is None
+        or start + packet.ticks - durations[-1] >= high
+        or abs(start + shift - cursor) > sound.track.timescale // 1000  # as _add_packets
+        or max(durations) > _HOLE_PACKETS * sound.typical(run)
+    ):
+        return False
+    sound.chunks.append(Chunk(first_source + packet.link, run.data_offset, sum(run.sizes), len(durations)))
+    sound.sizes += run.sizes
+    sound.deltas += durations
+    sound.cursor = cursor + packet.ticks
+    return True
 
 
 def _rescale(ticks: int, rate: int, timescale: int) -> int:
@@ -212,20 +240,21 @@ def _packets_of(stretch: VideoStretch, timescale: int) -> list[_Packets]:
 
 def _packets_in(reader: PartReader, place: tuple[int, int], tracks_by_link: _Tracks) -> list[_Packets]:
     """The sound of one part. Each segment of a run may number its tracks differently, or have no sound."""
-    segment = reader.links[place[0]].segment
-    tracks = tracks_by_link.get(place[0])
-    if tracks is None:
-        sounds = enumerate(segment.init.sounds)
-        tracks = {track.id: (rank, track, sound_id(track)) for rank, track in sounds}
-        tracks_by_link[place[0]] = tracks
-    since_ns = segment.base_ns - reader.links[0].segment.base_ns
+    if place[0] not in tracks_by_link:
+        segment = reader.links[place[0]].segment
+        tracks_by_link[place[0]] = (
+            segment.base_ns - reader.links[0].segment.base_ns,
+            {track.id: (rank, track, sound_id(track)) for rank, track in enumerate(segment.init.sounds)},
+        )
+    since_ns, tracks = tracks_by_link[place[0]]
     packets: list[_Packets] = []
     for run in reader.runs(*place):
         if run.sizes and run.track_id in tracks:
             rank, track, sound = tracks[run.track_id]
             start = run.tfdt * NS // track.timescale + since_ns
-            end = start + sum(run.durations) * NS // track.timescale
-            packets.append(_Packets(place[0], rank, track, sound, run, start, end))
+            ticks = sum(run.durations)
+            end = start + ticks * NS // track.timescale
+            packets.append(_Packets(place[0], rank, track, sound, run, start, end, ticks))
     if len(packets) > 1:
         packets.sort(key=lambda each: each.start_ns)
     return packets

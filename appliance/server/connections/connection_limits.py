@@ -91,6 +91,7 @@ class Crowd:
     silent: dict[Member, float] = field(default_factory=dict)  # without a request yet, all groups
     idle: int = 0  # connections between two requests, all groups
     evicted: int = 0
+    hopeful: int = 0  # connections that wait for room at present
     turned_away: int = 0  # connections that are being answered 503 at present
     turns: Turns = field(default_factory=Turns)
     changed: Signal = field(default_factory=Signal)

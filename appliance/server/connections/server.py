@@ -37,6 +37,8 @@ _FULL = (
 )
 _FULL_LINES, _FAILED_LINES = Seldom(), Seldom()
 TURNED_AWAY_MAX = 64  # connections that may take a second to read that the server is full
+HOPEFUL_MAX = 256  # connections above the limit that may wait until what was sent before them has been read
+TURNS_FOR_ROOM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class _ConnectionServer:
             address = str(stream.socket.getpeername()[0])
         except OSError:
             return  # it left between accept and here
-        if not self.crowd.make_room(address):
+        if not (self.crowd.make_room(address) or await self._make_room_after_reading(address)):
             self.crowd.turned_away += 1
             try:
                 await _turn_away(stream, address, is_brief=self.crowd.turned_away > TURNED_AWAY_MAX)
@@ -162,6 +164,22 @@ class _ConnectionServer:
             await connection.run()
         finally:
             self.crowd.remove(connection)
+
+    async def _make_room_after_reading(self, address: str) -> bool:
+        """Try again once the bytes that others sent before have been read: of many that came in one pass, the
+        event loop reads one in each pass, and nobody knows before which of them sent no complete request."""
+        if self.crowd.hopeful >= HOPEFUL_MAX:
+            return False
+        self.crowd.hopeful += 1
+        try:
+            for _ in range(TURNS_FOR_ROOM):  # some wait for a mark before they take their place in the queue
+                await self.crowd.turns.give_way()
+                await self.crowd.turns.take()
+                if self.crowd.make_room(address):
+                    return True
+        finally:
+            self.crowd.hopeful -= 1
+        return False
 
 
 async def _accept(

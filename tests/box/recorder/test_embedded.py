@@ -15,9 +15,9 @@ import pytest
 import trio
 
 from appliance.box.recorder.embedded import RecorderHandle, Runner, run_embedded_recorder
+from appliance.box.recorder.health import recorder_part
 from appliance.box.recorder.process_pair import Heard
 from appliance.box.recorder.source_facts import Line
-from appliance.box.wiring.boards import recorder_part
 from appliance.kernel.clock import boottime_us
 from tests.network.test_destinations import Names, use
 

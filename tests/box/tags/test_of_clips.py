@@ -15,10 +15,10 @@ from appliance.box.clips.files.save_name import save_name
 from appliance.box.clips.model import ClipQuery
 from appliance.box.clips.records import queries
 from appliance.box.clips.records.stored_plans import plans_to_write
-from appliance.box.domains import clip_filters, clip_words
-from appliance.box.sessions.model import session_counters, shown_session
+from appliance.box.sessions.model import shown_session
 from appliance.box.tags.model import TagIn
 from appliance.box.tags.store import create_tag, delete_tag
+from appliance.domain import clip_filters, clip_words, session_counters
 from appliance.kernel.store import Store
 from tests.box.tags.game import add_clip, add_play
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from appliance.box.mediamtx.client import PathState
+from appliance.box.mediamtx.hook import HookCalls
 from appliance.box.mediamtx.publishers import Publisher, PublishersHandle
 from appliance.box.wiring.sources import (
-    HookCalls,
     Source,
     cameras_part,
     mediamtx_part,

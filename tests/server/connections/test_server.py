@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import socket
@@ -21,7 +22,16 @@ from appliance.server.connections.listeners import USER_TIMEOUT_MS
 from appliance.server.connections.server import CannotListen, ServerLimits, run_server
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
-from tests.server.sockets import PATIENT, QUICK, handshake, read_answer, read_to_end, request, serving
+from tests.server.sockets import (
+    PATIENT,
+    QUICK,
+    Running,
+    handshake,
+    read_answer,
+    read_to_end,
+    request,
+    serving,
+)
 
 
 async def test_connection_close_is_honoured_at_once(box: Box) -> None:
@@ -254,6 +264,29 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
         assert (await read_answer(newer)).startswith(b"HTTP/1.1 200 ")
 
 
+def _connected_meanwhile(server: Running) -> trio.SocketStream:
+    """A new connection, made without a pass of the event loop: the server waits meanwhile."""
+    with socket.create_connection(("127.0.0.1", server.bound.port)) as made:
+        return trio.SocketStream(trio.socket.from_stdlib_socket(made.dup()))
+
+
+async def test_a_newcomer_is_served_while_a_crowd_of_incomplete_requests_waits_to_be_read(box: Box) -> None:
+    """They are one in each pass, and in any order: until its turn, a connection may have sent a complete
+    request."""
+    crowd_size = 3 * connection_limits.LOOKS
+    async with serving(box.app(), ServerLimits(connections=crowd_size)) as server:
+        for _ in range(8):
+            crowd = [await server.connect() for _ in range(crowd_size)]
+            for stream in crowd:
+                assert os.write(stream.socket.fileno(), b"GET /time HTT") == 13
+            async with _connected_meanwhile(server) as newcomer:
+                await newcomer.send_all(request(connection="close"))
+                answer = await read_to_end(newcomer)
+            assert answer.startswith(b"HTTP/1.1 200 "), answer[:100]
+            for stream in crowd:
+                stream.socket.close()
+
+
 async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
     """The server sees the ends of a hundred connections and a new client's request in one pass."""
     async with serving(box.app(), ServerLimits(connections=100)) as server:
@@ -261,11 +294,7 @@ async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
             others = [await server.connect() for _ in range(100)]
             for stream in others:
                 stream.socket.close()
-            with socket.create_connection(
-                ("127.0.0.1", server.bound.port)
-            ) as made:  # the server waits meanwhile
-                newcomer = trio.SocketStream(trio.socket.from_stdlib_socket(made.dup()))
-            async with newcomer:
+            async with _connected_meanwhile(server) as newcomer:
                 await newcomer.send_all(request(connection="close"))
                 assert (await read_to_end(newcomer)).startswith(b"HTTP/1.1 200 ")
 

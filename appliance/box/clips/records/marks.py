@@ -24,8 +24,14 @@ from appliance.box.clips.records.rows import (
 )
 from appliance.box.clips.records.times import SessionSpan, refuse_ahead, resolve_start
 from appliance.box.clips.settings import ClipsSettings
-from appliance.box.sessions.model import session_counters
-from appliance.domain import ClipFilter
+from appliance.domain import (
+    ClipFilter,
+    clip_deleted,
+    clip_filters,
+    clip_parts,
+    restored,
+    session_counters,
+)
 from appliance.kernel.errors import Refused, invalid
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
@@ -51,6 +57,18 @@ class MarkRules:
         """The models of the routes with what other domains add."""
         filters = tuple((name, each.kind) for name, each in self.filters.items())
         return shown_models(tuple(self.parts), filters)
+
+
+def mark_rules(settings: Any) -> MarkRules:
+    """The rules of a box with these settings, and of its domains."""
+    return MarkRules(
+        settings.section(ClipsSettings),
+        settings.site.timezone,
+        clip_deleted,
+        restored,
+        clip_parts(),
+        clip_filters(),
+    )
 
 
 def start_of(tx: Tx, rules: MarkRules, session: Row, given: str | None) -> int:

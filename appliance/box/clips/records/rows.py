@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.box.sessions.model import session_counters
+from appliance.domain import session_counters
 from appliance.kernel import json
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.rows import load_row

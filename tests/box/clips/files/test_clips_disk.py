@@ -17,12 +17,12 @@ from appliance.box.clips.cutting.exports import Exports
 from appliance.box.clips.cutting.from_own_file import OwnCuts
 from appliance.box.clips.files.clips_disk import ClipsDisk, MountState, is_bare
 from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.health import clip_files_part
 from appliance.box.clips.housekeeping.actor import ClipFiles, run_clip_files
 from appliance.box.clips.housekeeping.strays import sweep
 from appliance.box.clips.records.expiry import OwnFile
 from appliance.box.clips.records.stored_plans import FileLost, StoredPlan, stored_plan
 from appliance.box.clips.viewing.thumbnails import Pictures, exact_name
-from appliance.box.wiring.boards import clip_files_part
 from appliance.kernel.actor import running
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.box.clips.health import clip_files_part
 from appliance.box.clips.housekeeping.actor import ClipFiles, run_clip_files
 from appliance.box.clips.housekeeping.strays import ASIDE_US
 from appliance.box.clips.model import ClipIn, ClipPatch
@@ -16,7 +17,6 @@ from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records import marks
 from appliance.box.clips.records.cut_states import Job
 from appliance.box.clips.records.stored_plans import file_name, keep_file, stored_plan
-from appliance.box.wiring.boards import clip_files_part
 from appliance.kernel.actor import running
 from appliance.kernel.rescue import install
 from appliance.kernel.store import Store

@@ -24,8 +24,7 @@ from appliance.box.clips.records import marks
 from appliance.box.clips.viewing import thumbnails
 from appliance.box.clips.viewing.exact_frames import ExactFrames
 from appliance.box.clips.viewing.thumbnails import Pictures, Thumbnail, note_picture
-from appliance.box.wiring.bridges import decode_key
-from appliance.box.wiring.media import PoolJobs
+from appliance.box.wiring.media import PoolJobs, decode_key
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from appliance.box.recorder.embedded import RecorderHandle
-from appliance.box.wiring.boards import recorder_part
+from appliance.box.recorder.health import recorder_part
 from tests.box.recorder.test_embedded_srt import files, recording
 from tests.kit.camera import SrtSender, burned_in, burned_so_far
 from tests.kit.ports import free_udp_port

@@ -1,0 +1,65 @@
+"""What MediaMTX beside the box gives it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from appliance.box.mediamtx.contradictions import contradictions
+from appliance.box.mediamtx.settings import MediamtxSettings
+from appliance.domain import Domain
+
+if TYPE_CHECKING:
+    from appliance.box.domains import Services
+
+
+def preview_url(settings: Any) -> str:
+    """The address to which previews are forwarded; "" where MediaMTX does not record, or it is unknown."""
+    from appliance.box.mediamtx.whep import webrtc_url
+
+    if settings.recorder.mode != "external":
+        return ""
+    mediamtx = settings.section(MediamtxSettings)
+    return mediamtx.webrtc_url or (webrtc_url(mediamtx.api_url) if mediamtx.api_url else "")
+
+
+@asynccontextmanager
+async def _run(box: Services) -> AsyncIterator[None]:
+    """Poll its API and forward previews. In embedded mode, and where its address is not set, there is
+    neither; the hook is answered all the same."""
+    from appliance.box.mediamtx.http import Previews, hook_routes
+    from appliance.box.mediamtx.publishers import run_publisher_watch
+    from appliance.box.mediamtx.sessions import PreviewSessions
+    from appliance.box.mediamtx.whep import open_whep
+    from appliance.kernel.actor import running
+
+    mediamtx = box.settings.section(MediamtxSettings)
+    async with AsyncExitStack() as stack:
+        if box.settings.recorder.mode == "external" and mediamtx.api_url:
+            box.publishers = await stack.enter_async_context(
+                running(
+                    "publishers",
+                    run_publisher_watch,
+                    api_url=mediamtx.api_url,
+                    user=mediamtx.read_user,
+                    password=mediamtx.read_password,
+                )
+            )
+        whep = sessions = None
+        if url := preview_url(box.settings):
+            login = (mediamtx.read_user, mediamtx.read_password)
+            whep = await stack.enter_async_context(open_whep(url, *login))
+            sessions = PreviewSessions(whep, box.door)
+            await stack.enter_async_context(running("previews", sessions.run))
+        box.routes.append(Previews(box.store, whep, sessions).routes())
+        box.local_routes.append(hook_routes(lambda: box.recordings, box.hook_calls))  # started after this
+        yield
+
+
+DOMAIN: Domain[Services] = Domain(
+    name="mediamtx",
+    sections={"mediamtx": MediamtxSettings},
+    contradictions=contradictions,
+    run=_run,
+)
