@@ -135,8 +135,8 @@ def code_of(code: CodeType, function: tuple[str, int]) -> CodeType | None:
         if isinstance(each, CodeType):
             if (each.co_qualname, each.co_firstlineno) == function:
                 return each
-            if found := code_of(each, function):
-                return found
+            if code_inside := code_of(each, function):
+                return code_inside
     return None
 
 

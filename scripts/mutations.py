@@ -68,14 +68,14 @@ class Walk:
         self.scope: list[str] = []
         self.statement = 0
 
-    def found(self, node: Any, change: str, apply: Callable[[], None]) -> Mutation:
+    def mutation(self, node: Any, change: str, apply: Callable[[], None]) -> Mutation:
         return Mutation(node.lineno, node.end_lineno, self.statement, change, self.function, apply)
 
     def block(self, body: list[ast.stmt]) -> Iterator[Mutation]:
         for index, statement in enumerate(body):
             before, self.statement = self.statement, statement.lineno
             if is_effect(statement):
-                yield self.found(statement, "statement removed", setter(body, index, empty(statement)))
+                yield self.mutation(statement, "statement removed", setter(body, index, empty(statement)))
             yield from self.node(statement)
             self.statement = before
 
@@ -116,32 +116,32 @@ class Walk:
                 if isinstance(node.comparators[index], ast.Compare) or is_text(node.comparators[index]):
                     others = others[:1]  # they have no order
                 for other in others:
-                    yield self.found(node, became(operator, other), setter(node.ops, index, other()))
+                    yield self.mutation(node, became(operator, other), setter(node.ops, index, other()))
         elif isinstance(node, ast.BinOp | ast.AugAssign | ast.BoolOp):
             for other in OPERATORS.get(type(node.op), []):
-                yield self.found(node, became(node.op, other), setattr_(node, "op", other()))
+                yield self.mutation(node, became(node.op, other), setattr_(node, "op", other()))
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
             kind = "not removed" if isinstance(node.op, ast.Not) else "minus removed"
-            yield self.found(node, kind, setattr_(node, "op", plain(node)))
+            yield self.mutation(node, kind, setattr_(node, "op", plain(node)))
         elif isinstance(node, ast.Constant):
             yield from self.constant(node)
         elif isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
-            yield self.found(node.test, "condition negated", setattr_(node, "test", negated(node.test)))
+            yield self.mutation(node.test, "condition negated", setattr_(node, "test", negated(node.test)))
         elif isinstance(node, ast.Break):
-            yield self.found(node, "break becomes continue", become(node, ast.Continue))
+            yield self.mutation(node, "break becomes continue", become(node, ast.Continue))
         elif isinstance(node, ast.Continue):
-            yield self.found(node, "continue becomes break", become(node, ast.Break))
+            yield self.mutation(node, "continue becomes break", become(node, ast.Break))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SWAPPED:
             word = SWAPPED[node.func.id]
-            yield self.found(node, f"{node.func.id} becomes {word}", setattr_(node.func, "id", word))
+            yield self.mutation(node, f"{node.func.id} becomes {word}", setattr_(node.func, "id", word))
 
     def constant(self, node: ast.Constant) -> Iterator[Mutation]:
         value = node.value
         if isinstance(value, bool):
-            yield self.found(node, f"{value} becomes {not value}", setattr_(node, "value", not value))
+            yield self.mutation(node, f"{value} becomes {not value}", setattr_(node, "value", not value))
         elif isinstance(value, int | float):
             for other in (value + 1, value - 1):
-                yield self.found(node, f"{value} becomes {other}", setattr_(node, "value", other))
+                yield self.mutation(node, f"{value} becomes {other}", setattr_(node, "value", other))
 
 
 def is_effect(statement: ast.stmt) -> bool:

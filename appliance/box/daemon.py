@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 import trio
 
-from appliance.box import domains
+from appliance.box import database_check, domains, safe_mode_parts
 from appliance.box.clips.settings import ClipsSettings
 from appliance.box.domains import Services
 from appliance.box.mediamtx.hook import HookCalls
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
-from appliance.box.wiring import bridges, database_check, media, safe_mode_parts
+from appliance.box.sources import Sources
+from appliance.box.wiring import bridges, media
 from appliance.box.wiring.access import access_of
-from appliance.box.wiring.sources import Sources
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.safemode import MarkerFile, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
+from appliance.network.announce import Announcement, run_announcer
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
@@ -160,24 +162,34 @@ async def _watching_layer(
 
 
 async def _serving_layer(box: Services, notifier: Notifier, ready: Ready | None, *, is_safe: bool) -> None:
-    """The web server: started last, stopped first."""
+    """The web server and what tells the network of it: started last, stopped first."""
     server, store, clock = box.settings.server, box.store, box.clock
     place = box.settings.site
     site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone)
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     local = make_local_app(box.local_routes, store=store, clock=clock, site=site, hooks=hooks)
     closing = trio.Event()
-    async with running(
-        "web",
-        run_server,
-        app=make_app(box.routes, store=store, clock=clock, site=site, hooks=hooks, door=box.door),
-        host=server.host,
-        port=server.port,
-        local_app=local,
-        local_port=server.local_port or None,
-        stop=closing,
-        finish=closing.set,
-    ) as bound:
+    async with (
+        running(
+            "web",
+            run_server,
+            app=make_app(box.routes, store=store, clock=clock, site=site, hooks=hooks, door=box.door),
+            host=server.host,
+            port=server.port,
+            local_app=local,
+            local_port=server.local_port or None,
+            stop=closing,
+            finish=closing.set,
+        ) as bound,
+        bridges.unless(
+            not bridges.is_announced(box.settings),
+            "announcer",
+            run_announcer,
+            announcement=Announcement(place.name, place.local_name, server.host, bound.port),
+        ) as announcer,
+    ):
+        if announcer is not None:
+            box.board.add("announcement", partial(bridges.announcement_part, announcer))
         log.info("ready", url=f"http://{server.host}:{bound.port}", safe_mode=is_safe)
         await notifier.ready(f"serving on port {bound.port}" + (", SAFE MODE" if is_safe else ""))
         if ready is not None:

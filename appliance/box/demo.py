@@ -14,7 +14,7 @@ from appliance.box.domains import demo_sections
 from appliance.box.sessions.machine import SessionEvent
 from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session, move_session
-from appliance.box.settings import Settings, check_settings
+from appliance.box.settings import DEMO_ID, Settings, check_settings
 from appliance.kernel.fields import known_zone
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
@@ -35,7 +35,7 @@ def demo_settings(state_dir: Path, port: int, host: str, cameras: int) -> Settin
     ]
     return check_settings(
         {
-            "site": {"id": "demo", "name": "Demo", "timezone": machine_zone()},
+            "site": {"id": DEMO_ID, "name": "Demo", "timezone": machine_zone()},
             "server": {"host": host, "port": port, "local_port": 0},
             "storage": {
                 "state_dir": state_dir,

@@ -41,6 +41,9 @@ class SettingsError(Exception):
         self.problems = problems
 
 
+DEMO_ID = "demo"
+
+
 class SiteSettings(Section):
     """[site]"""
 

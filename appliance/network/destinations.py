@@ -18,9 +18,9 @@ from appliance.network.addresses import Address, BadDestination, Network, refuse
 
 async def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
     """The address to connect to, as text. Raises BadDestination; OSError when the name is not known."""
-    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    targets = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     reason: str | None = None
-    for *_, target in found:
+    for *_, target in targets:
         address = ipaddress.ip_address(str(target[0]).partition("%")[0])
         refusal = why_refused(address, allowed) or _own_address(address, allowed)
         if refusal is None:

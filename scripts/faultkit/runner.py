@@ -30,6 +30,7 @@ from tests.attacks.faults import (  # noqa: E402
     requests_for_hours,
     rounds_in,
 )
+from tests.box.retention.power_cut import retention_cuts  # noqa: E402
 from tests.faults.bad_files import bad_recordings  # noqa: E402
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
 from tests.faults.flapping import flaps  # noqa: E402
@@ -37,7 +38,6 @@ from tests.faults.half import half_chromium, half_webkit  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.mixed_load import mixed_load  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
-from tests.faults.retention_cut import retention_cuts  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
 from tests.faults.test_stateful import any_order  # noqa: E402
 from tests.faults.unsynced_cut import unsynced_cuts  # noqa: E402

@@ -20,13 +20,13 @@ PICTURE = """(() => {
 # Names of buttons that cover the picture.
 OVER_THE_PICTURE = f"""(() => {{
   const [left, top, wide, high] = {PICTURE};
-  const found = new Set();
+  const names = new Set();
   for (let at = 0; at < 400; at++) {{
     const [x, y] = [left + wide * (at % 20 + 0.5) / 20, top + high * (Math.floor(at / 20) + 0.5) / 20];
     const button = document.elementFromPoint(x, y)?.closest("#main button");
-    if (button) found.add(button.ariaLabel || button.textContent);
+    if (button) names.add(button.ariaLabel || button.textContent);
   }}
-  return [...found];
+  return [...names];
 }})()"""
 
 # Texts of plays that are cut off: at the end of a line, or after the last line.

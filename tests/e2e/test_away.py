@@ -24,14 +24,14 @@ LEADER = ".tile.leader video"
 ONLINE = "#link[data-state=connected]"
 NOTHING_WAITS = "app.box.online && app.box.outbox.waiting().length === 0"
 # ms from the last message of the box to the banner, on the page's own clock.
-TOLD_AFTER = """new Promise((done) => {
+REPORTED_AFTER = """new Promise((done) => {
   const banner = document.querySelector("#banner");
   const look = () => banner.hidden || done(performance.now() - app.box.link.heard);
   new MutationObserver(look).observe(banner, { attributes: true });
 })"""
 HERE = "[...app.clips().values()].flat().every((clip) => app.prefetch.held.has(clip.stream_url))"
 # The banner's text in the same turn in which the browser reports that it is offline.
-SAID_AT_ONCE = """new Promise((done) => {
+BANNER_AT_ONCE = """new Promise((done) => {
   const drawn = (next) => queueMicrotask(() => queueMicrotask(next));
   addEventListener("offline", () => drawn(() => done(document.querySelector("#banner").textContent)));
 })"""
@@ -86,13 +86,13 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(
     watching: Page, demo: Demo, session: Session
 ) -> None:
     page = watching
-    page.evaluate(f"window.told = {TOLD_AFTER}, true")  # not awaited here
+    page.evaluate(f"window.reportedAfterMs = {REPORTED_AFTER}, true")  # not awaited here
     stop_demo(demo)
     before, after = press(page, "#new-play")
     card = page.locator("#plays .play").first
     expect(card.get_by_text("Not on the box yet")).to_be_visible()
     expect(page.locator("#banner")).to_contain_text("Marks are kept here")
-    assert page.evaluate("window.told") > 1900, "a short absence is nobody's business"
+    assert page.evaluate("window.reportedAfterMs") > 1900, "a short absence is not reported"
     photograph(page, "away")
     first, other = (page.evaluate(f"document.querySelector('{LEADER}').currentTime") for _ in range(2))
     until(page, f"document.querySelector('{LEADER}').currentTime !== {other}")  # it continues to play
@@ -145,11 +145,11 @@ def test_silence_is_noticed_and_a_mark_of_it_arrives_once(
         own_page(browser, link.url, session) as page,
     ):
         expect(page.locator(ONLINE)).to_be_visible()
-        page.evaluate(f"window.told = {TOLD_AFTER}, window.sameDocument = true")
+        page.evaluate(f"window.reportedAfterMs = {REPORTED_AFTER}, window.sameDocument = true")
         link.cut()
         expect(page.locator("#banner")).to_contain_text("Marks are kept here")
         # 4 s; at most 8 s with bad round trips. Waiting for the box's heartbeat alone would take 14 s.
-        assert 3000 < page.evaluate("window.told") < 9000
+        assert 3000 < page.evaluate("window.reportedAfterMs") < 9000
         page.click("#last10")
         expect(page.locator("#plays .play").first).to_contain_text("Not on the box yet")
         expect(page.locator("#banner")).to_contain_text("(1 to send)")
@@ -159,7 +159,7 @@ def test_silence_is_noticed_and_a_mark_of_it_arrives_once(
 
 
 def test_offline_is_reported_at_once_and_online_needs_no_waiting(page: Page, session: Session) -> None:
-    page.evaluate(f"window.said = {SAID_AT_ONCE}, window.sameDocument = true")
+    page.evaluate(f"window.said = {BANNER_AT_ONCE}, window.sameDocument = true")
     page.context.set_offline(True)
     assert "Marks are kept here" in page.evaluate("window.said")
     page.click("#last10")

@@ -254,3 +254,35 @@ def test_a_browser_that_ignores_edit_lists_starts_exactly_too(
         until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
         page.keyboard.press("Space")
         begins_at(page, demo, play["start_time"])
+
+
+# A play of four angles, one with a gap, as cards of these widths: what each says, if its words are whole.
+CARD_WIDTHS = (200, 240, 280, 290, 320, 360, 420)
+SAYS_IT = """async (widths) => {
+  await import("/parts/play-card.js");
+  const missing = [{ start: "2026-01-01T00:00:00Z", end: "2026-01-01T00:00:03Z", reason: "gap" }];
+  const clips = [1, 2, 3, 4].map((n) => ({
+    id: `c${n}`, channel_id: `cam${n}`, status: "ready", stream_url: "x", rev: 1, thumbnail_url: "",
+    coverage: { missing: n === 2 ? missing : [] },
+  }));
+  const start_time = "2026-01-01T10:00:00Z";
+  const play = { id: "p", rev: 1, number: 12, title: "", start_time, duration: 12, is_favorite: false };
+  return widths.map((width) => {
+    const card = document.createElement("play-card");
+    card.style.width = `${width}px`;
+    document.querySelector("#main").append(card);
+    card.view = { play, clips, tags: [], chosen: false, figure: 0.021, refused: "", angle: "cam1", kept: 4 };
+    const [state, face] = [card.querySelector(".state"), card.querySelector(".face")];
+    const [own, all] = [state, face].map((each) => each.getBoundingClientRect());
+    const isWhole = state.scrollWidth <= state.clientWidth + 1 && own.width > 0;
+    const isInside = own.right <= all.right + 1 && own.bottom <= all.bottom + 1;
+    const shown = state.textContent;
+    card.remove();
+    return isWhole && isInside ? shown : `${width}: ${own.width} of ${state.scrollWidth}`;
+  });
+}"""
+
+
+def test_a_card_of_four_angles_says_at_every_width_that_a_part_is_missing(page: Page) -> None:
+    widths = list(CARD_WIDTHS)
+    assert page.evaluate(SAYS_IT, widths) == ["Part missing"] * len(widths)

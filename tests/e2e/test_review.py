@@ -31,8 +31,8 @@ TAGS = [
 LOOK = f"""async () => {{
   const {{ burnedIn }} = await import("/state/selftest.js");
   for (let turn = 0; turn < 4; turn++) await new Promise(requestAnimationFrame); // what was sought is painted
-  const said = burnedIn(document.querySelector("{VIDEO}"));
-  return [document.querySelector("footage-view").at, said?.instantMs ?? null];
+  const barcode = burnedIn(document.querySelector("{VIDEO}"));
+  return [document.querySelector("footage-view").at, barcode?.instantMs ?? null];
 }}"""
 SETTLED = f"""(document.querySelector("footage-view")?.front?.loading === false &&
   (v => v?.readyState > 1 && !v.seeking && v.paused)(document.querySelector("{VIDEO}")))"""

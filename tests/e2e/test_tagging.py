@@ -250,8 +250,8 @@ FAULTS = """(() => {
   }));
   const covered = keys.filter((each) => {
     const { left, top, width, height } = box(each);
-    const found = document.elementFromPoint(left + width / 2, top + height / 2);
-    return !each.contains(found);
+    const topmost = document.elementFromPoint(left + width / 2, top + height / 2);
+    return !each.contains(topmost);
   });
   const scrolls = [...parts, ...document.querySelectorAll("#main .panel, #main .board, tag-board .groups")]
     .filter((each) => each.offsetParent && each.scrollHeight > each.clientHeight + 1);

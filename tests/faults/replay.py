@@ -9,14 +9,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from appliance.box.clips.records.rows import clip_resource, play_resource
-from appliance.box.sessions.store import session_resource
-from appliance.box.tags.model import tag_resource
+from appliance.box.domains import resources
 from appliance.kernel.journal import Entry
 from appliance.kernel.tx import ReadTx
 
 State = dict[str, dict[str, dict[str, Any]]]
-KINDS = ("session", "play", "clip", "tag")
+KINDS = tuple(each.kind for each in resources() if each.kind != "channel")
 UNTOLD = ("view_count", "file_path", "thumbnail_path")
 
 
@@ -32,20 +30,21 @@ def replayed(entries: Iterable[Entry]) -> State:
             state[kind].pop(event[f"{kind}_id"])
         else:
             state[kind][event[f"{kind}_id"]] = event[kind]
-        if kind in ("clip", "tag") and event["session_id"] in state["session"]:
+        if kind != "session" and "session" in event and event["session_id"] in state["session"]:
             state["session"][event["session_id"]] |= event["session"]
     return _comparable(state)
 
 
 def in_rows(tx: ReadTx) -> State:
     """The same from the tables."""
-    alive = "SELECT * FROM {} WHERE deleted_us IS NULL"
     return _comparable(
         {
-            "session": {row["id"]: session_resource(tx, row) for row in tx.all(alive.format("sessions"))},
-            "play": {row["id"]: play_resource(tx, row) for row in tx.all(alive.format("plays"))},
-            "clip": {row["id"]: clip_resource(tx, row) for row in tx.all(alive.format("clips"))},
-            "tag": {row["id"]: tag_resource(row) for row in tx.all(alive.format("tags"))},
+            each.kind: {
+                row["id"]: each.resource(tx, row)
+                for row in tx.all(f"SELECT * FROM {each.table} WHERE {each.present}")
+            }
+            for each in resources()
+            if each.kind in KINDS
         }
     )
 

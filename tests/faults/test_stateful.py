@@ -1,7 +1,7 @@
-"""Any order of marks, cuts, tags, session transitions, crashes and restarts keeps all guarantees
+"""Any order of marks, cuts, session transitions, crashes and restarts keeps all guarantees
 (Hypothesis).
 
-The closures are the product's. The model is simple: which sessions, plays, clips and tags exist, and in which
+The closures are the product's. The model is simple: which sessions, plays and clips exist, and in which
 state. After every step rows, journal and model agree; after every crash nothing acknowledged is lost.
 """
 
@@ -37,8 +37,6 @@ from appliance.box.clips.records.cut_states import shown_us
 from appliance.box.sessions.machine import SESSION, SessionEvent, SessionState
 from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session, delete_session, move_session, restore_session
-from appliance.box.tags.model import TagIn, TagPatch
-from appliance.box.tags.store import change_tag, create_tag, delete_tag
 from appliance.domain import session_restored
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
@@ -65,12 +63,7 @@ class Model:
     sessions: dict[str, str] = field(default_factory=dict)  # id -> state
     plays: dict[str, str] = field(default_factory=dict)  # id -> session
     clips: dict[str, str] = field(default_factory=dict)  # id -> session
-    tags: dict[str, str] = field(default_factory=dict)  # id -> clip
     numbers: dict[str, int] = field(default_factory=dict)  # session -> plays it ever had
-
-    def without_clip(self, clip_id: str) -> None:
-        del self.clips[clip_id]
-        self.tags = {tag: clip for tag, clip in self.tags.items() if clip != clip_id}
 
 
 class GameMachine(RuleBasedStateMachine):
@@ -113,6 +106,18 @@ class GameMachine(RuleBasedStateMachine):
             return None
         self.answered.append((caller, closure, answer))
         return answer
+
+    def is_overdue(self, table: str, row_id: str) -> bool:
+        """A mark longer than a clip may be, which the box has not closed yet: its OUT is refused."""
+        row = self.box.read(lambda tx: tx.one(f"SELECT * FROM {table} WHERE id = ?", (row_id,)))
+        longest_us = round(self.rules_.clips.max_duration_s * 1e6)
+        return (
+            row is not None and not row["duration_us"] and self.clock.now_us() - row["start_us"] > longest_us
+        )
+
+    def without_clip(self, clip_id: str) -> None:
+        """The clip was deleted."""
+        del self.model.clips[clip_id]
 
     def pick(self, data: st.DataObject, known: dict[str, Any]) -> str:
         return data.draw(st.sampled_from(sorted(known))) if known else new_uuid()
@@ -159,7 +164,7 @@ class GameMachine(RuleBasedStateMachine):
             return
         del self.model.sessions[session_id]
         for clip_id in [each for each, of in self.model.clips.items() if of == session_id]:
-            self.model.without_clip(clip_id)
+            self.without_clip(clip_id)
         self.model.plays = {each: of for each, of in self.model.plays.items() if of != session_id}
 
     @rule(data=st.data(), seconds=st.sampled_from((0.0, 0.0, 8.0)))
@@ -187,7 +192,8 @@ class GameMachine(RuleBasedStateMachine):
             "trim": lambda tx: plays.change_play(tx, COACH, rules, play_id, PlayPatch(duration_seconds=5.0)),
         }
         answer = self.do(closures[what])
-        assert (answer is not None) == (play_id in self.model.plays)
+        if what != "end" or not self.is_overdue("plays", play_id):
+            assert (answer is not None) == (play_id in self.model.plays)
 
     @rule(data=st.data())
     def delete_play(self, data: st.DataObject) -> None:
@@ -197,7 +203,7 @@ class GameMachine(RuleBasedStateMachine):
         if answer is not None:
             del self.model.plays[play_id]
             for clip_id in clips:
-                self.model.without_clip(clip_id)
+                self.without_clip(clip_id)
 
     @rule(data=st.data(), seconds=st.sampled_from((0.0, 5.0)))
     def new_clip(self, data: st.DataObject, seconds: float) -> None:
@@ -223,7 +229,7 @@ class GameMachine(RuleBasedStateMachine):
             "view": lambda tx: marks.view_clip(tx, clip_id),
         }
         answer = self.do(closures[what])
-        if what != "retry":
+        if what != "retry" and not (what == "end" and self.is_overdue("clips", clip_id)):
             assert (answer is not None) == (clip_id in self.model.clips)
 
     @rule(data=st.data())
@@ -232,28 +238,7 @@ class GameMachine(RuleBasedStateMachine):
         answer = self.do(lambda tx: marks.delete_clip(tx, COACH, self.rules_, clip_id))
         assert (answer is not None) == (clip_id in self.model.clips)
         if answer is not None:
-            self.model.without_clip(clip_id)
-
-    @rule(data=st.data(), down=st.integers(1, 4))
-    def new_tag(self, data: st.DataObject, down: int) -> None:
-        clip_id = self.pick(data, self.model.clips)
-        body = TagIn(clip_id=clip_id, down=down, id=new_uuid())
-        answer = self.do(lambda tx: create_tag(tx, COACH, body))
-        assert (answer is not None) == (clip_id in self.model.clips)
-        if answer is not None:
-            self.model.tags[answer.resource["id"]] = clip_id
-
-    @rule(data=st.data(), distance=st.integers(1, 3), delete=st.booleans())
-    def change_tag(self, data: st.DataObject, distance: int, delete: bool) -> None:
-        tag_id = self.pick(data, self.model.tags)
-        body = TagPatch(distance=distance)
-        if delete:
-            answer = self.do(lambda tx: delete_tag(tx, COACH, tag_id))
-        else:
-            answer = self.do(lambda tx: change_tag(tx, COACH, tag_id, body))
-        assert (answer is not None) == (tag_id in self.model.tags)
-        if answer is not None and delete:
-            del self.model.tags[tag_id]
+            self.without_clip(clip_id)
 
     @precondition(lambda self: self.answered)
     @rule(data=st.data())
@@ -347,19 +332,15 @@ class GameMachine(RuleBasedStateMachine):
         assert {key: each["status"] for key, each in rows["session"].items()} == model.sessions
         assert set(rows["play"]) == set(model.plays)
         assert {key: each["session_id"] for key, each in rows["clip"].items()} == model.clips
-        assert {key: each["clip_id"] for key, each in rows["tag"].items()} == model.tags
         for session_id, shown in rows["session"].items():
             clips = [each for each in rows["clip"].values() if each["session_id"] == session_id]
             assert shown["clip_count"] == len(clips)
-            assert shown["tag_count"] == sum(
-                of in {each["id"] for each in clips} for of in model.tags.values()
-            )
             seconds = sum(each["duration"] for each in clips if each["status"] != "failed")
             assert abs(shown["total_duration_seconds"] - seconds) < 1e-6
 
 
 GameMachine.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,

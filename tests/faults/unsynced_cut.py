@@ -39,11 +39,11 @@ from appliance.kernel.clock import wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
 from tests.faults.power_cut import check_fsck
-from tests.faults.retention_cut import WallClock
 from tests.faults.tally import Tally
 from tests.faults.work import product_rules
 from tests.kit.box import COACH, add_channel, add_session
 from tests.kit.camera import RecordingWriter, make_footage
+from tests.kit.clock import WallClock
 from tests.kit.waiting import LIMIT_S
 from tests.ops.box import settings_in
 

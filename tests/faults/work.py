@@ -13,13 +13,13 @@ from typing import Any
 
 from appliance.box.clips.model import ClipIn, CueIn, EndIn, PlayIn
 from appliance.box.clips.records import marks, plays
-from appliance.box.clips.records.marks import MarkRules
-from appliance.box.clips.settings import ClipsSettings
+from appliance.box.clips.records.marks import MarkRules, mark_rules
 from appliance.box.sessions.machine import SessionEvent
 from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session, move_session
+from appliance.box.settings import check_settings
 from appliance.box.tags.model import TagIn, TagPatch
-from appliance.box.tags.store import change_tag, create_tag, delete_tag, delete_tags_of
+from appliance.box.tags.store import change_tag, create_tag, delete_tag
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, fingerprint, perform
@@ -32,7 +32,7 @@ TABLES = {"session": "sessions", "play": "plays", "clip": "clips", "tag": "tags"
 
 def product_rules() -> MarkRules:
     """The rules as the daemon creates them."""
-    return MarkRules(ClipsSettings(), "UTC", lambda tx, clip_id: delete_tags_of(tx, clip_id=clip_id))
+    return mark_rules(check_settings({}))
 
 
 @dataclass(frozen=True)

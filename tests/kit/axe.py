@@ -26,8 +26,8 @@ _QUIET = """() => new Promise((done) => {
   wait();
 })"""
 _RUN = """async (rules) => {
-  const found = await axe.run(document, rules ? { runOnly: { type: "rule", values: rules } } : {});
-  return found.violations.flatMap(({ id, nodes }) => nodes.map((node) =>
+  const report = await axe.run(document, rules ? { runOnly: { type: "rule", values: rules } } : {});
+  return report.violations.flatMap(({ id, nodes }) => nodes.map((node) =>
     `${id}: ${node.target} ${node.html.slice(0, 120)} ${node.any[0]?.message ?? ""}`));
 }"""
 

@@ -1,10 +1,10 @@
-"""Box time for tests: moved by hand, or by trio's clock. Both start at the kick-off."""
+"""Box time for tests: moved by hand, or by trio's clock, both from the kick-off on; or the machine's own."""
 
 from __future__ import annotations
 
 import trio
 
-from appliance.kernel.clock import from_rfc3339
+from appliance.kernel.clock import from_rfc3339, wall_us
 
 KICKOFF_US = from_rfc3339("2026-11-20T19:00:00Z")
 
@@ -31,3 +31,10 @@ class HandClock:
 
     def advance(self, seconds: float) -> None:
         self._now_us += round(seconds * 1e6)
+
+
+class WallClock:
+    """The machine's own time, where files on the disk are compared with it."""
+
+    def now_us(self) -> int:
+        return wall_us()

@@ -42,16 +42,16 @@ COUNT = """
 
   const { setInterval, clearInterval } = window;
   const timers = new Set();
-  const told = (id) => ((counted.timers = timers.size), id);
+  const counting = (id) => ((counted.timers = timers.size), id);
   window.setInterval = (...words) => {
     const id = setInterval(...words);
     timers.add(id);
-    return told(id);
+    return counting(id);
   };
   window.clearInterval = (id) => {
     clearInterval(id);
     timers.delete(id);
-    told(id);
+    counting(id);
   };
 
   // By key: what was sent, how often, and whether the box had answered it before it was sent once more.
@@ -68,13 +68,13 @@ COUNT = """
       counted.sockets++;
       addEventListener.call(this, "close", () => counted.sockets--);
       addEventListener.call(this, "message", ({ data }) => {
-        const said = typeof data === "string" ? JSON.parse(data) : {};
-        if (said.type === "result") answered(said.id);
+        const message = typeof data === "string" ? JSON.parse(data) : {};
+        if (message.type === "result") answered(message.id);
       });
     }
     send(data) {
-      const said = typeof data === "string" ? JSON.parse(data) : {};
-      if (said.type === "command") send(said.id, said.do);
+      const message = typeof data === "string" ? JSON.parse(data) : {};
+      if (message.type === "command") send(message.id, message.do);
       super.send(data);
     }
   };

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from appliance.__main__ import app
+from appliance.box.safe_mode_parts import folders_of
 from appliance.box.settings import check_settings
-from appliance.box.wiring.safe_mode_parts import folders_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "config/OPERATING.md").read_text()

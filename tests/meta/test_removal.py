@@ -36,9 +36,9 @@ async def main():
 
     async def ready(bound, store):
         session_id = await store.write(begin_session)
-        found = await store.read(snapshot)
+        shown = await store.read(snapshot)
         manifest, _ = await store.read(lambda tx: read_session(tx, session_id))
-        print(json.dumps([len(found["sessions"]), manifest["session"]["id"] == session_id]))
+        print(json.dumps([len(shown["sessions"]), manifest["session"]["id"] == session_id]))
         stop.set()
 
     await run_daemon(demo_settings(state, 0, "127.0.0.1", 0), stop=stop, loop=LoopWatch(), ready=ready)

@@ -21,8 +21,8 @@ LAST_SHARED = 6
 def files() -> list[Path]:
     """Every schema file, in the order of their numbers."""
     domains()
-    found = [path for folder in schema_folders() for path in folder.glob("*.sql")]
-    return sorted(found, key=lambda path: path.name)
+    paths = [path for folder in schema_folders() for path in folder.glob("*.sql")]
+    return sorted(paths, key=lambda path: path.name)
 
 
 COLUMN = re.compile(r"^    ([a-z_]+) +(TEXT|INTEGER|REAL|BLOB)\b(.*)$")

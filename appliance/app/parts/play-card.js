@@ -163,6 +163,10 @@ export class PlayCard extends HTMLElement {
     );
     say(made.state, refused || stateOfPlay(play, clips));
     made.state.title = clips.flatMap(missingOf).join("\n");
+    made.state.classList.toggle(
+      "part",
+      clips.some((clip) => clip.coverage?.missing?.length),
+    );
     made.state.classList.toggle("bad", Boolean(refused) || clips.some((clip) => clip.status === "failed"));
     this.dataset.state =
       clips.length && clips.every((clip) => clip.stream_url) ? "ready" : play.duration ? "waiting" : "open";

@@ -1,6 +1,6 @@
 """The state of a channel's source in the embedded recorder, for health, figures and the wait for footage.
 
-Owns: the types. Must not know: how the facts are found (embedded.py), messages for people (wiring).
+Owns: the types. Must not know: how the facts are found (embedded.py), messages for people (health.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The actor that keeps space free: checks the disks, calls `core.decide`, carries out the decision.
 
-Owns: when to check, the order of a deletion (rows, unlink, fsync, rows), the ballast. Must not know: the
+Owns: when to check, the order of a deletion (rows, unlink, fsync, rows), the spare space. Must not know: the
 content of a recording or a clip, who records. A failing disk or a full database stops nothing: it is
 reported, and retried at the next check.
 """
@@ -21,7 +21,6 @@ import trio
 from appliance.box.recordings.model import StoredSegment
 from appliance.box.retention import grace
 from appliance.box.retention import store as rows
-from appliance.box.retention.ballast import Ballast, ballast_bytes
 from appliance.box.retention.core import (
     FOR_EVER,
     Doomed,
@@ -36,6 +35,7 @@ from appliance.box.retention.core import (
 )
 from appliance.box.retention.first_seen import meet
 from appliance.box.retention.model import Clips, ExpireClip, Figures, Folders, Recordings, Space
+from appliance.box.retention.spare_space import SpareSpace, spare_bytes
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.signal import Signal
@@ -72,7 +72,7 @@ class _Keeper:
     folders: Folders
     limits: RetentionLimits
     space: Callable[[Path], Space]
-    ballast: Ballast
+    spare_space: SpareSpace
     wake: Signal = field(default_factory=Signal)
     looked: Signal = field(default_factory=Signal)
     answered: int = -1  # the wake-up count at which the last check began
@@ -83,7 +83,7 @@ class _Keeper:
     deleted_bytes: int = 0
     decision: RetentionDecision | None = None
     stuck: tuple[str, ...] = ()
-    has_ballast: bool = False
+    has_spare_space: bool = False
     error: str = ""
     record: grace.LimitsRecord | None = None  # None: not read yet
     grace_us: int = 0
@@ -120,7 +120,7 @@ class _Keeper:
 
     async def _look(self) -> None:
         try:
-            await self._adjust_ballast()
+            await self._adjust_spare_space()
         finally:
             await self._settle_limits()
             await self._execute(await self._unpinned(await self.store.read(rows.left)))
@@ -318,21 +318,21 @@ class _Keeper:
         reason = Reason.MIN_FREE if clip.is_forgotten else Reason.CLIP_DAYS
         return may_go and self.expire_clip(tx, clip.clip_id, reason)
 
-    # -- the ballast -------------------------------------------------------------------------------------
+    # -- the spare space ---------------------------------------------------------------------------------
 
-    async def _adjust_ballast(self) -> None:
-        self.has_ballast = await in_thread(
-            lambda: self.ballast.adjust(self.space(self.folders.state).free_bytes), abandon_on_cancel=True
+    async def _adjust_spare_space(self) -> None:
+        self.has_spare_space = await in_thread(
+            lambda: self.spare_space.adjust(self.space(self.folders.state).free_bytes), abandon_on_cancel=True
         )
 
     async def _write(self, closure: Callable[[Tx], T]) -> T:
-        """On a full database free the ballast and retry, once. Raises Unavailable, StoreBroken."""
+        """On a full database free the spare space and retry, once. Raises Unavailable, StoreBroken."""
         try:
             return await self.store.write(closure)
         except StoreFull:
-            if not await in_thread(self.ballast.give_up):
+            if not await in_thread(self.spare_space.give_up):
                 raise
-            self.has_ballast = False
+            self.has_spare_space = False
             log.error("ballast_given_up", hint="the state disk is full: free space or add a disk")
             return await self.store.write(closure)
 
@@ -352,8 +352,8 @@ class RetentionHandle:
             short_bytes=decision.short_bytes if decision else 0,
             bytes_per_s=keeper.bytes_per_s,
             deleted_bytes=keeper.deleted_bytes,
-            has_ballast=keeper.has_ballast,
-            wants_ballast=keeper.ballast.size_bytes > 0,
+            has_spare_space=keeper.has_spare_space,
+            wants_spare_space=keeper.spare_space.size_bytes > 0,
             doubts_ages=keeper.doubts_ages(),
             stuck=keeper.stuck,
             error=keeper.error,
@@ -391,8 +391,8 @@ async def run_retention(
     Start: at once; the first check follows. Stop: cancel; a deletion between its row and its unlink is
     finished at the next start. Raises: StoreBroken.
     """
-    ballast = Ballast(folders.state, ballast_bytes(limits.reserve_bytes))
-    keeper = _Keeper(store, recordings, clips, expire_clip, folders, limits, space, ballast)
+    spare_space = SpareSpace(folders.state, spare_bytes(limits.reserve_bytes))
+    keeper = _Keeper(store, recordings, clips, expire_clip, folders, limits, space, spare_space)
     keeper.wanted, keeper.grace_us = limits, grace_us
     task_status.started(RetentionHandle(keeper))
     if hold is not None:

@@ -60,7 +60,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
 
 
 def _before_start(state_dir: Path) -> None:
-    from appliance.box.retention.ballast import make_room
+    from appliance.box.retention.spare_space import make_room
 
     make_room(state_dir)
 

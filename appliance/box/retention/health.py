@@ -73,7 +73,7 @@ def retention_part(figures: Figures) -> HealthPart:
         return HealthPart(
             "warn", "box time was set: nothing is too old for a day", "check that the date is right"
         )
-    if figures.wants_ballast and not figures.has_ballast:
+    if figures.wants_spare_space and not figures.has_spare_space:
         return HealthPart(
             "warn", "the ballast file is given up", "the state disk is nearly full: free space on it"
         )

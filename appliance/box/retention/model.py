@@ -74,8 +74,8 @@ class Figures:
     short_bytes: int = 0
     bytes_per_s: float = 0.0
     deleted_bytes: int = 0
-    has_ballast: bool = False
-    wants_ballast: bool = False
+    has_spare_space: bool = False
+    wants_spare_space: bool = False
     doubts_ages: bool = False
     stuck: tuple[str, ...] = ()
     error: str = ""

@@ -11,9 +11,11 @@ from typing import Any
 from appliance.box.mediamtx.publishers import PublishersHandle
 from appliance.box.recorder.embedded import RecorderHandle
 from appliance.box.recordings.following.channel_state import WhyEnded
-from appliance.box.settings import Settings
+from appliance.box.settings import DEMO_ID, Settings
 from appliance.kernel.actor import running
 from appliance.media.index.spans import Reason
+from appliance.network.announce import Announcer
+from appliance.ops.health import HealthPart
 
 
 def host_names(settings: Settings) -> tuple[str, ...]:
@@ -27,6 +29,21 @@ def host_names(settings: Settings) -> tuple[str, ...]:
         f"{machine}.local",
         *settings.server.allowed_hosts,
     )
+
+
+def is_announced(settings: Settings) -> bool:
+    """Whether the network is told of the box. Never of a demo: every demo has the same name."""
+    return not settings.server.is_loopback and settings.site.id != DEMO_ID
+
+
+def announcement_part(announcer: Announcer) -> HealthPart:
+    """For /readyz."""
+    name = announcer.announcement.name
+    if announcer.trouble:
+        hint = "open the box by its address; two boxes in one network need different site.id"
+        return HealthPart("warn", f"{name} is not announced: {announcer.trouble}", hint)
+    addresses = ", ".join(announcer.addresses)
+    return HealthPart("ok", f"{name} leads to {addresses}" if addresses else f"{name} is being announced")
 
 
 def make_folder(folder: Path) -> None:

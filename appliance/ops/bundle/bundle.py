@@ -85,14 +85,14 @@ def _json(value: Any) -> str:
 
 def _contents(folder: Path) -> set[str]:
     """Contents of the credential files, as far as they can be read; whole, and line by line."""
-    found: set[str] = set()
+    contents: set[str] = set()
     try:
         texts = [path.read_text(errors="replace") for path in folder.iterdir() if path.is_file()]
     except OSError:
-        return found
+        return contents
     for text in texts:
-        found |= {text.strip(), *(line.strip() for line in text.splitlines())}
-    return found
+        contents |= {text.strip(), *(line.strip() for line in text.splitlines())}
+    return contents
 
 
 def _channel_inputs(settings: Settings) -> list[str]:

@@ -70,8 +70,8 @@ def secrets_in_tree(value: Any, name: str = "") -> set[str]:
         return set().union(*(secrets_in_tree(each, name) for each in value))
     if not isinstance(value, str):
         return set()
-    found = {value} if value and any(word in name.lower() for word in _NAMES) else set()
-    return found | _secrets_in_address(value)
+    secrets = {value} if value and any(word in name.lower() for word in _NAMES) else set()
+    return secrets | _secrets_in_address(value)
 
 
 def _secrets_in_address(text: str) -> set[str]:
@@ -81,8 +81,8 @@ def _secrets_in_address(text: str) -> set[str]:
         url = urlsplit(text)
     except ValueError:
         return set()
-    found = {each for name, each in parse_qsl(url.query) if any(word in name.lower() for word in _NAMES)}
-    return found | ({url.password} if url.password else set())
+    secrets = {each for name, each in parse_qsl(url.query) if any(word in name.lower() for word in _NAMES)}
+    return secrets | ({url.password} if url.password else set())
 
 
 def _spellings(value: str) -> set[str]:

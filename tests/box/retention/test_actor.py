@@ -20,7 +20,7 @@ from appliance.box.clips.records.stored_plans import stored_plan
 from appliance.box.retention import actor
 from appliance.box.retention import store as rows
 from appliance.box.retention.actor import measure_space
-from appliance.box.retention.ballast import Ballast, ballast_bytes
+from appliance.box.retention.spare_space import SpareSpace, spare_bytes
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import StoreFull
@@ -278,17 +278,17 @@ async def test_a_folder_that_cannot_be_asked_ends_nothing(disk: Disk) -> None:
         assert handle.figures().free_bytes == 10**9
 
 
-async def test_the_ballast_is_given_up_when_the_database_is_full(
+async def test_the_spare_space_is_given_up_when_the_database_is_full(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await session(disk)
     name = disk.record(8 * DAY_US)
     limits = replace(NO_LIMITS, raw_us=7 * DAY_US, reserve_bytes=1)
-    ballast = Ballast(disk.root / "state", ballast_bytes(1))
+    spare_space = SpareSpace(disk.root / "state", spare_bytes(1))
     usual = disk.store.write
 
     async def write(closure: Callable[[Tx], Any]) -> Any:
-        if ballast.is_there():
+        if spare_space.is_there():
             disk.room = 20_000_000
             raise StoreFull
         return await usual(closure)
@@ -297,15 +297,15 @@ async def test_the_ballast_is_given_up_when_the_database_is_full(
     monkeypatch.setattr(disk.store, "write", write)
     async with disk.kept(limits) as handle:
         assert disk.removed == [name]
-        assert not handle.figures().has_ballast
-        assert not ballast.is_there()
+        assert not handle.figures().has_spare_space
+        assert not spare_space.is_there()
         monkeypatch.setattr(disk.store, "write", usual)
         disk.room = 10**9
         await handle.look_now()
-        assert handle.figures().has_ballast, "space is back"
+        assert handle.figures().has_spare_space, "space is back"
 
 
-async def test_a_database_without_room_and_ballast_is_reported_and_tried_again(
+async def test_a_database_without_room_and_spare_space_is_reported_and_tried_again(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await session(disk)

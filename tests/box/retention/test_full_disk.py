@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from appliance.box.retention.actor import measure_space
-from appliance.box.retention.ballast import MIB, Ballast
 from appliance.box.retention.model import Space
+from appliance.box.retention.spare_space import MIB, SpareSpace
 from appliance.kernel.store import Store, StoreFull
 from appliance.kernel.tx import Tx
 from tests.box.retention.disk import DAY_US, MINUTE_US, NO_LIMITS, Disk
@@ -21,7 +21,7 @@ from tests.kit.box import add_channel, sim_store
 from tests.kit.clock import HandClock
 
 SIZE = 44 * MIB
-BALLAST = 8 * MIB
+SPARE = 8 * MIB
 
 
 @pytest.fixture
@@ -82,38 +82,38 @@ async def is_full(store: Store) -> bool:
 
 async def test_a_full_box_frees_itself_and_takes_marks_again(disk: Disk) -> None:
     limits = replace(NO_LIMITS, reserve_bytes=12 * MIB)
-    ballast = Ballast(disk.root / "state", BALLAST)
+    spare_space = SpareSpace(disk.root / "state", SPARE)
     async with disk.kept(limits) as handle:
-        assert ballast.is_there()
+        assert spare_space.is_there()
         names = fill(disk)
         assert len(names) > 30
         assert await is_full(disk.store)
         await handle.look_now()
         assert measure_space(disk.root).free_bytes >= 11 * MIB, "the database took a little of it"
         assert disk.removed == names[: len(disk.removed)], "the oldest, and no others"
-        assert 3 <= len(disk.removed) <= 7, "the ballast and no more footage than that took"
+        assert 3 <= len(disk.removed) <= 7, "the spare space and no more footage than that took"
         assert not await is_full(disk.store)
         events = disk.events("footage_deleted")
         assert {each["reason"] for each in events} == {"reserve_gb"}
         assert sum(each["bytes"] for each in events) == len(disk.removed) * MIB
-        assert not handle.figures().has_ballast
+        assert not handle.figures().has_spare_space
         for name in list(disk.segments):
             (disk.recordings / name).unlink()
         await handle.look_now()
-        assert handle.figures().has_ballast, "space has returned"
+        assert handle.figures().has_spare_space, "space has returned"
 
 
-async def test_rows_are_deleted_with_the_room_of_the_ballast(disk: Disk) -> None:
+async def test_rows_are_deleted_with_the_room_of_the_spare_space(disk: Disk) -> None:
     """The disk fills up between the check and the transaction."""
     limits = replace(NO_LIMITS, reserve_bytes=12 * MIB)
-    ballast = Ballast(disk.root / "state", BALLAST)
+    spare_space = SpareSpace(disk.root / "state", SPARE)
     async with disk.kept(limits) as handle:
         names = fill(disk)
         while not await is_full(disk.store):
             pass
-        disk.space = lambda folder: Space(1, BALLAST)  # type: ignore[method-assign]
+        disk.space = lambda folder: Space(1, SPARE)  # type: ignore[method-assign]
         await handle.look_now()
-        assert not ballast.is_there()
+        assert not spare_space.is_there()
         assert handle.figures().error == ""
         assert disk.removed == names[: len(disk.removed)] and disk.removed
         assert not await is_full(disk.store)

@@ -55,8 +55,8 @@ def test_without_a_camera_no_hours_are_counted() -> None:
         (Figures(stuck=("a", "b")), "bad", "2 clips"),
         (Figures(short_bytes=GB), "warn", "1.0 GB short"),
         (Figures(doubts_ages=True), "warn", "box time was set"),
-        (Figures(wants_ballast=True), "warn", "ballast"),
-        (Figures(wants_ballast=True, has_ballast=True), "ok", "deleted"),
+        (Figures(wants_spare_space=True), "warn", "ballast"),
+        (Figures(wants_spare_space=True, has_spare_space=True), "ok", "deleted"),
     ],
 )
 def test_what_retention_could_not_do_is_reported(figures: Figures, status: str, message: str) -> None:

@@ -1,12 +1,13 @@
-"""The names the box answers to."""
+"""The names the box answers to, and what it says of its announcement."""
 
 from __future__ import annotations
 
 import pytest
 
 from appliance.box.settings import check_settings
-from appliance.box.wiring.bridges import host_names
+from appliance.box.wiring.bridges import announcement_part, host_names, is_announced
 from appliance.kernel.errors import Refused
+from appliance.network.announce import Announcement, Announcer
 from appliance.server.gate import Gate
 
 
@@ -37,3 +38,23 @@ def test_own_addresses_and_names_are_answered_without_a_setting(
         assert (refused.status, answers) == (421, False)
     else:
         assert answers
+
+
+@pytest.mark.parametrize(
+    ("site", "host", "announced"),
+    [("north", "0.0.0.0", True), ("north", "127.0.0.1", False), ("demo", "0.0.0.0", False)],
+)
+def test_what_the_network_can_reach_is_announced(site: str, host: str, announced: bool) -> None:
+    settings = check_settings({"site": {"id": site}, "server": {"host": host}, "access": {"mode": "open"}})
+    assert is_announced(settings) == announced
+
+
+def test_a_name_that_is_not_announced_is_shown_with_the_reason() -> None:
+    announcer = Announcer(Announcement("North", "north.local", "0.0.0.0", 8080))
+    assert announcement_part(announcer).status == "ok"
+    announcer.addresses = ("192.168.1.20",)
+    assert announcement_part(announcer).detail == "north.local leads to 192.168.1.20"
+    announcer.trouble = "another machine in this network is north.local: 192.168.1.7"
+    part = announcement_part(announcer)
+    assert (part.status, part.detail) == ("warn", f"north.local is not announced: {announcer.trouble}")
+    assert part.hint is not None and "site.id" in part.hint

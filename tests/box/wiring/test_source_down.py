@@ -9,8 +9,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from appliance.box.recorder.embedded import RecorderHandle
 from appliance.box.recorder.source_facts import ChannelFacts, State
 from appliance.box.recordings.domain import wake_with_sources
+from appliance.box.sources import Source, recorder_trouble, source_part
 from appliance.box.wiring.bridges import source_down, why_ended
-from appliance.box.wiring.sources import Source, recorder_trouble, source_part
 from appliance.kernel.signal import Signal
 
 

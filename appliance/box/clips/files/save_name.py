@@ -37,8 +37,8 @@ def save_name(tx: ReadTx, clip_id: str, zone: str, words: Words = lambda tx, row
     )
     if row is None:
         return f"{clip_id}.mp4"
-    said = "-".join(filter(None, map(_word, words(tx, row))))
-    return joined([row["session"], _play_or_title(row, zone), said, row["channel"] or row["channel_id"]])
+    added = "-".join(filter(None, map(_word, words(tx, row))))
+    return joined([row["session"], _play_or_title(row, zone), added, row["channel"] or row["channel_id"]])
 
 
 def joined(parts: Sequence[str]) -> str:

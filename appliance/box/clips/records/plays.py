@@ -19,6 +19,7 @@ from appliance.box.clips.records.marks import (
 from appliance.box.clips.records.open_marks import refuse_too_many
 from appliance.box.clips.records.rows import journal_clip, journal_play, play_resource
 from appliance.box.clips.records.times import refuse_ahead
+from appliance.domain import session_counters
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.rows import known_row, load_row
@@ -39,7 +40,8 @@ def create_play(tx: Tx, caller: Caller, rules: MarkRules, body: PlayIn) -> Answe
     play_id = body.id or new_uuid()
     last = tx.value("SELECT max(number) FROM plays WHERE session_id = ?", (body.session_id,)) or 0
     tx.create("plays", {**columns, "id": play_id, "number": last + 1})
-    journal_play(tx, "play_created", play_id)
+    counters = {} if channel_ids else {"session": session_counters(tx, body.session_id)}
+    journal_play(tx, "play_created", play_id, **counters)
     for channel_id in channel_ids:
         insert_clip(tx, dict(columns), channel_id, rules.clips.mode, play_id)
     return Answer(201, play_resource(tx, load_row(tx, "play", play_id)))
@@ -135,10 +137,13 @@ def delete_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answe
 
 
 def remove_play(tx: Tx, rules: MarkRules, row: Row) -> None:
-    """Mark the play and its clips deleted and journal it."""
+    """Mark the play and its clips deleted and journal it. The session's counters are in the events of its
+    clips, and in that of a play that has none."""
     clips = clips_of(tx, row["id"])
     tx.update("plays", row["id"], {"deleted_us": tx.now_us})
     body = {"session_id": row["session_id"], "play_id": row["id"]}
+    if not clips:
+        body["session"] = session_counters(tx, row["session_id"])
     tx.append("play_deleted", f"play:{row['id']}", body, session_id=row["session_id"])
     remove_clips(tx, rules, clips)
 

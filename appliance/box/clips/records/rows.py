@@ -97,11 +97,11 @@ def _journal_clip_row(tx: Tx, type_: str, row: Row, **more: Any) -> dict[str, An
     return resource
 
 
-def journal_play(tx: Tx, type_: str, play_id: str) -> dict[str, Any]:
+def journal_play(tx: Tx, type_: str, play_id: str, **more: Any) -> dict[str, Any]:
     """Append the whole play after its change; returns the resource."""
     row = load_row(tx, "play", play_id)
     resource = play_resource(tx, row)
-    body = {"session_id": row["session_id"], "play_id": play_id, "play": resource}
+    body = {"session_id": row["session_id"], "play_id": play_id, **more, "play": resource}
     tx.append(type_, f"play:{play_id}", body, session_id=row["session_id"])
     return resource
 

@@ -20,6 +20,7 @@ from appliance.box.clips.records.rows import (
     journal_play,
     play_resource,
 )
+from appliance.domain import session_counters
 from appliance.kernel.errors import Refused, gone, not_found
 from appliance.kernel.operation import Answer, Caller, check_rev
 from appliance.kernel.rows import UNDO_US, load_row
@@ -141,8 +142,10 @@ def bring_back(tx: Tx, plays: Sequence[Row], clips: Sequence[Row]) -> None:
         tx.update("clips", clip["id"], {"deleted_us": None})
         for path in clip_files(tx, clip):
             tx.run("DELETE FROM garbage WHERE path = ?", (path,))
+    of_plays = {clip["play_id"] for clip in clips}
     for play in plays:  # after all clips, also plays without clips: each gets an event
-        journal_play(tx, "play_updated", play["id"])
+        without = {} if play["id"] in of_plays else {"session": session_counters(tx, play["session_id"])}
+        journal_play(tx, "play_updated", play["id"], **without)
     for clip in clips:
         journal_clip(tx, "clip_updated", clip["id"])
 

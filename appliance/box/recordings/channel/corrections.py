@@ -73,11 +73,11 @@ class Corrections:
         due = [each for each in files if self._has_changed(channel, each) or each is newer]
         moved: dict[str, Segment] = {}
         for _ in range(_PASSES):
-            found = [each for each in due if self._place(channel, each)]
-            if not found:
+            placed = [each for each in due if self._place(channel, each)]
+            if not placed:
                 break
-            moved.update((each.name, each) for each in found)
-            runs = {_run_id(each) for each in found}
+            moved.update((each.name, each) for each in placed)
+            runs = {_run_id(each) for each in placed}
             due = [each for each in files if _run_id(each) in runs]
         return list(moved.values())
 

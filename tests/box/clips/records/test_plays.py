@@ -6,6 +6,7 @@ from functools import partial
 
 from appliance.box.clips.model import CueIn, PlayPatch
 from appliance.box.clips.records import marks, plays, undo
+from appliance.kernel import json
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.tx import Tx
 from tests.box.clips.conftest import Bench
@@ -127,6 +128,26 @@ async def test_undoing_a_session_delete_brings_back_what_went_with_it(bench: Ben
     assert len(await bench.clips_of(late["id"])) == 2
     assert await bench.clips_of(early["id"]) == [], "deleted before, stays deleted"
     assert types(bench.store)[-3:] == ["play_updated", "clip_updated", "clip_updated"]
+
+
+async def test_a_play_that_lost_its_clips_goes_and_returns_with_the_sessions_counters(bench: Bench) -> None:
+    """No event of a clip follows that would carry them to clients."""
+    play = await bench.play()
+    for clip in await bench.clips_of(play["id"]):
+        await bench.store.write(lambda tx, id=clip["id"]: marks.delete_clip(tx, COACH, bench.rules, id))  # type: ignore[misc]
+    bench.clock.advance(10)
+    await bench.store.write(lambda tx: plays.delete_play(tx, COACH, bench.rules, play["id"]))
+    await bench.store.write(lambda tx: undo.restore_play(tx, COACH, bench.rules, play["id"]))
+    gone, back = (json.decode(entry.event) for entry in (bench.store.journal.recent(0, 1000) or [])[-2:])
+    assert [event["type"] for event in (gone, back)] == ["play_deleted", "play_updated"]
+    assert [event["session"]["play_count"] for event in (gone, back)] == [0, 1]
+
+
+async def test_a_play_of_a_venue_without_channels_has_the_sessions_counters(bench: Bench) -> None:
+    await bench.store.write(lambda tx: tx.run("UPDATE channels SET archived_us = 1"))
+    play = await bench.play()
+    (event,) = (json.decode(entry.event) for entry in (bench.store.journal.recent(0, 1000) or [])[-1:])
+    assert play["clip_ids"] == [] and event["session"]["play_count"] == 1
 
 
 async def test_a_play_that_lost_its_clips_is_reported_when_its_session_comes_back(bench: Bench) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pytest
 import trio
 import trio_websocket
 
@@ -26,7 +27,7 @@ FRAME_US = 40_000
 
 def film(setup: Rig, **odd: Any) -> FilmSender:
     url = f"srt://127.0.0.1:{setup.mediamtx.srt_port}?mode=caller&latency=120"
-    return FilmSender(f"{url}&streamid=publish:cam1:cam1:cam1secret", b_frames=0, gop_s=1.0, **odd)
+    return FilmSender(f"{url}&streamid=publish:cam1:cam1:cam1secret", **{"b_frames": 0, "gop_s": 1.0, **odd})
 
 
 async def ready(setup: Rig, start_us: int, end_us: int) -> Any:
@@ -96,6 +97,24 @@ async def test_a_leap_of_timestamps_is_no_gap_and_moves_no_picture(tmp_path: Pat
         assert max(map(abs, off_us)) <= 2 * FRAME_US, (min(off_us), max(off_us))
         steps = [after.at_us - before.at_us for before, after in pairwise(pictures)]
         assert max(steps) < 3 * FRAME_US and len(pictures) >= 320
+
+
+@pytest.mark.parametrize("b_frames", [1, 2, 3])  # two and more with a pyramid: a B-frame is a reference too
+async def test_b_frames_are_all_there_once_and_at_their_times(tmp_path: Path, b_frames: int) -> None:
+    async with rig(tmp_path, cameras=["cam1"]) as setup:
+        with film(setup, b_frames=b_frames) as camera:
+            await setup.recorded(1.0)
+            begun_us = await first_frame(setup.http)
+            await setup.reaches(begun_us + 8 * S_US)
+            clip = await ready(setup, begun_us + 2 * S_US, begun_us + 6 * S_US)
+            assert clip["coverage"]["missing"] == [] and clip["coverage"]["frames"] in (99, 100, 101)
+            pictures = await seen(setup.http, tmp_path, "cam1", camera, begun_us, begun_us + 7 * S_US)
+        usual_us = median(each.error_us for each in pictures)
+        off_us = [round(each.error_us - usual_us) for each in pictures]
+        assert max(map(abs, off_us)) <= FRAME_US // 2, (min(off_us), max(off_us))
+        captured = [each.captured_us for each in pictures]
+        steps = [round((after - before) / FRAME_US) for before, after in pairwise(captured)]
+        assert set(steps) == {1} and len(pictures) >= 174, "no picture is lost, shown twice or out of order"
 
 
 async def test_a_picture_that_changes_its_size_gives_a_clip_that_is_cut_once(tmp_path: Path) -> None:

@@ -50,9 +50,9 @@ def early(
         channel.segments[name].claim = index.init.mtxi if index.init is not None else None
     segment = channel.segments[names[min(at, len(names) - 1)]]
     channel.walked(segment, indexed(folder / segment.name), following(channel, segment))
-    found = segment.early_us, segment.own_early_us
-    assert found == early_us(channel, segment)
-    return found
+    stored_us = segment.early_us, segment.own_early_us
+    assert stored_us == early_us(channel, segment)
+    return stored_us
 
 
 def test_a_file_is_as_early_as_its_pictures_are_late(tmp_path: Path) -> None:

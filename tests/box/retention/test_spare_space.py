@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.retention.ballast import MIB, Ballast, ballast_bytes, make_room
+from appliance.box.retention.spare_space import MIB, SpareSpace, make_room, spare_bytes
 
 GB = 10**9
 
@@ -17,47 +17,47 @@ GB = 10**9
     [(0, 0), (GB // 5, 8 * MIB), (2 * GB, 20_000_000), (10 * GB, 64 * MIB), (100 * GB, 64 * MIB)],
 )
 def test_its_size_goes_with_the_reserve(reserve: int, size: int) -> None:
-    assert ballast_bytes(reserve) == size
+    assert spare_bytes(reserve) == size
 
 
 def test_it_takes_blocks_that_are_really_given_back(tmp_path: Path) -> None:
-    ballast = Ballast(tmp_path, MIB)
-    assert not ballast.adjust(4 * MIB - 1), "made only where there is plenty"
-    assert ballast.adjust(4 * MIB)
-    status = ballast.path.stat()
+    spare_space = SpareSpace(tmp_path, MIB)
+    assert not spare_space.adjust(4 * MIB - 1), "made only where there is plenty"
+    assert spare_space.adjust(4 * MIB)
+    status = spare_space.path.stat()
     assert status.st_size == MIB and status.st_blocks * 512 >= MIB
-    assert ballast.adjust(MIB // 4), "kept while there is some room"
-    assert not ballast.adjust(MIB // 4 - 1)
-    assert not ballast.path.exists()
-    assert not ballast.adjust(2 * MIB), "not made again at once"
-    assert ballast.adjust(4 * MIB)
+    assert spare_space.adjust(MIB // 4), "kept while there is some room"
+    assert not spare_space.adjust(MIB // 4 - 1)
+    assert not spare_space.path.exists()
+    assert not spare_space.adjust(2 * MIB), "not made again at once"
+    assert spare_space.adjust(4 * MIB)
 
 
 def test_giving_up_says_whether_it_made_room(tmp_path: Path) -> None:
-    ballast = Ballast(tmp_path, MIB)
-    assert not ballast.give_up()
-    ballast.adjust(4 * MIB)
-    assert ballast.give_up()
-    assert not ballast.is_there()
+    spare_space = SpareSpace(tmp_path, MIB)
+    assert not spare_space.give_up()
+    spare_space.adjust(4 * MIB)
+    assert spare_space.give_up()
+    assert not spare_space.is_there()
 
 
 def test_a_box_that_reserves_nothing_has_none(tmp_path: Path) -> None:
-    Ballast(tmp_path, MIB).adjust(4 * MIB)
-    none = Ballast(tmp_path, 0)
+    SpareSpace(tmp_path, MIB).adjust(4 * MIB)
+    none = SpareSpace(tmp_path, 0)
     assert not none.is_there()
     assert not none.adjust(10 * GB)
     assert not none.path.exists(), "one of an earlier setting goes"
 
 
-def test_before_a_start_on_a_full_disk_the_ballast_goes(
+def test_before_a_start_on_a_full_disk_the_spare_space_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ballast = Ballast(tmp_path, MIB)
-    ballast.adjust(100 * MIB)
+    spare_space = SpareSpace(tmp_path, MIB)
+    spare_space.adjust(100 * MIB)
     make_room(tmp_path)
-    assert ballast.is_there(), "there is room"
+    assert spare_space.is_there(), "there is room"
     full = os.statvfs_result((4096, 4096, 100, 10, 10, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda folder: full)
     make_room(tmp_path)
-    assert not ballast.is_there()
+    assert not spare_space.is_there()
     make_room(tmp_path / "nowhere")

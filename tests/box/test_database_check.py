@@ -7,14 +7,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from appliance.box.settings import Settings, SettingsError, check_settings
-from appliance.box.wiring.database_check import (
+from appliance.box.database_check import (
     claim_site,
     database_part,
     make_sound,
     read_report,
     snapshots_of,
 )
+from appliance.box.settings import Settings, SettingsError, check_settings
 from appliance.kernel.rescue import RescueReport
 from appliance.kernel.witness import Witness, write_witness
 from appliance.ops.snapshots import take_snapshot

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from appliance.box.safe_mode_parts import folders_of
 from appliance.box.settings import check_settings
-from appliance.box.wiring.safe_mode_parts import folders_of
 
 
 def test_every_folder_that_the_box_writes_to_is_watched(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from appliance.box.mediamtx.client import PathState
 from appliance.box.mediamtx.hook import HookCalls
 from appliance.box.mediamtx.publishers import Publisher, PublishersHandle
-from appliance.box.wiring.sources import (
+from appliance.box.sources import (
     Source,
     cameras_part,
     mediamtx_part,

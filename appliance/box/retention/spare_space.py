@@ -14,27 +14,27 @@ from typing import Final
 
 MIB: Final = 1 << 20
 START_BYTES: Final = MIB  # SQLite cannot even open a database with a WAL on a disk without a free block
-NAME: Final = "ballast"
+NAME: Final = "ballast"  # of the file
 _FILL_AT: Final = 4  # times its size must be free before it is made again, so that it does not alternate
 _DROP_AT: Final = 4  # it is deleted when less than a fourth of its size is free
 
 
-def ballast_bytes(reserve_bytes: int) -> int:
+def spare_bytes(reserve_bytes: int) -> int:
     """A hundredth of the reserve, 8 to 64 MiB; none without a reserve."""
     return 0 if reserve_bytes <= 0 else max(8 * MIB, min(64 * MIB, reserve_bytes // 100))
 
 
 def make_room(folder: Path) -> None:
-    """Delete the ballast on a full disk, before the database is opened. Never prevents a start. Blocking."""
+    """Free it on a full disk, before the database is opened. Never prevents a start. Blocking."""
     with suppress(OSError):
         stats = os.statvfs(folder)
         if stats.f_bavail * stats.f_frsize < START_BYTES:
-            Ballast(folder, 0).give_up()
+            SpareSpace(folder, 0).give_up()
 
 
 @dataclass(frozen=True, slots=True)
-class Ballast:
-    """`size_bytes` 0: no ballast; one left by an earlier setting is removed."""
+class SpareSpace:
+    """`size_bytes` 0: no such file; one left by an earlier setting is removed."""
 
     folder: Path
     size_bytes: int
