@@ -204,7 +204,7 @@ def pair(
     """Print a one-time code that gives a device access; also while the box runs."""
     from appliance.access.console import leave_code, leave_token
     from appliance.access.core import shown_code
-    from appliance.access.terminal import qr_text
+    from appliance.access.links import qr_text
     from appliance.box.demo import page_addresses
 
     settings = load_settings(config)

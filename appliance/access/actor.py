@@ -10,7 +10,7 @@ import trio
 
 from appliance.access import store
 from appliance.access.codes import Codes
-from appliance.access.http import access_routes
+from appliance.access.http import Network, access_routes
 from appliance.access.registry import Registry
 from appliance.access.revocations import Revocations
 from appliance.http.api import Routes
@@ -34,10 +34,13 @@ async def run_access(
     *,
     db: Store,
     state_dir: Path | None,
+    network: Network = lambda: None,
     task_status: trio.TaskStatus[AccessHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Until cancelled. `state_dir`: where the console leaves codes and tokens (console.py), and where
-    revocations are kept beside the database (revocations.py); None: there is neither."""
+    revocations are kept beside the database (revocations.py); None: there is neither.
+
+    `network`: for the links of codes."""
     registry, revocations = Registry(), Revocations(state_dir)
     await revocations.load()
     rows, selectors = await db.read(lambda tx: (store.all_devices(tx), store.live_selectors(tx)))
@@ -45,7 +48,7 @@ async def run_access(
     corrected = [revocations.corrected(row) for row in rows]
     registry.load([row for row in corrected if row["revoked_us"] is None], selectors)
     codes = Codes(db, registry, state_dir)
-    task_status.started(AccessHandle(registry, access_routes(registry, codes, revocations)))
+    task_status.started(AccessHandle(registry, access_routes(registry, codes, revocations, network)))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_take_over_devices, registry, codes)
         if corrected != rows:  # the database was restored from a copy

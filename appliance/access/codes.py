@@ -9,7 +9,7 @@ A wrong answer waits, growing with each of its address; a right one never does, 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -35,6 +35,7 @@ log = structlog.get_logger("access")
 LOOK_S = 0.2  # between two looks into the console's folder
 FORGIVEN_S = 60.0  # without a wrong code
 ADDRESSES_MAX = 1024
+REFUSED_MAX = 256  # codes
 WAITING_MAX = 200  # wrong answers that wait; above this they are told to come back
 
 
@@ -47,6 +48,7 @@ class Codes:
         self._registry = registry
         self._state_dir = state_dir
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()  # address: (how many, when)
+        self._refused: OrderedDict[str, store.Why] = OrderedDict()  # by the hash of the code
         self._waiting = 0
         self._lock = trio.Lock()
         self._looked_s = -LOOK_S
@@ -56,8 +58,8 @@ class Codes:
         """A code with this beginning was made."""
         self._registry.selectors.add(selector)
 
-    async def use(self, code: str, name: str | None, peer: str) -> tuple[Row, str] | None:
-        """(the new device's row, its token), or None after a wait: the code is wrong.
+    async def use(self, code: str, name: str | None, peer: str) -> tuple[Row, str] | store.Why:
+        """(the new device's row, its token), or after a wait why the code is refused.
 
         Raises Unavailable when too many wrong ones wait.
         """
@@ -70,10 +72,20 @@ class Codes:
                 self._registry.put(paired[0])
                 log.info("device_paired", device_id=paired[0]["id"], role=paired[0]["role"], peer=peer)
                 return paired
-            if selector not in await self._db.read(store.live_selectors):
+            refused, live = await self._db.read(
+                lambda tx: (store.refused_codes(tx, selector), store.live_selectors(tx))
+            )
+            self._remember(refused)
+            if selector not in live:
                 self._registry.selectors.discard(selector)
         await self._cost(peer)
-        return None
+        return self._refused.get(core.secret_hash(code), "wrong")
+
+    def _remember(self, refused: Mapping[str, store.Why]) -> None:
+        """Who knows a whole code is told why it is refused, later too, when its beginning is forgotten."""
+        self._refused.update(refused)
+        while len(self._refused) > REFUSED_MAX:
+            self._refused.popitem(last=False)
 
     async def _cost(self, peer: str) -> None:
         if self._waiting >= WAITING_MAX:

@@ -6,6 +6,8 @@ answer a new code is made.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from appliance.access import store
 from appliance.access.codes import Codes
 from appliance.access.core import MEDIA_KEY_S, SELECTOR_CHARS, new_media_key, read_code
@@ -30,13 +32,25 @@ from appliance.kernel.clock import S_US, to_rfc3339
 from appliance.kernel.errors import Refused, invalid
 from appliance.kernel.operation import Answer
 
+_NEW = "get a new code: on an admin's device, or by `appliance pair` on the box"
+_WRONG: Mapping[store.Why, tuple[str, str]] = {
+    "wrong": ("this code is wrong, used, or over", "type it again, or get a new one"),
+    "used": ("this code has paired a device already", _NEW),
+    "ended": ("five wrong tries have ended this code", _NEW),
+    "expired": ("the time of this code is over", _NEW),
+}
+
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
 
 
-def access_routes(registry: Registry, codes: Codes, revocations: Revocations) -> Routes:
+Network = Callable[[], str | None]
+"""An address of this side for other machines, "http://192.168.1.20:8080"; None: it knows none."""
+
+
+def access_routes(registry: Registry, codes: Codes, revocations: Revocations, network: Network) -> Routes:
     """/pair, /devices, /media-keys."""
     routes = Routes("access", raw=[_pair_route(codes)])
-    _code_route(routes, codes)
+    _code_route(routes, codes, network)
     _device_routes(routes, registry, revocations)
     _media_key_route(routes, registry)
     return routes
@@ -52,10 +66,8 @@ def _pair_route(codes: Codes) -> RawRoute:
         if code is None:
             raise invalid("code", "has 8 letters and digits, such as 7QK2-M9XT")
         paired = await codes.use(code, body.name, peer)
-        if paired is None:
-            raise Refused(
-                403, "wrong_code", "this code is wrong, used, or over", "type it again, or get a new one"
-            )
+        if isinstance(paired, str):
+            raise Refused(403, "wrong_code", _WRONG[paired][0], _WRONG[paired][1], extra={"reason": paired})
         row, token = paired
         answer = {"device_id": row["id"], "role": row["role"], "name": row["name"], "token": token}
         cookie = f"{COOKIE}={token}; Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
@@ -72,14 +84,14 @@ def _pair_route(codes: Codes) -> RawRoute:
     )
 
 
-def _code_route(routes: Routes, codes: Codes) -> None:
+def _code_route(routes: Routes, codes: Codes, network: Network) -> None:
     @routes.post("/devices/codes", body=CodeIn, returns=Code, status=201)
     async def make_code(ctx: Ctx, body: CodeIn) -> Answer:
         """Make a one-time code for another device."""
         code, expires_us = await ctx.store.write(lambda tx: store.create_code(tx, ctx.caller, body))
         codes.know(code[:SELECTOR_CHARS])
         shown = {"code": code, "role": body.role, "name": body.name, "expires_at": to_rfc3339(expires_us)}
-        return Answer(201, shown)
+        return Answer(201, {**shown, **_link(body.address, code, network)})
 
 
 def _device_routes(routes: Routes, registry: Registry, revocations: Revocations) -> None:
@@ -124,6 +136,15 @@ def _media_key_route(routes: Routes, registry: Registry) -> None:
         expires_s = ctx.clock.now_us() // S_US + MEDIA_KEY_S
         key = new_media_key(known.grant.device_id, known.token_hash, expires_s)
         return Answer(201, {"key": key, "expires_at": to_rfc3339(expires_s * S_US)})
+
+
+def _link(address: str | None, code: str, network: Network) -> dict[str, str | None]:
+    from appliance.access.links import pair_link, qr_svg  # here: few boxes ever draw one
+
+    if address is None:
+        return {"link": None, "qr_svg": None}
+    link = pair_link(address, code, network())
+    return {"link": link, "qr_svg": qr_svg(link)}
 
 
 def _shown(registry: Registry, row: dict[str, object]) -> dict[str, object]:

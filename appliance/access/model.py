@@ -46,6 +46,12 @@ class CodeIn(Input):
 
     role: Role
     name: DeviceName | None = None
+    address: (
+        Annotated[
+            str, Field(max_length=300, pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$")
+        ]
+        | None
+    ) = Field(None, description="under which this side was opened, for the link: http://192.168.1.20:8080")
     minutes: Annotated[float, Field(gt=0, le=MINUTES_MAX)] = MINUTES
 
 
@@ -54,6 +60,8 @@ class Code(BaseModel):
     role: Role
     name: str | None
     expires_at: str
+    link: str | None = Field(description="that pairs a device; null without an address")
+    qr_svg: str | None = Field(description="the link as a QR code: an SVG document")
 
 
 class DevicePatch(Input):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from appliance.access.core import CODE_TRIES, SELECTOR_CHARS, is_same, new_code, new_token, secret_hash
 from appliance.access.model import CodeIn, DevicePatch
@@ -13,6 +14,9 @@ from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Caller, check_rev
 from appliance.kernel.rows import load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
+
+Why = Literal["wrong", "used", "ended", "expired"]
+"""A code is refused: none is like it; used before; ended by wrong ones like it; its time is over."""
 
 _EPOCH = "(SELECT value FROM meta WHERE key = 'epoch')"
 _LIVE = f"used_us IS NULL AND expires_us > ? AND tries < ? AND epoch = {_EPOCH}"
@@ -123,6 +127,21 @@ def _add_device(tx: Tx, device_id: str, *, role: str, name: str, token_hash: str
         },
     )
     return load_device(tx, device_id)
+
+
+def refused_codes(tx: ReadTx, selector: str) -> dict[str, Why]:
+    """Why the codes with this beginning can no longer be used, by the hash of the whole code."""
+    rows = tx.all(
+        f"SELECT code_hash, used_us, tries FROM pairing_codes WHERE selector = ? AND NOT ({_LIVE})",
+        (selector, tx.now_us, CODE_TRIES),
+    )
+    return {row["code_hash"]: _why(row) for row in rows}
+
+
+def _why(row: Row) -> Why:
+    if row["used_us"] is not None:
+        return "used"
+    return "ended" if row["tries"] >= CODE_TRIES else "expired"
 
 
 def load_device(tx: ReadTx, device_id: str) -> Row:

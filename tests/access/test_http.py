@@ -25,7 +25,7 @@ async def test_a_code_of_the_console_makes_one_device(autojump_clock: MockClock,
     mark = await side.device(reply.json["token"]).post("/plays")
     assert mark.json == {"created_by": "Bench iPad", "identity": reply.json["device_id"]}
     again = await side.client.post("/pair", {"code": code})
-    assert (again.status, again.json["code"]) == (403, "wrong_code")
+    assert (again.status, again.json["code"], again.json["reason"]) == (403, "wrong_code", "used")
 
 
 async def test_the_cookie_alone_is_enough(side: Side) -> None:
@@ -54,8 +54,10 @@ async def test_five_wrong_ones_end_a_code(autojump_clock: MockClock, side: Side)
     code = leave_code(side.state_dir, "coach", None, 10)
     wrong = code[:3] + ("00000" if code[3:] != "00000" else "11111")
     for _ in range(core.CODE_TRIES):
-        assert (await side.client.post("/pair", {"code": wrong})).status == 403
-    assert (await side.client.post("/pair", {"code": code})).status == 403
+        reply = await side.client.post("/pair", {"code": wrong})
+        assert (reply.status, reply.json["reason"]) == (403, "wrong")
+    reply = await side.client.post("/pair", {"code": code})
+    assert (reply.status, reply.json["reason"]) == (403, "ended")
 
 
 async def test_four_wrong_ones_do_not(autojump_clock: MockClock, side: Side) -> None:
@@ -93,7 +95,19 @@ async def test_a_code_ends_with_its_minutes(autojump_clock: MockClock, side: Sid
     _, admin = await side.paired("admin")
     made = await admin.post("/devices/codes", {"role": "coach", "minutes": 5})
     side.clock.advance(5 * 60 + 1)
-    assert (await side.client.post("/pair", {"code": made.json["code"]})).status == 403
+    reply = await side.client.post("/pair", {"code": made.json["code"]})
+    assert (reply.status, reply.json["reason"]) == (403, "expired")
+
+
+async def test_a_code_for_another_device_has_a_link_and_a_picture_of_it(side: Side) -> None:
+    _, admin = await side.paired("admin")
+    plain = await admin.post("/devices/codes", {"role": "coach"})
+    assert (plain.json["link"], plain.json["qr_svg"]) == (None, None)
+    made = await admin.post("/devices/codes", {"role": "coach", "address": "http://box.local:8080"})
+    assert made.json["link"] == f"http://box.local:8080/pair?c={made.json['code']}"
+    assert made.json["qr_svg"].startswith("<svg ")
+    for address in ("javascript:alert(1)", "http://box.local/x", "http://u@box.local", "http://b ox"):
+        assert (await admin.post("/devices/codes", {"role": "coach", "address": address})).status == 422
 
 
 @pytest.mark.parametrize("body", [{}, {"code": "short"}, {"code": "7QK2-M9XT", "role": "admin"}, {"code": 7}])

@@ -30,7 +30,7 @@ from appliance.box.live.protocol import (
     parse_message,
 )
 from appliance.box.live.transport import Disconnected, PlainTransport
-from appliance.http.access import GRANT_KEY, Door, grant_of
+from appliance.http.access import GRANT_KEY, Door, Grant, grant_of
 from appliance.http.api import Receive, Scope, Send
 from appliance.http.caller import device_of
 from appliance.http.requests import header_map
@@ -151,6 +151,7 @@ class Endpoint:
                 heartbeat_s=self.hub.heartbeat_s,
                 now_us=self.hub.clock.now_us(),
                 recovered=recovered,
+                device=_device(client.grant),
             )
         )
 
@@ -158,6 +159,10 @@ class Endpoint:
 def _has_sent_token(scope: Scope) -> bool:
     """In its handshake. A cookie does not count: a browser sends one that is out of date, too."""
     return _subprotocol(scope) is not None or b"authorization" in header_map(scope)
+
+
+def _device(grant: Grant | None) -> dict[str, str] | None:
+    return None if grant is None else {"id": grant.device_id, "name": grant.name, "role": grant.role}
 
 
 def _subprotocol(scope: Scope) -> str | None:

@@ -177,7 +177,9 @@ def connected(
     heartbeat_s: float,
     now_us: int,
     recovered: bool | None,
+    device: Mapping[str, str] | None,
 ) -> bytes:
+    """`device`: id, name and role of the paired device; None where access is open."""
     return json.encode(
         {
             "type": "connected",
@@ -188,6 +190,7 @@ def connected(
             "heartbeat_s": heartbeat_s,
             "server_time": to_rfc3339(now_us),
             "recovered": recovered,
+            "device": device,
         }
     )
 

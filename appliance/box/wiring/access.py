@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from appliance.access.actor import run_access
 from appliance.access.door import AccessDoor
+from appliance.box.demo import page_addresses
 from appliance.box.domains import access_rows
 from appliance.box.permissions import box_matrix
 from appliance.box.settings import Settings
@@ -29,7 +30,14 @@ class Access:
 @asynccontextmanager
 async def access_of(settings: Settings, store: Store, clock: Clock) -> AsyncIterator[Access]:
     """Devices, codes and the door, for the length of the block."""
-    async with running("access", run_access, db=store, state_dir=settings.storage.state_dir) as handle:
+    server = settings.server
+    async with running(
+        "access",
+        run_access,
+        db=store,
+        state_dir=settings.storage.state_dir,
+        network=lambda: page_addresses(server.host, server.port)[-1],
+    ) as handle:
         door = AccessDoor(
             handle.registry,
             box_matrix(access_rows()),

@@ -70,9 +70,10 @@ async def closed_with(tablet: Tablet) -> int:
 
 async def test_a_token_as_subprotocol_or_first_message(running: Running) -> None:
     async with guarded(running) as side:
-        _, token = await side.paired("coach", "Bench")
+        device_id, token = await side.paired("coach", "Bench")
         async with side.box.connect(subprotocols=["bearer", token]) as tablet:
-            await tablet.greet()
+            greeting = await tablet.greet()
+            assert greeting["device"] == {"id": device_id, "name": "Bench", "role": "coach"}
             await tablet.say(type="command", id="1", do="note", body={"text": "a"})
             assert (await tablet.next_of("note"))["by"] == "Bench"
         async with side.box.connect("?client=Somebody") as tablet:
