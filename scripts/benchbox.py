@@ -81,10 +81,12 @@ def daemon(base: Path, channels: Sequence[str], recordings: Path | None = None) 
 
 @cache
 def compiled_once() -> dict[str, str]:
-    """The environment with a folder for .pyc files, since an installed box is compiled at installation."""
+    """The environment in which .pyc files are kept, since an installed box is compiled at installation."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    if os.access(ROOT / "appliance", os.W_OK):
+        return environment
     folder = tempfile.mkdtemp(prefix="bench-pyc-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {**environment, "PYTHONPYCACHEPREFIX": folder}
 
 

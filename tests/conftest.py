@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from appliance.box.domains import domains
 from tests.kit.late_pings import pass_over_late_pings
+from tests.kit.schedule import Schedule, step_back, steps_back
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
@@ -33,6 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
         drawn = str(SystemRandom().randrange(1_000_000))
         config.option.order = getattr(config, "workerinput", {}).get("order", drawn)
     config.pluginmanager.register(Seed())
+    given = getattr(config, "workerinput", None)
+    if given is not None and steps_back(given["workerid"], given["workercount"]):
+        step_back()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return Schedule(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 class Seed:

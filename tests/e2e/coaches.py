@@ -35,7 +35,7 @@ class World:
     changed: Signal = field(default_factory=Signal)
     is_up: trio.Event = field(default_factory=trio.Event)
     is_over: bool = False
-    client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(**PLAIN, verify=False))
+    client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(**PLAIN))
 
     async def answered(self, count: int) -> None:
         """Until this many answers have arrived in total."""

@@ -23,6 +23,7 @@ from tests.faults.half_people import Marked, Person
 from tests.faults.tally import Tally
 from tests.kit.app_page import app_pages
 from tests.kit.browser import plain_get
+from tests.kit.waiting import PLAIN
 
 WHO = ("coach", "second coach", "operator")
 READY = "document.querySelector(\"#cams[aria-label*='all cameras send']\") && app.box.online && app.session()"
@@ -52,9 +53,7 @@ class Half:
     def tell(self, path: str, body: object = None) -> Any:
         """By another device, not through the tablets' links."""
         headers = {"X-Client": "laptop"}
-        answer = httpx.post(
-            f"{self.demo.urls[0]}{path}", json=body, headers=headers, timeout=10, trust_env=False
-        )
+        answer = httpx.post(f"{self.demo.urls[0]}{path}", json=body, headers=headers, **PLAIN)
         answer.raise_for_status()
         return answer.json()
 

@@ -97,6 +97,25 @@ def encode(
     return _media(file.getvalue())
 
 
+def repeated(media: Media, times: int) -> Media:
+    """The same pictures and packets, one repetition after the other: a long recording without encoding it.
+
+    Its sound has no gap where a repetition is a multiple of 16 pictures at 30 fps: of whole packets.
+    """
+    length = sum(frame.duration for frame in media.frames)
+    sound = length * AUDIO_HZ // VIDEO_HZ
+
+    def again(samples: Sequence[Sample], every: int) -> list[Sample]:
+        return [
+            each._replace(dts=each.dts + number * every, pts=each.pts + number * every)
+            for number in range(times)
+            for each in samples
+            if each.dts < every
+        ]
+
+    return replace(media, frames=again(media.frames, length), packets=again(media.packets, sound), sound=None)
+
+
 def _options(codec: str, gop: int, bframes: int, extra: str) -> dict[str, str]:
     common = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}:repeat-headers=1"
     more = f":{extra}" if extra else ""

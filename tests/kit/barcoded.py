@@ -21,6 +21,7 @@ from appliance.box.recorder.synthetic import barcode
 from appliance.box.recorder.synthetic.barcode import Burned
 from appliance.media.bitstream import annexb
 from appliance.media.mp4.fragment import Sample
+from tests.kit.waiting import eventually
 
 HZ = 90_000
 AUDIO_RATE = 48_000
@@ -63,6 +64,27 @@ def burned_between(path: Path, first: int, last: int) -> tuple[int, dict[int, Bu
             if len(outcome) == len(wanted):
                 break
     return len(times), dict(sorted(outcome.items()))
+
+
+def pictures_so_far(growing: Path) -> int:
+    """How many pictures a file that is being written has; they are not decoded."""
+    try:
+        with av.open(str(growing)) as container:
+            return sum(packet.size > 0 for packet in container.demux(video=0))
+    except av.FFmpegError:
+        return 0
+
+
+async def has_pictures(growing: Path, count: int) -> None:
+    """Wait until it has this many; it is read again when it has grown."""
+    read = -1
+
+    def has_them() -> bool:
+        nonlocal read
+        before, read = read, growing.stat().st_size
+        return read != before and pictures_so_far(growing) >= count
+
+    await eventually(has_them, what=f"{count} pictures in {growing.name}")
 
 
 def burned_so_far(growing: Path) -> list[Burned | None]:

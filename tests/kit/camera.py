@@ -27,6 +27,7 @@ from tests.kit.barcoded import burned as burned
 from tests.kit.barcoded import burned_between as burned_between
 from tests.kit.barcoded import burned_in as burned_in
 from tests.kit.barcoded import burned_so_far as burned_so_far
+from tests.kit.barcoded import has_pictures as has_pictures
 from tests.kit.barcoded import make_footage as make_footage
 from tests.kit.srt_sender import SrtSender as SrtSender
 

@@ -16,7 +16,8 @@ _LOOK_S = 0.005
 LIMIT_S: Final = 60.0
 """Timeout for a process, a browser, a socket or a disk. Not a requirement: a slow machine may need much of
 it, and a hang fails with a message of its own."""
-PLAIN: Final[dict[str, Any]] = {"timeout": LIMIT_S, "trust_env": False}  # of httpx
+PLAIN: Final[dict[str, Any]] = {"timeout": LIMIT_S, "trust_env": False, "verify": False}
+"""Of httpx clients. Without TLS: reading the machine's certificates takes longer than a request."""
 
 
 async def eventually(look: Callable[[], Found], *, within_s: float = LIMIT_S, what: str = "") -> Found:

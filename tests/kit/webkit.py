@@ -22,6 +22,8 @@ from typing import Any
 
 import httpx
 
+from tests.kit.waiting import PLAIN
+
 WAIT_S = 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 12.1
 KEYS = {"Space": " ", "Escape": "\ue00c", "ArrowLeft": "\ue012"}
@@ -185,7 +187,7 @@ def _driver(home: Path, display: str) -> Iterator[tuple[httpx.Client, int]]:
             env=environment, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", **PLAIN) as client:
             _wait_for(client)
             yield client, process.pid
     finally:

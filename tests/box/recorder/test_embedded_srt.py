@@ -17,7 +17,7 @@ from appliance.box.recorder.embedded import RecorderHandle, run_embedded_recorde
 from appliance.kernel.clock import BoxClock, wall_us
 from appliance.media.mp4.fmp4 import Mtxi, parse_init
 from tests.box.recorder.family import own_children
-from tests.kit.camera import SrtSender, burned_in, burned_so_far
+from tests.kit.camera import SrtSender, burned_in, burned_so_far, has_pictures
 from tests.kit.ports import free_udp_port
 from tests.kit.waiting import children_of, eventually, is_alive
 
@@ -66,7 +66,7 @@ async def test_the_synthetic_camera_is_recorded_at_once_and_stopping_closes_its_
     begun_us = wall_us()
     async with recording(tmp_path, "synthetic:?size=320x180") as handle:
         [path] = await eventually(lambda: files(tmp_path), what="the file")
-        await eventually(lambda: len(burned_so_far(path)) >= 10, what="two parts")
+        await has_pictures(path, 10)
         newest = burned_in(path)[-1]
         assert newest is not None and begun_us < newest.instant_us < wall_us(), "of now"
         assert handle.facts()["cam1"].state == "receiving"
@@ -135,7 +135,8 @@ async def test_kill_9_of_the_daemon_leaves_no_process_and_a_readable_recording(t
     try:
         with SrtSender(port):
             await eventually(lambda: len(all_files(tmp_path)) == 2, what="both")
-            await eventually(lambda: min(len(burned_so_far(path)) for path in all_files(tmp_path)) >= 5)
+            for path in all_files(tmp_path):
+                await has_pictures(path, 5)
             pids = children_of(daemon.pid)
             assert len(pids) == 4 and all(is_alive(pid) for pid in pids)
             daemon.kill()

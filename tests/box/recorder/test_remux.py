@@ -22,7 +22,7 @@ from appliance.kernel.clock import boottime_us
 from appliance.media.clock.names import name_time_us
 from appliance.media.ingest.tsmux import Muxer, adts
 from appliance.media.mp4.fmp4 import parse_init
-from tests.kit.camera import burned_in, burned_so_far, make_footage
+from tests.kit.camera import burned_in, has_pictures, make_footage
 from tests.kit.waiting import LIMIT_S, eventually
 from tests.media.ingest.test_ingest import transport
 
@@ -109,7 +109,8 @@ async def test_parts_are_on_disk_while_the_stream_goes_on(tmp_path: Path) -> Non
     with remux(tmp_path) as process:
         send(process, b"".join(units[:6]))  # five frames are a part; the sixth gives the fifth's duration
         [path] = await eventually(lambda: list(tmp_path.iterdir()), what="the file")
-        await eventually(lambda: len(burned_so_far(path)) == 5, what="the first part")
+        await has_pictures(path, 5)
+        assert len(burned_in(path)) == 5
 
 
 def test_silence_after_a_beginning_ends_it(tmp_path: Path) -> None:

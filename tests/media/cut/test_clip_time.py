@@ -15,7 +15,7 @@ from appliance.media.clock.timeline import PPB, Knot, RunClock
 from appliance.media.cut.clip_time import clip_time
 from appliance.media.cut.frames import plan_frames
 from appliance.media.cut.plan import Plan, make_plan
-from tests.kit.barcode import AUDIO_HZ, Played, Sound, encode, play
+from tests.kit.barcode import AUDIO_HZ, Played, Sound, encode, play, repeated
 from tests.kit.fmp4_file import START_US, Recordings
 
 S_US = 1_000_000
@@ -155,7 +155,7 @@ def test_a_clock_set_or_slewed_inside_a_clip_changes_no_table(
 def test_a_crystal_changes_no_table_of_a_long_clip(
     recordings: Recordings, skew: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recordings.record(encode(5500, gop=30), clock=off_by(skew), segment_s=60)
+    recordings.record(repeated(encode(480, gop=30), 12), clock=off_by(skew), segment_s=60)
     same_as_without_course(recordings, 1, 181, monkeypatch)
 
 

@@ -15,7 +15,7 @@ import trio
 from appliance.box.recorder.embedded import RecorderHandle
 from appliance.box.recorder.health import recorder_part
 from tests.box.recorder.test_embedded_srt import files, recording
-from tests.kit.camera import SrtSender, burned_in, burned_so_far
+from tests.kit.camera import SrtSender, burned_in, burned_so_far, has_pictures
 from tests.kit.ports import free_udp_port
 from tests.kit.udp_relay import UdpRelay
 from tests.kit.waiting import LIMIT_S, eventually
@@ -51,7 +51,7 @@ async def recorded(directory: Path, pictures: int) -> Path:
     """Wait until the newest file has this many."""
     await eventually(lambda: files(directory), what="a file")
     path = files(directory)[-1]
-    await eventually(lambda: len(burned_so_far(path)) >= pictures, what=f"{pictures} pictures")
+    await has_pictures(path, pictures)
     return path
 
 
