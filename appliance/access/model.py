@@ -51,7 +51,7 @@ class CodeIn(Input):
             str, Field(max_length=300, pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$")
         ]
         | None
-    ) = Field(None, description="under which this side was opened, for the link: http://192.168.1.20:8080")
+    ) = Field(default=None, description="of the page that asks, for the link: http://192.168.1.20:8080")
     minutes: Annotated[float, Field(gt=0, le=MINUTES_MAX)] = MINUTES
 
 
