@@ -34,7 +34,7 @@ from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
 from appliance.ops.loopwatch import LoopWatch
-from appliance.ops.measurements import DiskLimits, run_pulse
+from appliance.ops.measurements import DiskLimits, run_measurements
 from appliance.ops.metrics import Metrics, run_journal_metrics
 from appliance.ops.notify import Notifier
 from appliance.ops.pruning import run_pruning
@@ -139,22 +139,22 @@ async def _watching_layer(
         ) as snapshots,
         running("journal metrics", run_journal_metrics, journal=store.journal, metrics=box.metrics),
         running(
-            "pulse",
-            run_pulse,
+            "measurements",
+            run_measurements,
             store=store,
             loop=loop,
             folders=safe_mode_parts.folders_of(settings),
             limits=DiskLimits(settings.storage.reserve_gb * 1e9, min_free_gb * 1e9),
             board=box.board,
             metrics=box.metrics,
-        ) as pulse,
+        ) as measured,
         bridges.unless(
             every_s is None,
             "watchdog",
             run_watchdog,
             notifier=notifier,
             every_s=every_s,
-            trouble=pulse.trouble,
+            trouble=measured.trouble,
         ),
     ):
         box.board.add("snapshots", lambda: snapshots.part(store.journal.head))

@@ -38,8 +38,8 @@ LAG_MAX_S = 2.0
 
 
 @dataclass(slots=True)
-class Pulse:
-    """The newest figures. Written by `run_pulse` alone; times are trio's monotonic seconds."""
+class Measurements:
+    """The newest figures. Written by `run_measurements` alone; times are trio's monotonic seconds."""
 
     lag_s: float = 0.0
     probe_s: float | None = None
@@ -67,7 +67,7 @@ class DiskLimits:
     min_free_bytes: float
 
 
-async def run_pulse(
+async def run_measurements(
     *,
     store: Store,
     loop: LoopWatch,
@@ -75,7 +75,7 @@ async def run_pulse(
     limits: DiskLimits,
     board: Board,
     metrics: Metrics,
-    task_status: trio.TaskStatus[Pulse] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[Measurements] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Measure until cancelled; puts parts `disk_<name>` (one per folder), store, journal and loop on the
     board.
@@ -83,39 +83,39 @@ async def run_pulse(
     Start: when the first probe was answered and the disks were measured once. Stop: cancel. Raises:
     StoreBroken when the store ends.
     """
-    pulse = Pulse(answered_at_s=trio.current_time())
-    await _probe(store, pulse)
-    await _ask_disks(pulse, folders, store.path)
-    await _ask_cursors(pulse, store)
-    _show(pulse, store, folders, limits, board)
-    _count(pulse, store, metrics)
-    task_status.started(pulse)
+    measured = Measurements(answered_at_s=trio.current_time())
+    await _probe(store, measured)
+    await _ask_disks(measured, folders, store.path)
+    await _ask_cursors(measured, store)
+    _show(measured, store, folders, limits, board)
+    _count(measured, store, metrics)
+    task_status.started(measured)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_look_again, store, loop, pulse)
+        nursery.start_soon(_look_again, store, loop, measured)
         while True:
             await trio.sleep(DISK_S)
-            await _ask_disks(pulse, folders, store.path)
-            await _ask_cursors(pulse, store)
+            await _ask_disks(measured, folders, store.path)
+            await _ask_cursors(measured, store)
 
 
-async def _look_again(store: Store, loop: LoopWatch, pulse: Pulse) -> None:
+async def _look_again(store: Store, loop: LoopWatch, measured: Measurements) -> None:
     while True:
         await trio.sleep(LOOK_S)
-        pulse.lag_s = loop.take_worst_turn_s()
-        await _probe(store, pulse)
+        measured.lag_s = loop.take_worst_turn_s()
+        await _probe(store, measured)
 
 
-async def _probe(store: Store, pulse: Pulse) -> None:
+async def _probe(store: Store, measured: Measurements) -> None:
     """One transaction through the writer: a COMMIT or a typed error is an answer. An empty one writes nothing
     and succeeds on a full disk, so after a refused change the probe writes, until that succeeds."""
     began_s = trio.current_time()
     try:
         await store.write(_write_probe if store.refused else lambda tx: None)
-        pulse.probe_error = ""
+        measured.probe_error = ""
     except Unavailable as error:
-        pulse.probe_error = error.detail
-    pulse.answered_at_s = trio.current_time()
-    pulse.probe_s = pulse.answered_at_s - began_s
+        measured.probe_error = error.detail
+    measured.answered_at_s = trio.current_time()
+    measured.probe_s = measured.answered_at_s - began_s
 
 
 def _write_probe(tx: Tx) -> None:
@@ -123,16 +123,16 @@ def _write_probe(tx: Tx) -> None:
     tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('write_probe', hex(randomblob(8192)))")
 
 
-async def _ask_disks(pulse: Pulse, folders: Mapping[str, Path], database: Path) -> None:
+async def _ask_disks(measured: Measurements, folders: Mapping[str, Path], database: Path) -> None:
     for name, folder in folders.items():
-        pulse.disks[name] = await in_thread(disk_space, folder, abandon_on_cancel=True)
-    pulse.wal_bytes = await in_thread(_wal_bytes, database, abandon_on_cancel=True)
+        measured.disks[name] = await in_thread(disk_space, folder, abandon_on_cancel=True)
+    measured.wal_bytes = await in_thread(_wal_bytes, database, abandon_on_cancel=True)
 
 
-async def _ask_cursors(pulse: Pulse, store: Store) -> None:
+async def _ask_cursors(measured: Measurements, store: Store) -> None:
     with suppress(Unavailable):  # reported by the store's own part
         cursors = await store.read(all_cursors)
-        pulse.lost_cursors = tuple(cursor.name for cursor in cursors if cursor.needs_resync)
+        measured.lost_cursors = tuple(cursor.name for cursor in cursors if cursor.needs_resync)
 
 
 def disk_space(folder: Path) -> DiskSpace:
@@ -151,38 +151,45 @@ def _wal_bytes(database: Path) -> int:
         return 0
 
 
-def _show(pulse: Pulse, store: Store, folders: Mapping[str, Path], limits: DiskLimits, board: Board) -> None:
+def _show(
+    measured: Measurements, store: Store, folders: Mapping[str, Path], limits: DiskLimits, board: Board
+) -> None:
     def disk(name: str) -> HealthPart:
         return disk_part(
-            pulse.disks[name], reserve_bytes=limits.reserve_bytes, min_free_bytes=limits.min_free_bytes
+            measured.disks[name], reserve_bytes=limits.reserve_bytes, min_free_bytes=limits.min_free_bytes
         )
 
     def database() -> HealthPart:
-        silent_s = trio.current_time() - pulse.answered_at_s
+        silent_s = trio.current_time() - measured.answered_at_s
         return store_part(
-            queue=store.queue_length(), probe_s=pulse.probe_s, silent_s=silent_s, error=pulse.probe_error
+            queue=store.queue_length(),
+            probe_s=measured.probe_s,
+            silent_s=silent_s,
+            error=measured.probe_error,
         )
 
     def journal() -> HealthPart:
         head, oldest = store.journal.head, store.journal.oldest
-        return journal_part(head=head, oldest=oldest, wal_bytes=pulse.wal_bytes, lost=pulse.lost_cursors)
+        return journal_part(
+            head=head, oldest=oldest, wal_bytes=measured.wal_bytes, lost=measured.lost_cursors
+        )
 
     board.add("store", database)
     board.add("journal", journal)
-    board.add("loop", lambda: loop_part(pulse.lag_s))
+    board.add("loop", lambda: loop_part(measured.lag_s))
     for name in folders:
         board.add(f"disk_{name}", lambda name=name: disk(name))  # type: ignore[misc]  # mypy: defaults of a lambda
 
 
-def _count(pulse: Pulse, store: Store, metrics: Metrics) -> None:
+def _count(measured: Measurements, store: Store, metrics: Metrics) -> None:
     metrics.gauge(
-        "loop_lag_seconds", "Longest turn of the event loop in the last second", lambda: pulse.lag_s
+        "loop_lag_seconds", "Longest turn of the event loop in the last second", lambda: measured.lag_s
     )
     metrics.gauge("event_seq", "Newest entry of the journal", lambda: float(store.journal.head))
     metrics.gauge("store_queue_depth", "Writes waiting", lambda: float(store.queue_length()))
-    metrics.gauge("store_probe_seconds", "What an empty transaction took", lambda: pulse.probe_s or 0.0)
+    metrics.gauge("store_probe_seconds", "What an empty transaction took", lambda: measured.probe_s or 0.0)
 
     def free() -> dict[str, float]:
-        return {name: float(space.free_bytes) for name, space in pulse.disks.items()}
+        return {name: float(space.free_bytes) for name, space in measured.disks.items()}
 
     metrics.gauges("disk_free_bytes", "Free bytes where a folder is", "folder", free)

@@ -67,7 +67,10 @@ def _answer(packet: bytes, descriptors: list[int], connection: socket.socket) ->
     request = protocol.parse_request(protocol.decode(packet))
     sandbox.limit_job(cpu_s=request.cpu_s, output_bytes=request.output_bytes)
     try:
-        return {"id": request.id, "result": perform(request, descriptors, _teller(request, connection))}
+        return {
+            "id": request.id,
+            "result": perform(request, descriptors, _progress_report(request, connection)),
+        }
     except BadMedia as exc:
         return _failure(request, "bad_media", str(exc))
     except WorkerProtocolError as exc:
@@ -76,17 +79,17 @@ def _answer(packet: bytes, descriptors: list[int], connection: socket.socket) ->
         return _failure(request, "io", str(exc))
 
 
-def _teller(request: WorkerRequest, connection: socket.socket) -> Callable[[float], None]:
+def _progress_report(request: WorkerRequest, connection: socket.socket) -> Callable[[float], None]:
     """A function that reports the job's progress to the daemon, at most once in REPORT_EVERY_S."""
     due_s = time.monotonic() + REPORT_EVERY_S
 
-    def tell(second: float) -> None:
+    def report(second: float) -> None:
         nonlocal due_s
         if time.monotonic() >= due_s:
             due_s = time.monotonic() + REPORT_EVERY_S
             connection.send(protocol.encode({"id": request.id, "progress": second}))
 
-    return tell
+    return report
 
 
 def _failure(request: WorkerRequest, code: str, detail: str) -> Json:

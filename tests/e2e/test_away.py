@@ -67,7 +67,7 @@ def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(watching: Page
     until(page, f"document.querySelector('{LEADER}').currentTime !== {at}")
     assert page.evaluate(f"document.querySelector('{LEADER}').src") == src
     page.keyboard.press("Space")
-    page.evaluate("document.querySelector('replay-player').deck.seek(0.5)")
+    page.evaluate("document.querySelector('replay-player').videos.seek(0.5)")
     page.unroute("**/m2/**")
     page.get_by_label("Star play 1").click()  # any event about the play: the page tries again
     until(
@@ -76,7 +76,7 @@ def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(watching: Page
     )
     assert page.evaluate(f"document.querySelector('{LEADER}').src").startswith("blob:")
     until(
-        page, "Math.abs(document.querySelector('replay-player').deck.time - 0.5) < 0.041"
+        page, "Math.abs(document.querySelector('replay-player').videos.time - 0.5) < 0.041"
     )  # once it is painted
     page.keyboard.press("Space")
     until(page, f"document.querySelector('{LEADER}').currentTime > 0.6")

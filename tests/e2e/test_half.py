@@ -165,7 +165,7 @@ def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, session: 
     """Stored on the device, marked on the card, also while one plays and loops."""
     session.ready_play()
     cards(page).first.locator(".open").click()
-    until(page, "document.querySelector('replay-player').deck.running")
+    until(page, "document.querySelector('replay-player').videos.running")
     made = [session.ready_play(1.5), session.ready_play(1.5)]
     for each in made:
         expect(page.locator(f"#plays [data-key='{each['id']}'] [data-state=ready]")).to_be_visible()

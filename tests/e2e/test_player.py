@@ -34,9 +34,9 @@ BOTH = """async () => {
 TOGETHER = f"({BOTH})().then(([one, other]) => Math.abs(one?.instantMs - other?.instantMs) < 41)"
 BEGIN = "document.querySelector('[aria-label=\"Begin of the trim\"]').ariaValueNow"
 SETTLED = """async () => {
-  const videos = [...document.querySelectorAll(".tile.on video")];
-  const deck = document.querySelector("replay-player").deck;
-  const busy = () => deck.target !== null || videos.some((video) => video.seeking || video.readyState < 2);
+  const shown = [...document.querySelectorAll(".tile.on video")];
+  const videos = document.querySelector("replay-player").videos;
+  const busy = () => videos.target !== null || shown.some((video) => video.seeking || video.readyState < 2);
   while (busy()) await new Promise(requestAnimationFrame);
   for (let turn = 0; turn < 3; turn++) await new Promise(requestAnimationFrame);
 }"""
@@ -65,7 +65,7 @@ def begins_at(page: Page, demo: Demo, start_time: str) -> None:
     deadline, late_ms = time.monotonic() + LIMIT_S, -1.0
     while not 0 <= late_ms < 41:
         assert time.monotonic() < deadline, f"the first picture is {late_ms} ms after the begin"
-        page.evaluate("document.querySelector('replay-player').deck.seek(0)")
+        page.evaluate("document.querySelector('replay-player').videos.seek(0)")
         late_ms = captured(demo, "cam1", shown(page)) - start_ms
 
 
@@ -119,7 +119,7 @@ def test_two_angles_run_together(page: Page, demo: Demo) -> None:
     until(page, f"{apart} < 0.06")
     # The pause of an end, handled when what loops plays again: nobody paused it.
     page.evaluate(f"document.querySelector('{LEADER}').dispatchEvent(new Event('pause'))")
-    assert page.evaluate("document.querySelector('replay-player').deck.running")
+    assert page.evaluate("document.querySelector('replay-player').videos.running")
     page.keyboard.press("Space")
     page.evaluate(SETTLED)
     until(page, TOGETHER)  # a slow browser paints some time after its seek
@@ -132,7 +132,7 @@ def test_two_angles_run_together(page: Page, demo: Demo) -> None:
 
 
 def test_jumps_and_speed_pinch_and_pan(page: Page) -> None:
-    page.evaluate("document.querySelector('replay-player').deck.seek(1)")
+    page.evaluate("document.querySelector('replay-player').videos.seek(1)")
     picture = shown(page)
     page.keyboard.press("[")
     assert shown(page)["instantMs"] == pytest.approx(picture["instantMs"] - 250, abs=41)

@@ -32,10 +32,10 @@ pytestmark = [
     pytest.mark.skipif(webkit.missing() != "", reason=f"no WebKit here: {webkit.missing()}"),
 ]
 LEADER = "document.querySelector('.tile.leader video')"
-DECK = "document.querySelector('replay-player').deck"
+VIDEOS = "document.querySelector('replay-player').videos"
 SHOWN = f"""
   const {{ burnedIn }} = await import("/state/selftest.js");
-  const busy = () => {DECK}.target !== null || {DECK}.lead.seeking || {LEADER}.readyState < 2;
+  const busy = () => {VIDEOS}.target !== null || {VIDEOS}.lead.seeking || {LEADER}.readyState < 2;
   while (busy()) await new Promise(requestAnimationFrame);
   for (let turn = 0; turn < 4; turn++) await new Promise(requestAnimationFrame);
   return burnedIn({LEADER});
@@ -110,7 +110,7 @@ def test_marked_ended_tapped_and_looked_at_closely(engine: WebKit, demo: Demo, s
     window.until("app.prefs.get('editLists') === 'ok'")  # its self-test
     window.press("Space")
     window.until(f"{LEADER}.paused")
-    window.run(f"{DECK}.seek(0)")
+    window.run(f"{VIDEOS}.seek(0)")
     [play] = session.plays(include="clips")
     stands(window, expected_first(demo.state, demo.urls[0], play))
     picture = shown(window)

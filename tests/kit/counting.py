@@ -112,7 +112,7 @@ COUNT = """
   // Players without a picture yet, and angles that are about to be loaded.
   const begins = (video) => video.hasAttribute("src") && video.readyState < 2 && !video.error;
   const cold = (tile) => tile.wanted?.stream_url && !tile.ready;
-  const due = ({ deck }) => deck?.running && [...deck.tiles.values()].some(cold);
+  const due = ({ videos }) => videos?.running && [...videos.tiles.values()].some(cold);
   const players = () => [...document.querySelectorAll("replay-player")];
   window.beginning = () => there().filter(begins).length + players().filter(due).length;
 """

@@ -14,16 +14,18 @@ from appliance.kernel.follow import mark_pruned, place_cursor
 from appliance.kernel.store import Store, StoreFull, open_store
 from appliance.ops.health import Board
 from appliance.ops.loopwatch import LoopWatch
-from appliance.ops.measurements import DiskLimits, Pulse, disk_space, run_pulse
+from appliance.ops.measurements import DiskLimits, Measurements, disk_space, run_measurements
 from appliance.ops.metrics import Metrics
 from tests.kit.clock import HandClock
 
 LIMITS = DiskLimits(0, 0)
 
 
-async def start(nursery: trio.Nursery, store: Store, board: Board, folder: Path, metrics: Metrics) -> Pulse:
-    async def run(*, task_status: trio.TaskStatus[Pulse]) -> None:
-        await run_pulse(
+async def start(
+    nursery: trio.Nursery, store: Store, board: Board, folder: Path, metrics: Metrics
+) -> Measurements:
+    async def run(*, task_status: trio.TaskStatus[Measurements]) -> None:
+        await run_measurements(
             store=store,
             loop=LoopWatch(),
             folders={"state": folder},
@@ -33,19 +35,19 @@ async def start(nursery: trio.Nursery, store: Store, board: Board, folder: Path,
             task_status=task_status,
         )
 
-    pulse = await nursery.start(run)
-    assert isinstance(pulse, Pulse)
-    return pulse
+    measured = await nursery.start(run)
+    assert isinstance(measured, Measurements)
+    return measured
 
 
 async def test_all_parts_are_there_and_good_from_the_start(tmp_path: Path) -> None:
     board, metrics = Board(), Metrics()
     async with open_store(tmp_path / "box.db", HandClock()) as store, trio.open_nursery() as nursery:
-        pulse = await start(nursery, store, board, tmp_path, metrics)
+        measured = await start(nursery, store, board, tmp_path, metrics)
         parts = board.parts()
         assert set(parts) == {"store", "journal", "loop", "disk_state"}
         assert {part["status"] for part in parts.values()} == {"ok"}
-        assert pulse.trouble() is None and pulse.wal_bytes > 0
+        assert measured.trouble() is None and measured.wal_bytes > 0
         figures = metrics.render().decode()
         for name in (
             "loop_lag_seconds 0.0",
@@ -75,7 +77,7 @@ async def test_a_full_disk_is_red_but_feeds_the_watchdog(tmp_path: Path, mock_cl
         open_store(tmp_path / "box.db", clock, in_thread=False) as store,
         trio.open_nursery() as nursery,
     ):
-        pulse = await start(nursery, store, board, tmp_path, metrics)
+        measured = await start(nursery, store, board, tmp_path, metrics)
 
         async def full(closure: Callable[[Any], Any]) -> Any:
             raise StoreFull
@@ -83,9 +85,9 @@ async def test_a_full_disk_is_red_but_feeds_the_watchdog(tmp_path: Path, mock_cl
         store.write = full  # type: ignore[method-assign]
         await trio.testing.wait_all_tasks_blocked()
         mock_clock.jump(1.5)
-        await until_blocked(lambda: pulse.probe_error != "")
+        await until_blocked(lambda: measured.probe_error != "")
         assert board.parts()["store"]["status"] == "bad"
-        assert pulse.trouble() is None
+        assert measured.trouble() is None
         nursery.cancel_scope.cancel()
 
 
@@ -97,9 +99,9 @@ async def until_blocked(condition: Callable[[], bool]) -> None:
     raise AssertionError("the condition never came true")
 
 
-def in_trio(pulse: Pulse, now_s: float) -> str | None:
+def in_trio(measured: Measurements, now_s: float) -> str | None:
     async def ask() -> str | None:
-        return pulse.trouble()
+        return measured.trouble()
 
     clock = MockClock()
     clock.jump(now_s)
@@ -113,7 +115,7 @@ def in_trio(pulse: Pulse, now_s: float) -> str | None:
 def test_a_standing_loop_or_a_silent_store_is_trouble(
     lag_s: float, silent_s: float, says: str | None
 ) -> None:
-    result = in_trio(Pulse(lag_s=lag_s, probe_s=0.1, answered_at_s=100.0), 100.0 + silent_s)
+    result = in_trio(Measurements(lag_s=lag_s, probe_s=0.1, answered_at_s=100.0), 100.0 + silent_s)
     if says is None:
         assert result is None
     else:

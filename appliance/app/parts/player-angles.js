@@ -5,10 +5,10 @@ import { stateOf } from "../state/words.js";
 
 /**
  * @param {import("./replay-player.js").ReplayPlayer} player
- * @param {import("./deck.js").Deck} deck
+ * @param {import("./angle-videos.js").AngleVideos} videos
  * @param {{angles: HTMLElement, layouts: HTMLElement}} drawn
  */
-export function drawAngles(player, deck, { angles, layouts }) {
+export function drawAngles(player, videos, { angles, layouts }) {
   keyed(
     angles,
     player.clips,
@@ -21,8 +21,8 @@ export function drawAngles(player, deck, { angles, layouts }) {
       say(made, name);
       made.disabled = !clip.stream_url;
       made.title = stateOf(clip, player.play);
-      made.setAttribute("aria-pressed", String(clip.channel_id === deck.leader));
-      const tile = deck.tiles.get(clip.channel_id);
+      made.setAttribute("aria-pressed", String(clip.channel_id === videos.leader));
+      const tile = videos.tiles.get(clip.channel_id);
       if (tile) {
         say(tile.label, name);
         say(tile.words, clip.stream_url ? "" : (clip.error_message ?? stateOf(clip, player.play)));

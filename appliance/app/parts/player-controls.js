@@ -2,7 +2,7 @@
 // What they show is drawn by replay-player.js.
 
 import { button, emit, h, icon } from "./dom.js";
-import { held } from "./held.js";
+import { repeatWhileHeld } from "./repeat-button.js";
 import { SPEEDS } from "./player-keys.js";
 import "./scrub-bar.js";
 
@@ -38,20 +38,20 @@ export function headerOf(player) {
 /** What lies below the picture. @param {ReplayPlayer} player */
 export function controlsOf(player) {
   const jump = (/** @type {number} */ by, /** @type {string} */ words) =>
-    held(
+    repeatWhileHeld(
       button(`${by < 0 ? "Back" : "On"} ${words.slice(1)} s`, words, () => {}, {
         class: "jump",
         data: { jump: by },
       }),
-      () => player.deck?.jump(by),
+      () => player.videos?.jump(by),
     );
   const go = button("Play", icon("play"), () => player.toggle(), { class: "go", id: "play-pause" });
   const frame = (/** @type {number} */ by) =>
-    held(
+    repeatWhileHeld(
       button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => {}, {
         data: { frame: by },
       }),
-      () => player.deck?.step(by),
+      () => player.videos?.step(by),
     );
   const speeds = h(
     "div",

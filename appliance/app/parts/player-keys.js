@@ -1,6 +1,6 @@
 // The player's keyboard shortcuts, with their descriptions for the list behind "?".
 
-/** @typedef {import("./deck.js").Deck} Deck */
+/** @typedef {import("./angle-videos.js").AngleVideos} AngleVideos */
 
 export const SPEEDS = [0.25, 0.5, 1];
 
@@ -9,7 +9,7 @@ export const SPEEDS = [0.25, 0.5, 1];
  * @returns {import("../state/keys.js").Shortcut[]}
  */
 export function shortcutsOf(player) {
-  const deck = () => /** @type {Deck} */ (player.deck);
+  const videos = () => /** @type {AngleVideos} */ (player.videos);
   const group = "Picture";
   return [
     { keys: [" "], words: "Play or pause", group, act: () => player.toggle() },
@@ -17,25 +17,25 @@ export function shortcutsOf(player) {
       keys: [",", "."],
       words: "One frame back, on",
       group,
-      act: (event) => deck().step(event.key === "," ? -1 : 1),
+      act: (event) => videos().step(event.key === "," ? -1 : 1),
     },
     {
       keys: ["ArrowLeft", "ArrowRight"],
       words: "1 s back, on",
       group,
-      act: (event) => deck().jump(event.key === "ArrowLeft" ? -1 : 1),
+      act: (event) => videos().jump(event.key === "ArrowLeft" ? -1 : 1),
     },
     {
       keys: ["Shift+ArrowLeft", "Shift+ArrowRight"],
       words: "5 s back, on",
       group,
-      act: (event) => deck().jump(event.key === "ArrowLeft" ? -5 : 5),
+      act: (event) => videos().jump(event.key === "ArrowLeft" ? -5 : 5),
     },
     {
       keys: ["[", "]"],
       words: "¼ s back, on",
       group,
-      act: (event) => deck().jump(event.key === "[" ? -0.25 : 0.25),
+      act: (event) => videos().jump(event.key === "[" ? -0.25 : 0.25),
     },
     {
       keys: ["1", "2", "3", "4"],
@@ -62,7 +62,7 @@ export function shortcutsOf(player) {
       group,
       act: (event) =>
         player.speed(
-          SPEEDS[Math.max(0, Math.min(2, SPEEDS.indexOf(deck().rate) + (event.key === "-" ? -1 : 1)))],
+          SPEEDS[Math.max(0, Math.min(2, SPEEDS.indexOf(videos().rate) + (event.key === "-" ? -1 : 1)))],
         ),
     },
     { keys: ["l"], words: "Loop", group, act: () => player.setLoop() },

@@ -10,13 +10,13 @@ import { stateOf } from "../state/words.js";
 
 /**
  * @param {import("./replay-player.js").ReplayPlayer} player
- * @param {import("./deck.js").Deck} deck
+ * @param {import("./angle-videos.js").AngleVideos} videos
  * @returns {Waiting}
  */
-export function waitingOf(player, deck) {
+export function waitingOf(player, videos) {
   const { play, clips } = player;
   if (!play) return { text: player.idle };
-  if (clips.some((clip) => clip.stream_url)) return loadingOf(player, deck);
+  if (clips.some((clip) => clip.stream_url)) return loadingOf(player, videos);
   if (!play.duration) {
     const how = player.endsHere?.(play) ? "Press END PLAY" : "End it on its card";
     return { text: `This play is open. ${how} to watch it.` };
@@ -34,11 +34,11 @@ export function waitingOf(player, deck) {
 /**
  * There is a clip: is it shown?
  * @param {import("./replay-player.js").ReplayPlayer} player
- * @param {import("./deck.js").Deck} deck
+ * @param {import("./angle-videos.js").AngleVideos} videos
  * @returns {Waiting}
  */
-function loadingOf(player, deck) {
-  const { lead } = deck;
+function loadingOf(player, videos) {
+  const { lead } = videos;
   if (lead?.video.error && lead.url) {
     if (!player.reached) return { text: "This clip is not on this device. It comes when the box answers." };
     const act = () => {
@@ -47,5 +47,5 @@ function loadingOf(player, deck) {
     };
     return { text: "This clip cannot be shown here. ", action: "Load again", act };
   }
-  return { text: lead && deck.running && lead.video.readyState < 2 ? "Loading" : "" };
+  return { text: lead && videos.running && lead.video.readyState < 2 ? "Loading" : "" };
 }

@@ -4,7 +4,7 @@
 // chosen), `reach` (is the appliance reachable). Emits `playing`, `resting`, `step-play` (±1), `viewed` (clip
 // id), `retry` (clip id), `trim` {id, start_time, duration_seconds}, `panel`, `star` (play), `back`.
 
-import { Deck } from "./deck.js";
+import { AngleVideos } from "./angle-videos.js";
 import { define, emit, h, icon, say } from "./dom.js";
 import { Gestures } from "./gestures.js";
 import { drawAngles } from "./player-angles.js";
@@ -52,7 +52,7 @@ export class ReplayPlayer extends HTMLElement {
    * @param {boolean} reached
    */
   set reach(reached) {
-    if (reached && !this.reached) for (const tile of this.deck?.tiles.values() ?? []) tile.recover();
+    if (reached && !this.reached) for (const tile of this.videos?.tiles.values() ?? []) tile.recover();
     this.reached = reached;
   }
 
@@ -69,7 +69,7 @@ export class ReplayPlayer extends HTMLElement {
     this.message = h("div", { class: "message", role: "status" });
     this.stage.append(this.message);
     watchShape(this.stage);
-    this.deck = new Deck(this.stage, {
+    this.videos = new AngleVideos(this.stage, {
       source: (url) => prefetch.source(url),
       bring: (url) => prefetch.want(url, true),
       retry: (url, source) => prefetch.retry(url, source),
@@ -78,16 +78,16 @@ export class ReplayPlayer extends HTMLElement {
     this.life = new AbortController();
     prefetch.addEventListener(
       "held",
-      (event) => this.deck?.arrived(/** @type {CustomEvent} */ (event).detail),
+      (event) => this.videos?.arrived(/** @type {CustomEvent} */ (event).detail),
       { signal: this.life.signal },
     );
-    this.deck.muted = !prefs.get("sound");
-    this.deck.loop = prefs.get("loop");
-    this.deck.addEventListener("state", () => this.drawState());
-    this.deck.addEventListener("frame", () => this.drawTime());
-    this.deck.addEventListener("leader", () => this.drawAngles());
+    this.videos.muted = !prefs.get("sound");
+    this.videos.loop = prefs.get("loop");
+    this.videos.addEventListener("state", () => this.drawState());
+    this.videos.addEventListener("frame", () => this.drawTime());
+    this.videos.addEventListener("leader", () => this.drawAngles());
     this.trim = new Trim({
-      deck: this.deck,
+      videos: this.videos,
       draw: () => this.drawAll(),
       save: (change) => emit(this, "trim", change),
     });
@@ -95,7 +95,7 @@ export class ReplayPlayer extends HTMLElement {
       tap: (target) => this.tapped(target),
       double: (target) => this.doubled(target),
       swipe: (by) => emit(this, "step-play", by),
-      zoomed: () => this.deck?.lead?.video ?? null,
+      zoomed: () => this.videos?.lead?.video ?? null,
     });
     this.head = headerOf(this);
     this.foot = controlsOf(this);
@@ -145,14 +145,14 @@ export class ReplayPlayer extends HTMLElement {
     this.drawAll();
   }
 
-  /** Choose the leader and the visible angles, and pass them to the deck. @param {string} [wanted] */
+  /** Choose the leader and the visible angles, and pass them to `videos`. @param {string} [wanted] */
   place(wanted) {
-    const { deck, prefs, clips, play } = this;
-    if (!deck || !prefs) return;
+    const { videos, prefs, clips, play } = this;
+    if (!videos || !prefs) return;
     const playable = clips.filter((clip) => clip.stream_url);
-    const same = deck.play?.id === play?.id && playable.some((clip) => clip.channel_id === deck.leader);
+    const same = videos.play?.id === play?.id && playable.some((clip) => clip.channel_id === videos.leader);
     const leader =
-      [wanted, same ? deck.leader : undefined, prefs.get("angle")].find(
+      [wanted, same ? videos.leader : undefined, prefs.get("angle")].find(
         (each) => each && playable.some((clip) => clip.channel_id === each),
       ) ??
       playable[0]?.channel_id ??
@@ -165,18 +165,18 @@ export class ReplayPlayer extends HTMLElement {
         : clips
             .map((clip) => clip.channel_id)
             .filter((each) => each === leader || others.indexOf(each) < up - 1);
-    deck.set(play, clips, leader, leader ? seen : []);
+    videos.set(play, clips, leader, leader ? seen : []);
     if (play && leader && this.autoplay && this.began !== play.id) {
       this.began = play.id;
       this.autoplay = false;
-      deck.run();
+      videos.run();
       const clip = playable.find((each) => each.channel_id === leader);
       if (clip) emit(this, "viewed", clip.id);
     }
   }
 
   drawAll() {
-    if (!this.deck || !this.head || !this.foot) return;
+    if (!this.videos || !this.head || !this.foot) return;
     const { play, clips } = this;
     const { tools, missing } = this.foot;
     const number = play && h("b", {}, play.number ? String(play.number) : "…");
@@ -199,14 +199,14 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   drawAngles() {
-    if (this.deck && this.head) drawAngles(this, this.deck, this.head);
+    if (this.videos && this.head) drawAngles(this, this.videos, this.head);
   }
 
   drawState() {
-    const { deck, head, foot } = this;
-    if (!deck || !head || !foot) return;
+    const { videos, head, foot } = this;
+    if (!videos || !head || !foot) return;
     const { go } = foot;
-    const runs = deck.running;
+    const runs = videos.running;
     if (go.dataset.runs !== String(runs)) {
       go.dataset.runs = String(runs);
       go.replaceChildren(icon(runs ? "pause" : "play", !runs));
@@ -217,11 +217,11 @@ export class ReplayPlayer extends HTMLElement {
     for (const each of foot.speeds.children)
       each.setAttribute(
         "aria-pressed",
-        String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === deck.rate),
+        String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === videos.rate),
       );
-    head.modes.loop.setAttribute("aria-pressed", String(deck.loop));
-    head.modes.sound.setAttribute("aria-pressed", String(!deck.muted));
-    head.modes.sound.replaceChildren(icon(deck.muted ? "mute" : "sound"));
+    head.modes.loop.setAttribute("aria-pressed", String(videos.loop));
+    head.modes.sound.setAttribute("aria-pressed", String(!videos.muted));
+    head.modes.sound.replaceChildren(icon(videos.muted ? "mute" : "sound"));
     this.drawLoaded();
     this.drawWaiting();
   }
@@ -231,21 +231,21 @@ export class ReplayPlayer extends HTMLElement {
    * none.
    */
   drawAir() {
-    const { deck } = this;
-    const needs = Boolean(deck?.running && !deck.shownTiles().every((tile) => tile.whole));
+    const { videos } = this;
+    const needs = Boolean(videos?.running && !videos.shownTiles().every((tile) => tile.whole));
     if (needs === this.needs) return;
     this.needs = needs;
     this.dispatchEvent(new Event(needs ? "playing" : "resting"));
   }
 
   drawBar() {
-    const { play, foot, deck } = this;
+    const { play, foot, videos } = this;
     const trim = this.trim?.range ?? null;
-    if (!foot || !deck) return;
+    if (!foot || !videos) return;
     const length = play?.duration || 1;
     const margin = Math.min(MARGIN_S, Math.max(2, length));
     const start = play ? Date.parse(play.start_time) : 0;
-    const clip = this.clips.find((each) => each.channel_id === deck.leader);
+    const clip = this.clips.find((each) => each.channel_id === videos.leader);
     /** @param {string} at */
     const second = (at) => (Date.parse(at) - start) / 1000;
     foot.bar.view = {
@@ -261,16 +261,16 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   drawTime() {
-    if (this.foot && this.deck) this.foot.bar.time = this.deck.time;
+    if (this.foot && this.videos) this.foot.bar.time = this.videos.time;
   }
 
   drawLoaded() {
-    const lead = this.deck?.lead;
+    const lead = this.videos?.lead;
     if (lead && this.foot) this.foot.bar.buffered = lead.loaded;
   }
 
   drawWaiting() {
-    if (this.deck) this.tell(waitingOf(this, this.deck));
+    if (this.videos) this.tell(waitingOf(this, this.videos));
   }
 
   /** @param {import("./player-waiting.js").Waiting} waiting */
@@ -285,15 +285,15 @@ export class ReplayPlayer extends HTMLElement {
   // -- actions ----------------------------------------------------------------------------------------------
 
   toggle() {
-    if (!this.play || !this.deck) return;
-    if (this.deck.running) this.deck.pause();
-    else this.deck.run();
+    if (!this.play || !this.videos) return;
+    if (this.videos.running) this.videos.pause();
+    else this.videos.run();
   }
 
   /** @param {EventTarget | null} target */
   tapped(target) {
     const channel = tileOf(target);
-    if (this.deck && channel && channel !== this.deck.leader) this.angle(channel);
+    if (this.videos && channel && channel !== this.videos.leader) this.angle(channel);
     else this.toggle();
   }
 
@@ -309,7 +309,7 @@ export class ReplayPlayer extends HTMLElement {
 
   /** @param {string | undefined} channel */
   angle(channel) {
-    if (!channel || !this.deck) return;
+    if (!channel || !this.videos) return;
     this.gestures?.reset();
     this.prefs?.set("angle", channel);
     this.place(channel);
@@ -326,34 +326,34 @@ export class ReplayPlayer extends HTMLElement {
 
   /** @param {number} rate */
   speed(rate) {
-    this.deck?.speed(rate);
-    if (rate < 1 && this.play && !this.deck?.running) this.deck?.run();
+    this.videos?.speed(rate);
+    if (rate < 1 && this.play && !this.videos?.running) this.videos?.run();
   }
 
   setLoop() {
-    if (!this.deck) return;
-    this.deck.loop = !this.deck.loop;
-    this.prefs?.set("loop", this.deck.loop);
+    if (!this.videos) return;
+    this.videos.loop = !this.videos.loop;
+    this.prefs?.set("loop", this.videos.loop);
     this.drawState();
   }
 
   setSound() {
-    if (!this.deck) return;
-    this.deck.sound(this.deck.muted);
-    this.prefs?.set("sound", !this.deck.muted);
+    if (!this.videos) return;
+    this.videos.sound(this.videos.muted);
+    this.prefs?.set("sound", !this.videos.muted);
     this.drawState();
   }
 
   /** @param {{t?: number, by?: number, phase: string}} given */
   scrub({ t, by, phase }) {
-    const { deck } = this;
-    if (!deck) return;
+    const { videos } = this;
+    if (!videos) return;
     if (phase === "begin") {
-      this.resume = deck.running;
-      deck.pauseAll();
+      this.resume = videos.running;
+      videos.pauseAll();
     }
-    deck.seek(t ?? deck.time + (by ?? 0));
-    if (phase === "end" && this.resume && t !== undefined) deck.run();
+    videos.seek(t ?? videos.time + (by ?? 0));
+    if (phase === "end" && this.resume && t !== undefined) videos.run();
     if (phase === "end") this.resume = false;
   }
 
@@ -381,7 +381,7 @@ export class ReplayPlayer extends HTMLElement {
   close() {
     clearInterval(this.timer);
     this.life?.abort();
-    this.deck?.close();
+    this.videos?.close();
     document.body.classList.remove("wide");
   }
 }

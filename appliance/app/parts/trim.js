@@ -11,8 +11,8 @@ import { lengthOf } from "../state/words.js";
 
 export class Trim {
   /**
-   * @param {{deck: import("./deck.js").Deck, draw: () => void, save: (change: Change) => void}} given `draw`:
-   *   the range changed
+   * @param {{videos: import("./angle-videos.js").AngleVideos, draw: () => void,
+   *   save: (change: Change) => void}} given `draw`: the range changed
    */
   constructor(given) {
     this.given = given;
@@ -29,25 +29,25 @@ export class Trim {
   }
 
   get length() {
-    return this.given.deck.play?.duration ?? 0;
+    return this.given.videos.play?.duration ?? 0;
   }
 
   /** Start with the whole play, or cancel. */
   toggle() {
     if (this.range) return this.end();
-    if (!this.length || !this.given.deck.lead) return;
+    if (!this.length || !this.given.videos.lead) return;
     this.range = { lo: 0, hi: this.length };
-    this.given.deck.pause();
+    this.given.videos.pause();
     this.show();
   }
 
   /** A handle is dragged: show the picture at it. @param {{lo: number, hi: number, t: number}} given */
   handle({ lo, hi, t }) {
-    const { deck } = this.given;
+    const { videos } = this.given;
     this.range = { lo, hi };
-    deck.range = { lo: Math.max(lo, 0), hi: Math.min(hi, this.length || hi) };
-    deck.pauseAll();
-    deck.seek(t);
+    videos.range = { lo: Math.max(lo, 0), hi: Math.min(hi, this.length || hi) };
+    videos.pauseAll();
+    videos.seek(t);
     this.show();
   }
 
@@ -63,7 +63,7 @@ export class Trim {
 
   end() {
     this.drop();
-    this.given.deck.range = null;
+    this.given.videos.range = null;
     this.show();
   }
 
@@ -74,7 +74,7 @@ export class Trim {
   }
 
   save() {
-    const { play } = this.given.deck;
+    const { play } = this.given.videos;
     const { range } = this;
     if (play && range && (range.lo !== 0 || range.hi !== play.duration)) {
       this.given.save({

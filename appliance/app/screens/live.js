@@ -3,7 +3,7 @@
 // live-past.js shows the past.
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
-import { held } from "../parts/held.js";
+import { repeatWhileHeld } from "../parts/repeat-button.js";
 import "../parts/scrub-bar.js";
 import { clockOf, lengthOf } from "../state/words.js";
 import { Past } from "./live-past.js";
@@ -60,7 +60,7 @@ class Live {
         { data: { jump: by } },
       );
     const frame = (/** @type {number} */ by) =>
-      held(
+      repeatWhileHeld(
         button(
           by < 0 ? "One frame back" : "One frame on",
           icon(by < 0 ? "frameBack" : "frameNext"),

@@ -132,7 +132,7 @@ async def run_live(
     desk = CommandHandler(store, clock, commands, door)
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(hub.pulse)
+            nursery.start_soon(hub.heartbeats)
             nursery.start_soon(hub.fan_out)
             task_status.started(LiveHandle(hub, desk, Endpoint(hub, desk, site_id, use_direct, door)))
     finally:

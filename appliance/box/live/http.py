@@ -17,7 +17,7 @@ from appliance.box.live.border import survive
 from appliance.box.live.client import Client
 from appliance.box.live.commands import CommandHandler
 from appliance.box.live.hub import Hub
-from appliance.box.live.hypercorn_transport import DirectTransport
+from appliance.box.live.hypercorn_transport import HypercornTransport
 from appliance.box.live.protocol import (
     AUTH_MAX,
     AUTH_S,
@@ -59,7 +59,7 @@ class Endpoint:
         refused = self._admit(scope, headers)
         grant = grant_of(scope)
         device = device_of(headers, scope["query_string"], peer) if grant is None else grant.name
-        transport = (DirectTransport.behind(send) if self.use_direct else None) or PlainTransport(send)
+        transport = (HypercornTransport.behind(send) if self.use_direct else None) or PlainTransport(send)
         client = Client(device, peer, transport, self.hub.journal, grant=grant, refused=refused)
         try:
             trace_id = await survive("connection", device, lambda: self._serve(scope, receive, client))

@@ -87,7 +87,7 @@ class Hub:
                 client.take_events(after if frames else -1, follower.cursor, frames, len(entries or ()))
             await _rest((trio.current_time() - began_s) * REST)
 
-    async def pulse(self) -> None:
+    async def heartbeats(self) -> None:
         """Until cancelled: send heartbeats with a ping, and close clients that answer neither.
 
         After a stall of the box itself no client is judged for a tick: what came meanwhile is still unread.
@@ -102,7 +102,7 @@ class Hub:
                     self._check_silence()
 
     def _check_silence(self) -> None:
-        """A separate function: the loop's last client would be referenced while `pulse` sleeps."""
+        """A separate function: the loop's last client would be referenced while `heartbeats` sleeps."""
         for client in list(self.clients):
             client.check_silence(self.heartbeat_s * SILENT_HEARTBEATS)
 

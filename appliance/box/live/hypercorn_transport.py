@@ -37,7 +37,7 @@ CONTROL_BYTES_MAX = 4096  # bytes of pongs that wait for a full socket; more are
 NO_UPCALLS = TransportCallbacks(lambda: None, lambda: False, lambda why: None, lambda: None)
 
 
-class DirectTransport:
+class HypercornTransport:
     """See Transport. `_rest` is what the socket has not accepted yet; it always ends at a frame's end."""
 
     hears_pongs = True
@@ -53,7 +53,7 @@ class DirectTransport:
         self._upcalls = NO_UPCALLS
 
     @classmethod
-    def behind(cls, send: Send) -> DirectTransport | None:
+    def behind(cls, send: Send) -> HypercornTransport | None:
         """A transport when `send` belongs to the supported hypercorn, else None."""
         wire = wire_of(send)
         if wire is None or not wire.is_websocket:

@@ -1,6 +1,6 @@
-"""The embedded recorder: one chain of two children per channel, kept running.
+"""The embedded recorder: two child processes per channel, kept running.
 
-Owns: which chains run, when one is restarted, the state of each. Must not know: media, files (remux.py),
+Owns: which of them run, when they are restarted, the state of each. Must not know: media, files (remux.py),
 addresses (input_url.py), which of several callers is recorded (srt/callers.py). The index finds its
 recordings on the disk like MediaMTX's: these facts are for health only.
 
@@ -105,7 +105,7 @@ async def run_embedded_recorder(
     """Record `channels` (id -> input_url) until cancelled; call none at an address that is refused, unless
     `networks` contain it (network/addresses.py).
 
-    Start: the handle is returned once every channel's first chain was started. Stop: cancel; files are
+    Start: the handle is returned once every channel's child processes were started. Stop: cancel; files are
     finished, at most 3 s. Raises nothing of its own: a channel that cannot record is a fact, not an error.
     """
     handle = RecorderHandle()
@@ -124,15 +124,15 @@ async def run_embedded_recorder(
 async def _reconcile(running: dict[str, _Running], shared: _Shared, nursery: trio.Nursery) -> None:
     """End channels that are no longer wanted, start new ones."""
     wanted = shared.handle._wanted
-    await _part_with(running, shared.handle)
+    await _end_unwanted(running, shared.handle)
     for channel_id, url in wanted.items():
         if channel_id not in running:
             task = running[channel_id] = _Running(url)
-            _StatusReader(shared, channel_id, "", calls=False).tell("waiting", "starting")
+            _StatusReader(shared, channel_id, "", calls=False).publish("waiting", "starting")
             nursery.start_soon(_run_channel, shared, channel_id, task, name=f"record {channel_id}")
 
 
-async def _part_with(running: dict[str, _Running], handle: RecorderHandle) -> None:
+async def _end_unwanted(running: dict[str, _Running], handle: RecorderHandle) -> None:
     """End the channels that are no longer wanted, before others start, so that their ports are free."""
     gone = [(id, task) for id, task in running.items() if handle._wanted.get(id) != task.url]
     for _, task in gone:
@@ -150,8 +150,8 @@ async def _run_channel(shared: _Shared, channel_id: str, task: _Running) -> None
             try:
                 source = parse_input(task.url)
             except BadInputUrl as error:
-                teller = _StatusReader(shared, channel_id, "", calls=False)
-                teller.tell("down", str(error), "correct the channel's input_url")
+                reader = _StatusReader(shared, channel_id, "", calls=False)
+                reader.publish("down", str(error), "correct the channel's input_url")
                 await trio.sleep_forever()
             else:
                 await _keep_recording(shared, channel_id, source)
@@ -160,19 +160,21 @@ async def _run_channel(shared: _Shared, channel_id: str, task: _Running) -> None
 
 
 async def _keep_recording(shared: _Shared, channel_id: str, source: Source) -> None:
-    """One chain after another, until cancelled."""
-    teller = _StatusReader(shared, channel_id, source.shown(), calls=isinstance(source, SrtSource))
+    """One pair of child processes after another, until cancelled."""
+    reader = _StatusReader(shared, channel_id, source.shown(), calls=isinstance(source, SrtSource))
     backoff = Backoff(base_s=0.5, cap_s=15.0)
     while True:
         began_s = trio.current_time()
         try:
-            await _record_once(shared, channel_id, await _resolved(source, shared.networks), teller)
-            pause_s = _after(source, teller, backoff, lasted_s=trio.current_time() - began_s)
+            await _record_once(shared, channel_id, await _resolved(source, shared.networks), reader)
+            pause_s = _after(source, reader, backoff, lasted_s=trio.current_time() - began_s)
         except BadDestination as error:
-            teller.tell("down", str(error), "list its network in recorder.input_networks if it is a camera")
+            reader.publish(
+                "down", str(error), "list its network in recorder.input_networks if it is a camera"
+            )
             pause_s = backoff.next_s()
         except OSError as error:
-            teller.tell("down", f"cannot start: {error.strerror or error}")
+            reader.publish("down", f"cannot start: {error.strerror or error}")
             pause_s = _RETRY_S
         await trio.sleep(pause_s)
 
@@ -190,26 +192,26 @@ async def _resolved(source: Source, networks: Sequence[Network]) -> Source:
         raise BadDestination(f"{source.host}: {error.strerror or error}") from error
 
 
-def _after(source: Source, teller: _StatusReader, backoff: Backoff, *, lasted_s: float) -> float:
-    """A chain has ended: report the reason and return the pause before the next (s)."""
-    if teller.served:
+def _after(source: Source, reader: _StatusReader, backoff: Backoff, *, lasted_s: float) -> float:
+    """The child processes have ended: report the reason and return the pause before the next (s)."""
+    if reader.served:
         backoff.reset()
-    if teller.clock_moved:
+    if reader.clock_moved:
         return 0.0
     if isinstance(source, SrtSource) and source.mode == "listener":
-        if teller.listened and lasted_s > _RETRY_S:
+        if reader.listened and lasted_s > _RETRY_S:
             return 0.0  # a camera may be calling already
-        hint = teller.hint or "is the port used by another program?"
-        teller.tell("down", teller.last_words or "the listener ended", hint)
+        hint = reader.hint or "is the port used by another program?"
+        reader.publish("down", reader.last_words or "the listener ended", hint)
         return _RETRY_S
-    if teller.served:
-        teller.tell("down", "the stream ended")
+    if reader.served:
+        reader.publish("down", "the stream ended")
         return _RETRY_S
-    teller.tell("down", teller.last_words or f"{source.shown()} does not answer", teller.hint)
+    reader.publish("down", reader.last_words or f"{source.shown()} does not answer", reader.hint)
     return backoff.next_s()
 
 
-async def _record_once(shared: _Shared, channel_id: str, source: Source, teller: _StatusReader) -> None:
+async def _record_once(shared: _Shared, channel_id: str, source: Source, reader: _StatusReader) -> None:
     """One connection. Returns when it ended, or when box time was set and the children need the new
     offset."""
     offset_us = shared.offset_us()
@@ -226,16 +228,16 @@ async def _record_once(shared: _Shared, channel_id: str, source: Source, teller:
     records = children.own_command(
         "appliance.box.recorder.remux", [*files, *lengths, *reads, *clock_arguments]
     )
-    teller.opened()
+    reader.opened()
     failure: OSError | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_watch_clock, shared, offset_us, nursery.cancel_scope, teller)
+        nursery.start_soon(_watch_clock, shared, offset_us, nursery.cancel_scope, reader)
         try:
-            await shared.runner(brings, records, teller.heard, settings)
+            await shared.runner(brings, records, reader.heard, settings)
         except OSError as error:  # raised outside the nursery, not in an exception group
             failure = error
         nursery.cancel_scope.cancel()
-    teller.closed()
+    reader.closed()
     if failure is not None:
         try:
             raise failure
@@ -244,12 +246,12 @@ async def _record_once(shared: _Shared, channel_id: str, source: Source, teller:
 
 
 async def _watch_clock(
-    shared: _Shared, reported_us: int, scope: trio.CancelScope, teller: _StatusReader
+    shared: _Shared, reported_us: int, scope: trio.CancelScope, reader: _StatusReader
 ) -> None:
     # Box time is set only while no session is active; an offset has no event to wait for.
     while abs(shared.offset_us() - reported_us) < _CLOCK_MOVED_US:  # noqa: ASYNC110
         await trio.sleep(_CLOCK_LOOK_S)
-    teller.clock_moved = True
+    reader.clock_moved = True
     scope.cancel()
 
 
@@ -269,14 +271,14 @@ class _StatusReader:
         self._state: tuple[State, str, str] = ("waiting", "", "")
 
     def opened(self) -> None:
-        """A chain is being started."""
+        """The channel's two child processes are being started."""
         self.last_words, self.hint, self._connected = "", "", ""
         self.listened = self.served = self.clock_moved = self._receives = False
         self._line = None
-        self.tell("waiting", "starting")
+        self.publish("waiting", "starting")
 
     def closed(self) -> None:
-        """A chain has ended."""
+        """The channel's child processes have ended."""
         self._restarts += 1
         if self._receives:
             self._last_end = "recorder"
@@ -289,13 +291,13 @@ class _StatusReader:
             self.hint = str(fact.get("hint", ""))
         elif event == "listening":
             self.listened = True
-            self.tell("waiting", self._missed)
+            self.publish("waiting", self._missed)
         elif event == "refused":
             self._refuse(str(fact["address"]), str(fact["reason"]), int(fact["count"]))
         elif event == "link":
             names = ("bitrate_bps", "loss_ratio", "packets_dropped", "rtt_ms")
             self._line = Line(self._connected, *[fact[name] for name in names])
-            self.tell(*self._state)
+            self.publish(*self._state)
         else:
             self._heard_of_stream(event, fact)
         say = log.debug if event in _CHATTER else log.info
@@ -305,34 +307,34 @@ class _StatusReader:
         who = str(fact.get("address", self._connected))
         if event == "connected" or (event == "receiving" and not self._calls):
             self._connected, self._receives, self.served, self._line = who, True, True, None
-            self.tell("receiving")
+            self.publish("receiving")
         elif not self._receives:
             pass  # status lines of the remuxer about a connection that has already ended
         elif event in ("recorded", "run_started", "segment"):
-            self.tell("receiving")
+            self.publish("receiving")
         elif event == "quiet":
             self._quiet(who, float(fact["since_s"]))
         elif event == "not_recorded":
             reason = f"{fact['reason']} ({who})" if who else str(fact["reason"])
-            self.tell("unrecorded", reason, str(fact.get("hint", "")))
+            self.publish("unrecorded", reason, str(fact.get("hint", "")))
         elif event == "write_failed":
             self._last_end = "recorder"
             is_full = fact.get("errno") in (None, errno.ENOSPC, errno.EDQUOT)
             hint = "free space on the disk" if is_full else "check the recordings disk: `appliance doctor`"
-            self.tell("down", f"cannot write the recording: {fact.get('error')}", hint)
+            self.publish("down", f"cannot write the recording: {fact.get('error')}", hint)
         elif event == "disconnected":
             self._receives, self._last_end, self._line = False, "source", None
             self._restarts += 1
             self._missed = f"{who}: {fact['reason']}"
-            self.tell("waiting", self._missed)
+            self.publish("waiting", self._missed)
 
     def _quiet(self, who: str, since_s: float) -> None:
         if not since_s:
-            self.tell("receiving")
+            self.publish("receiving")
             return
         self._last_end = "source"
         state: State = "lost" if since_s >= LOST_S else "silent"
-        self.tell(state, f"{who} is connected and sends nothing", "look at the camera")
+        self.publish(state, f"{who} is connected and sends nothing", "look at the camera")
 
     def _refuse(self, address: str, reason: str, count: int) -> None:
         before = self._refused.pop((address, reason), None)
@@ -340,10 +342,10 @@ class _StatusReader:
         self._refused[address, reason] = Refusal(address, reason, total, trio.current_time())
         for key in list(self._refused)[:-_REFUSALS]:
             del self._refused[key]
-        self.tell(*self._state)
+        self.publish(*self._state)
 
-    def tell(self, state: State, detail: str = "", hint: str = "") -> None:
-        """Publish; `since_us` moves only when the state does."""
+    def publish(self, state: State, detail: str = "", hint: str = "") -> None:
+        """Replace the channel's facts; `since_us` changes only with the state."""
         self._state = (state, detail, hint)
         facts, now_us = self._shared.handle._facts, self._shared.clock.now_us()
         before = facts.get(self._id)

@@ -290,7 +290,7 @@ async def run_recordings(
     walks = Walks(Signal(), hold_old)
     reads = trio.CapacityLimiter(READS)
 
-    def tell(fact: Fact) -> None:
+    def report(fact: Fact) -> None:
         state.facts.append(fact)
         state.facts_rang.notify()
 
@@ -300,7 +300,7 @@ async def run_recordings(
         reads,
         Signal(),
         walks.wake,
-        tell,
+        report,
         after_cut,
         why_ended,
         dies_with_us,

@@ -38,7 +38,7 @@ from hypercorn.utils import UnexpectedMessageError, parse_socket_addr
 from wsproto.utilities import ProtocolError as WebSocketError
 
 from appliance.http.limits import Seldom, ServerLimits
-from appliance.server.connections.connection_limits import Crowd
+from appliance.server.connections.connection_limits import OpenConnections
 from appliance.server.connections.frames import FrameMeter
 from appliance.server.connections.http1 import Protocol
 from appliance.server.connections.short_requests import Exchange, parse_short, scope_of
@@ -138,11 +138,16 @@ class Connection(TCPServer):
     stream: trio.SocketStream  # type: ignore[assignment]  # hypercorn names the TLS one
 
     def __init__(
-        self, app: Any, config: Config, context: WorkerContext, crowd: Crowd, stream: trio.SocketStream
+        self,
+        app: Any,
+        config: Config,
+        context: WorkerContext,
+        open_connections: OpenConnections,
+        stream: trio.SocketStream,
     ) -> None:
         super().__init__(app, config, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # as stream above
-        self.crowd = crowd
-        self.limits = crowd.limits
+        self.open_connections = open_connections
+        self.limits = open_connections.limits
         self._idle = IdleTimer(self.limits.idle_s)
         self.idle_task = self._idle  # type: ignore[assignment]  # same two methods
         self._greeting = trio.CancelScope()
@@ -157,7 +162,7 @@ class Connection(TCPServer):
         try:
             if data := await self._first_bytes():
                 self._waits_its_turn = True
-                await self.crowd.turns.give_way()
+                await self.open_connections.priority.give_way()
                 await self._serve(data)
         except OSError:
             pass  # the peer left between accept and here
@@ -246,15 +251,15 @@ class Connection(TCPServer):
         elif isinstance(event, Updated) and event.idle:
             await self._rest()
         elif isinstance(event, Updated):
-            self.crowd.serve(self)
+            self.open_connections.serve(self)
             await self._idle.stop()
 
     def stall(self, is_stalled: bool) -> None:
         """The client does not read its answer, or reads again (http/sendfile.py)."""
-        self.crowd.stall(self, is_stalled)
+        self.open_connections.stall(self, is_stalled)
 
     async def _rest(self) -> None:
-        self.crowd.rest(self)
+        self.open_connections.rest(self)
         await self._idle.restart(None, None)
 
     async def _send(self, data: bytes) -> bool:
@@ -290,7 +295,7 @@ class Connection(TCPServer):
         while data and discarded < LINGER_BYTES:
             if self._linger_until is not None:
                 discarded += len(data)
-                await self.crowd.turns.take()
+                await self.open_connections.priority.take()
             elif not await self._take(data):
                 break
             self._waits_its_turn = False
@@ -309,7 +314,7 @@ class Connection(TCPServer):
             if self.protocol.is_websocket:
                 left = self._unless_flood(left)
             elif left:
-                await self.crowd.turns.take()
+                await self.open_connections.priority.take()
             if left:
                 await self.protocol.handle(RawData(left))
         except MALFORMED as error:
@@ -338,10 +343,10 @@ class Connection(TCPServer):
             if short is None or not is_short(short.path):
                 break
             await self._idle.stop()
-            self.crowd.serve(self)
+            self.open_connections.serve(self)
             exchange = Exchange(short.body)
             scope = scope_of(short, self.protocol.client, self.protocol.server)
-            with self.crowd.turns.mark():
+            with self.open_connections.priority.mark():
                 await app(scope, exchange.receive, exchange.send)
             if not exchange.is_whole:
                 return None

@@ -22,7 +22,7 @@ import trio
 
 from appliance.http.limits import ServerLimits, is_loopback, network_of
 from appliance.kernel.signal import Signal
-from appliance.server.connections.priority import Turns
+from appliance.server.connections.priority import MarkPriority
 
 GREETING_S = 1.0  # from the connection to the first request: enough for a browser, and for a busy loop
 # how many of the longest silent are checked for one that has really sent nothing; and of equal networks
@@ -79,7 +79,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Crowd:
+class OpenConnections:
     """`by_size`: the groups with that many connections; `largest`: the greatest key."""
 
     limits: ServerLimits
@@ -91,9 +91,9 @@ class Crowd:
     silent: dict[Member, float] = field(default_factory=dict)  # without a request yet, all groups
     idle: int = 0  # connections between two requests, all groups
     evicted: int = 0
-    hopeful: int = 0  # connections that wait for room at present
+    waiting: int = 0  # connections that wait for room at present
     turned_away: int = 0  # connections that are being answered 503 at present
-    turns: Turns = field(default_factory=Turns)
+    priority: MarkPriority = field(default_factory=MarkPriority)
     changed: Signal = field(default_factory=Signal)
 
     def make_room(self, address: str) -> bool:

@@ -15,7 +15,7 @@ SHARE = 0.5  # the largest share of time that turns may spend waiting: the other
 SAVED_S = 0.25  # at most, of an unused share
 
 
-class Turns:
+class MarkPriority:
     """Requests other than marks begin one in each pass of the event loop, none while a mark is answered.
 
     A pass in which fifty begin takes 20 ms or more, and a mark takes several passes. A turn waits for the

@@ -20,9 +20,9 @@ from hypercorn.trio.worker_context import WorkerContext
 from appliance.http.limits import Seldom, ServerLimits
 from appliance.kernel.clock import wall_us
 from appliance.server.connections.connection import GONE, Connection
-from appliance.server.connections.connection_limits import Crowd
+from appliance.server.connections.connection_limits import OpenConnections
 from appliance.server.connections.listeners import CannotListen, open_listeners
-from appliance.server.connections.priority import Turns
+from appliance.server.connections.priority import MarkPriority
 
 __all__ = ["Bound", "CannotListen", "ServerLimits", "run_server"]
 
@@ -37,7 +37,7 @@ _FULL = (
 )
 _FULL_LINES, _FAILED_LINES = Seldom(), Seldom()
 TURNED_AWAY_MAX = 64  # connections that may take a second to read that the server is full
-HOPEFUL_MAX = 256  # connections above the limit that may wait until what was sent before them has been read
+WAITING_MAX = 256  # connections above the limit that may wait until what was sent before them has been read
 TURNS_FOR_ROOM = 3
 
 
@@ -90,7 +90,7 @@ async def run_server(
     their sockets are closed. Cancelling closes everything at once.
     Raises: CannotListen, naming the setting to change.
     """
-    config, context, crowd = _ServerConfig(limits), WorkerContext(None), Crowd(limits)
+    config, context, open_connections = _ServerConfig(limits), WorkerContext(None), OpenConnections(limits)
     main = open_listeners(host, port, "server.port")
     local: list[trio.SocketListener] = []
     try:
@@ -101,19 +101,19 @@ async def run_server(
                 async with trio.open_nursery() as accepting:
                     for listeners, served in ((main, app), (local, local_app)):
                         if listeners:
-                            door = _ConnectionServer(served, config, context, crowd)
+                            door = _ConnectionServer(served, config, context, open_connections)
                             await accepting.start(_accept, door, listeners, handlers)
                     task_status.started(Bound(host, _port(main), _port(local) if local else None))
                     await stop.wait()
                     accepting.cancel_scope.cancel(reason="the server stops")
                 await context.terminated.set()
-                crowd.stop()
+                open_connections.stop()
                 with trio.move_on_after(limits.stop_s) as patience:
-                    await crowd.wait_empty()
+                    await open_connections.wait_empty()
                 if patience.cancelled_caught:
-                    log.warning("requests_cut_at_stop", connections=len(crowd.members))
+                    log.warning("requests_cut_at_stop", connections=len(open_connections.members))
             finally:
-                crowd.abort()
+                open_connections.abort()
                 handlers.cancel_scope.cancel(reason="the server stops")
     finally:
         for listener in (*main, *local):
@@ -127,7 +127,7 @@ class _ConnectionServer:
     app: Any
     config: Config
     context: WorkerContext
-    crowd: Crowd
+    open_connections: OpenConnections
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One accepted socket. This is the border of a connection: an unexpected error in it ends only this
@@ -151,34 +151,36 @@ class _ConnectionServer:
             address = str(stream.socket.getpeername()[0])
         except OSError:
             return  # it left between accept and here
-        if not (self.crowd.make_room(address) or await self._make_room_after_reading(address)):
-            self.crowd.turned_away += 1
+        if not (self.open_connections.make_room(address) or await self._make_room_after_reading(address)):
+            self.open_connections.turned_away += 1
             try:
-                await _turn_away(stream, address, is_brief=self.crowd.turned_away > TURNED_AWAY_MAX)
+                await _turn_away(
+                    stream, address, is_brief=self.open_connections.turned_away > TURNED_AWAY_MAX
+                )
             finally:
-                self.crowd.turned_away -= 1
+                self.open_connections.turned_away -= 1
             return
-        connection = Connection(self.app, self.config, self.context, self.crowd, stream)
-        self.crowd.add(connection, address)
+        connection = Connection(self.app, self.config, self.context, self.open_connections, stream)
+        self.open_connections.add(connection, address)
         try:
             await connection.run()
         finally:
-            self.crowd.remove(connection)
+            self.open_connections.remove(connection)
 
     async def _make_room_after_reading(self, address: str) -> bool:
         """Try again once the bytes that others sent before have been read: of many that came in one pass, the
         event loop reads one in each pass, and nobody knows before which of them sent no complete request."""
-        if self.crowd.hopeful >= HOPEFUL_MAX:
+        if self.open_connections.waiting >= WAITING_MAX:
             return False
-        self.crowd.hopeful += 1
+        self.open_connections.waiting += 1
         try:
             for _ in range(TURNS_FOR_ROOM):  # some wait for a mark before they take their place in the queue
-                await self.crowd.turns.give_way()
-                await self.crowd.turns.take()
-                if self.crowd.make_room(address):
+                await self.open_connections.priority.give_way()
+                await self.open_connections.priority.take()
+                if self.open_connections.make_room(address):
                     return True
         finally:
-            self.crowd.hopeful -= 1
+            self.open_connections.waiting -= 1
         return False
 
 
@@ -189,7 +191,7 @@ async def _accept(
     *,
     task_status: trio.TaskStatus[Any],
 ) -> None:
-    paced = [_PacedListener(listener, door.crowd.turns) for listener in listeners]
+    paced = [_PacedListener(listener, door.open_connections.priority) for listener in listeners]
     await trio.serve_listeners(door.serve, paced, handler_nursery=handlers, task_status=task_status)
 
 
@@ -197,11 +199,11 @@ class _PacedListener(trio.abc.Listener[trio.SocketStream]):
     """Accepts no connection while a mark is answered: a connection in the kernel's queue does not delay the
     mark, an accepted one takes some passes of the event loop."""
 
-    def __init__(self, listener: trio.SocketListener, turns: Turns) -> None:
-        self._listener, self._turns = listener, turns
+    def __init__(self, listener: trio.SocketListener, priority: MarkPriority) -> None:
+        self._listener, self._priority = listener, priority
 
     async def accept(self) -> trio.SocketStream:
-        await self._turns.admit()
+        await self._priority.admit()
         return await self._listener.accept()
 
     async def aclose(self) -> None:

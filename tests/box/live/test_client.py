@@ -102,7 +102,7 @@ async def scene(path: Path) -> AsyncIterator[Scene]:
         client = Client("ipad", "peer", transport, store.journal)
         say, receive = trio.open_memory_channel[dict[str, Any]](100)
         nursery.start_soon(hub.fan_out)
-        nursery.start_soon(hub.pulse)
+        nursery.start_soon(hub.heartbeats)
 
         async def serve() -> None:
             with hub.joined(client):

@@ -10,7 +10,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection
 
-from appliance.box.live.hypercorn_transport import DirectTransport
+from appliance.box.live.hypercorn_transport import HypercornTransport
 from appliance.box.live.protocol import PING_FRAME
 from appliance.box.live.transport import Disconnected
 from tests.box.live.raw import RawClient
@@ -22,7 +22,7 @@ async def test_nothing_follows_the_answer_to_a_goodbye() -> None:
     with ours, theirs:
         connection = Connection(ConnectionType.SERVER)
         wire: Any = SimpleNamespace(stream=SimpleNamespace(connection=connection), socket=ours)
-        transport = DirectTransport(wire, None)  # type: ignore[arg-type]  # only needed for the handshake
+        transport = HypercornTransport(wire, None)  # type: ignore[arg-type]  # only needed for the handshake
         assert transport.offer(PING_FRAME)
         connection.receive_data(RawClient.frame((1000).to_bytes(2, "big"), opcode=8))
         (goodbye,) = connection.events()

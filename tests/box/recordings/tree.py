@@ -20,7 +20,7 @@ from tests.kit.waiting import LIMIT_S
 
 PART_US = 200_000
 PART_NS = PART_US * 1000
-PATIENT_S = 30.0  # for tell.STALLED_S: longer than a busy machine pauses
+PATIENT_S = 30.0  # for STALLED_S: longer than a busy machine pauses
 
 
 class RealClock:

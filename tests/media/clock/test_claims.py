@@ -63,7 +63,7 @@ def test_an_estimate_that_was_set_anew_holds_from_then_on() -> None:
 @pytest.mark.parametrize("is_copied", [True, False])
 @pytest.mark.parametrize("step_s", [-3, -0.3, 0.3, 3])
 @pytest.mark.parametrize("count", [3, 4, 5, 6, 9])
-def test_all_files_are_believed_when_one_step_parts_them(count: int, step_s: float, is_copied: bool) -> None:
+def test_one_step_of_the_clock_makes_no_file_untrusted(count: int, step_s: float, is_copied: bool) -> None:
     """A jump of media time (-) or a clock set forward (+) before each of the files."""
     for at in range(1, count):
         published = claims(count, off=dict.fromkeys(range(at, count), step_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -124,7 +125,7 @@ def test_two_runs_that_began_at_once_are_reported_apart_by_their_names(order: in
 
 @pytest.mark.parametrize(
     ("late_s", "ends_s"),
-    [(0, 6), (0.01, 6), (0.02, 6), (0.06, 6), (-0.02, 5.98), (-0.06, 5.94)],
+    [(0, 6), (0.01, 6), (0.02, 6), (0.06, 6), (0.08, 6), (-0.02, 5.98), (-0.06, 5.94)],
 )
 def test_the_run_before_ends_where_the_next_ones_first_picture_is_in_it(late_s: float, ends_s: float) -> None:
     """Both have a key at the same moment, by clocks that differ."""
@@ -142,11 +143,12 @@ def test_without_such_a_key_a_picture_half_a_frame_before_is_of_the_same_moment(
 
 def test_a_key_belongs_to_the_microsecond_it_lies_in() -> None:
     first_ns = 100 * S * 1000  # the media time of wall time 0
-    keys_ns = [first_ns + at_ns for at_ns in (10_000, 20_000, 20_999, 21_000)]
+    keys_ns = [first_ns + at_ns for at_ns in (10_000, 20_000, 20_999, 21_000, 30_999)]
     some = Stretch("a", 0, 0, 10 * S, RunClock.of([Knot(0, -100 * S, PPB)]), keys_ns)
     places = [sum(some.clock.media_ns(at_us + 1) > key for key in keys_ns) for at_us in (9, 10, 19, 20, 21)]
     assert places == [0, 1, 1, 3, 4]
     walls = [some.clock.wall_us(key) for key in keys_ns]
+    assert (some.key_at(30), some.key_after(29), some.key_after(30)) == (walls[4], walls[4], None)
     assert [some.key_at(at_us) for at_us in (9, 10, 19, 20, 21)] == [
         None,
         walls[0],
@@ -159,7 +161,7 @@ def test_a_key_belongs_to_the_microsecond_it_lies_in() -> None:
         walls[1],
         walls[1],
         walls[3],
-        None,
+        walls[4],
     ]
 
 
@@ -219,3 +221,72 @@ def test_segments_are_joined_to_the_one_before_them_not_to_the_first() -> None:
     a = [stretch("a", low, high, began_s=0) for low, high in ((0, 1), (2, 3), (3.1, 4), (3.2, 3.5))]
     result = shown(*a, stretch("b", 0, 10, began_s=0.5))
     assert result == [(0, 1, "a"), (1, 2, "b"), (2, 4, "a"), (4, 100, "b")]
+
+
+def keyed(some: Stretch, *keys_s: float) -> Stretch:
+    """The stretch with keys at these times instead."""
+    return replace(some, keys_ns=[round((at + 100) * S) * 1000 for at in keys_s])
+
+
+def test_a_run_is_not_entered_at_a_key_before_a_gap_of_the_run_that_is_left() -> None:
+    a = [stretch("a", 0, 6), stretch("a", 20, 30, began_s=0)]
+    c = [stretch("c", 3, 5, began_s=2), keyed(stretch("c", 21, 40, began_s=2), 31)]
+    assert shown(*a, *c) == [(0, 20, "a"), (20, 31, "a"), (31, 100, "c")]
+
+
+def test_a_run_that_begins_after_a_gap_is_shown_from_its_first_picture() -> None:
+    late = keyed(stretch("c", 20, 30), 21)
+    assert shown(stretch("a", 0, 6), stretch("b", 4, 10), late)[-1] == (20, 100, "c")
+
+
+def test_a_segment_that_begins_at_the_change_is_not_the_one_that_ends_there() -> None:
+    a = [stretch("a", 0, 6, gop_s=4, frame_us=40_000)]
+    a.append(keyed(stretch("a", 6, 8, began_s=0, frame_us=40_000)))
+    assert shown(*a, stretch("b", 2, 12, gop_s=4, frame_us=40_000)) == [(0, 6, "a"), (6, 100, "b")]
+
+
+def test_the_segment_entered_is_the_one_that_begins_at_the_change() -> None:
+    b = [stretch("b", 4, 6, frame_us=20_000), stretch("b", 6, 10, began_s=4, frame_us=40_000)]
+    assert shown(stretch("a", 0.5, 6.4, gop_s=4, frame_us=40_000), *b)[0] == (0, 5.976, "a")
+
+
+@pytest.mark.parametrize(("end_s", "ends_s"), [(6.016, 6), (6.017, 5.976), (6.03, 5.976)])
+def test_a_last_picture_more_than_half_a_frame_before_the_next_run_is_shown(
+    end_s: float, ends_s: float
+) -> None:
+    before = stretch("a", 0.5, end_s, gop_s=4, frame_us=40_000)
+    assert shown(before, stretch("b", 4, 10, frame_us=40_000))[0] == (0, ends_s, "a")
+
+
+def test_a_run_whose_last_key_is_where_the_one_before_begins_is_entered_at_its_next() -> None:
+    runs = [stretch("a", 0, 6.4, began_s=-1), stretch("b", 0, 20, gop_s=10)]
+    assert shown(*runs) == [(0, 10, "a"), (10, 100, "b")]
+
+
+def test_only_the_run_that_was_shown_before_goes_on_where_another_is_too_short() -> None:
+    runs = [stretch("a", 0, 4.5), stretch("b", 4, 5.5, began_s=0.5), stretch("c", 3, 9, gop_s=5, began_s=1)]
+    assert shown(*runs) == [(0, 4, "a"), (4, 8, "b"), (8, 100, "c")]
+
+
+def test_what_was_shown_before_a_run_that_is_too_short_stays() -> None:
+    runs = [stretch("z", 0, 3, began_s=-1), stretch("a", 5.5, 5.9, began_s=0), stretch("b", 4, 10, gop_s=2)]
+    assert shown(*runs) == [(0, 4, "z"), (4, 100, "b")]
+
+
+SHORT = [stretch("a", 0, 6), stretch("b", 5, 6.01, began_s=1)]
+"""A run of which ten milliseconds are shown."""
+
+
+def test_a_run_is_not_entered_before_the_one_it_follows_is_shown() -> None:
+    after = stretch("c", 4, 20, began_s=2)
+    assert shown(*SHORT, after) == [(0, 6, "a"), (6, 7, "b"), (7, 100, "c")]
+
+
+def test_a_run_whose_next_key_is_where_another_begins_is_left_out() -> None:
+    runs = [stretch("c", 4, 20, began_s=2), stretch("d", 7, 30, began_s=1.5)]
+    assert shown(*SHORT, *runs) == [(0, 6, "a"), (6, 7, "b"), (7, 100, "d")]
+
+
+def test_a_key_half_a_frame_after_the_end_may_be_the_first_of_its_segment() -> None:
+    b = [stretch("b", 4, 6.017), stretch("b", 6.017, 10, began_s=4)]
+    assert shown(stretch("a", 0, 6), *b) == [(0, 6.017, "a"), (6.017, 100, "b")]

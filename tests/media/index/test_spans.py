@@ -208,7 +208,7 @@ def test_old_segments_may_be_anchored_in_any_order(order: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("late_ms", "length_s"), [(75, 10), (189, 11.5), (190, 60)])
-def test_the_late_first_word_of_an_old_run_does_not_bend_its_clock(late_ms: int, length_s: float) -> None:
+def test_a_late_first_ntp_of_an_old_run_does_not_change_its_clock(late_ms: int, length_s: float) -> None:
     """MediaMTX's first NTP is late: 8 s of the first file contain 8.08 s of pictures."""
     begin_us, right = T0 + late_ms * 1000, (round(length_s * NS), T0 + round(length_s * S))
     assert anchored(0, begin_us, right=right, begins_run=True) == [Knot(0, T0, NS)]

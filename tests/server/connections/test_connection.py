@@ -13,7 +13,7 @@ from hypercorn.trio.worker_context import WorkerContext
 
 from appliance.http.limits import ServerLimits
 from appliance.server.connections.connection import Connection, IdleTimer, Inbox
-from appliance.server.connections.connection_limits import Crowd
+from appliance.server.connections.connection_limits import OpenConnections
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
 from tests.server.sockets import circles, read_to_end, request, serving
@@ -98,7 +98,7 @@ async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
     ],
     ids=["silent", "garbage", "hot", "two", "404", "405", "options", "422", "no upgrade"],
 )
-async def test_a_connection_leaves_no_circles_behind(box: Box, data: bytes) -> None:
+async def test_a_connection_leaves_no_reference_cycles(box: Box, data: bytes) -> None:
     """After a flood of connections their memory is freed at once."""
     async with serving(box.app()) as server:
 
@@ -119,7 +119,7 @@ async def test_who_has_left_keeps_no_place_by_what_its_socket_says() -> None:
         client = await trio.testing.open_stream_to_socket_listener(listener)
         served = await listener.accept()
         limits = ServerLimits()
-        connection = Connection(None, Config(), WorkerContext(None), Crowd(limits), served)
+        connection = Connection(None, Config(), WorkerContext(None), OpenConnections(limits), served)
         assert not connection.has_bytes()
         await client.send_all(b"G")
         assert connection.has_bytes()

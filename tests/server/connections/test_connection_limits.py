@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from appliance.http.limits import Seldom, ServerLimits, network_of
-from appliance.server.connections.connection_limits import GREETING_S, STALLED_S, Crowd
+from appliance.server.connections.connection_limits import GREETING_S, STALLED_S, OpenConnections
 
 
 @dataclass(eq=False)
@@ -28,99 +28,109 @@ class Guest:
         return self.sent
 
 
-def guest_of(crowd: Crowd, address: str, state: str = "served") -> Guest:
+def guest_of(open_connections: OpenConnections, address: str, state: str = "served") -> Guest:
     guest = Guest()
-    crowd.add(guest, address)
+    open_connections.add(guest, address)
     if state != "silent":
-        crowd.serve(guest)
+        open_connections.serve(guest)
     if state == "idle":
-        crowd.rest(guest)
+        open_connections.rest(guest)
     return guest
 
 
 async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock) -> None:
-    crowd = Crowd(ServerLimits(connections=5))
-    again = guest_of(crowd, "f", "idle")
+    open_connections = OpenConnections(ServerLimits(connections=5))
+    again = guest_of(open_connections, "f", "idle")
     busy, longer, idle = (
-        guest_of(crowd, *which) for which in (("a", "served"), ("c", "idle"), ("b", "idle"))
+        guest_of(open_connections, *which) for which in (("a", "served"), ("c", "idle"), ("b", "idle"))
     )
-    never = guest_of(crowd, "d", "silent")
+    never = guest_of(open_connections, "d", "silent")
     await trio.sleep(GREETING_S)
-    crowd.serve(again)
-    crowd.rest(again)  # after another request it has been idle for the shortest time
+    open_connections.serve(again)
+    open_connections.rest(again)  # after another request it has been idle for the shortest time
     gone: list[Guest] = []
     for newcomer in "wxyz":
-        assert crowd.make_room(newcomer)
+        assert open_connections.make_room(newcomer)
         gone += [each for each in (idle, longer, never, again) if each.is_aborted and each not in gone]
-        guest_of(crowd, newcomer)
+        guest_of(open_connections, newcomer)
     assert gone == [never, longer, idle, again]
-    assert not crowd.make_room("e"), "everybody is being served"
+    assert not open_connections.make_room("e"), "everybody is being served"
     assert not busy.is_aborted
 
 
 async def test_who_does_not_read_goes_after_a_second_and_the_longest_first(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    crowd = Crowd(ServerLimits(connections=3))
-    longest, reads, shorter = (guest_of(crowd, each) for each in "abc")
-    crowd.stall(longest, True)
+    open_connections = OpenConnections(ServerLimits(connections=3))
+    longest, reads, shorter = (guest_of(open_connections, each) for each in "abc")
+    open_connections.stall(longest, True)
     await trio.sleep(STALLED_S / 2)
-    crowd.stall(reads, True)
-    crowd.stall(shorter, True)
-    assert not crowd.make_room("d")
+    open_connections.stall(reads, True)
+    open_connections.stall(shorter, True)
+    assert not open_connections.make_room("d")
     await trio.sleep(STALLED_S / 2)
-    crowd.stall(reads, False)
-    assert crowd.make_room("d") and longest.is_aborted
-    guest_of(crowd, "d")
-    assert not crowd.make_room("e")
+    open_connections.stall(reads, False)
+    assert open_connections.make_room("d") and longest.is_aborted
+    guest_of(open_connections, "d")
+    assert not open_connections.make_room("e")
     await trio.sleep(STALLED_S)
-    assert crowd.make_room("e") and shorter.is_aborted and not reads.is_aborted
-    crowd.stall(longest, True)  # its writer notices later
-    assert not any(group.stalled for group in crowd.groups.values())
+    assert open_connections.make_room("e") and shorter.is_aborted and not reads.is_aborted
+    open_connections.stall(longest, True)  # its writer notices later
+    assert not any(group.stalled for group in open_connections.groups.values())
 
 
 async def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
-    crowd = Crowd(ServerLimits(per_address=1))
-    other, own = guest_of(crowd, "10.0.0.1", "silent"), guest_of(crowd, "10.0.0.2", "idle")
-    assert crowd.make_room("10.0.0.2")
+    open_connections = OpenConnections(ServerLimits(per_address=1))
+    other, own = (
+        guest_of(open_connections, "10.0.0.1", "silent"),
+        guest_of(open_connections, "10.0.0.2", "idle"),
+    )
+    assert open_connections.make_room("10.0.0.2")
     assert own.is_aborted and not other.is_aborted
-    guest_of(crowd, "10.0.0.2")
-    assert not crowd.make_room("10.0.0.2")
-    assert crowd.make_room("10.0.0.3")
+    guest_of(open_connections, "10.0.0.2")
+    assert not open_connections.make_room("10.0.0.2")
+    assert open_connections.make_room("10.0.0.3")
 
 
 async def test_a_network_of_ipv6_is_counted_as_one() -> None:
-    crowd = Crowd(ServerLimits(per_network=3))
+    open_connections = OpenConnections(ServerLimits(per_network=3))
     for last in range(3):
         address = f"2001:db8::{last + 1}"
-        assert crowd.make_room(address)
-        guest_of(crowd, address)
-    assert not crowd.make_room("2001:db8::ffff:9")
-    assert crowd.make_room("2001:db8:0:1::1")
-    crowd.remove(next(iter(crowd.members)))
-    assert crowd.make_room("2001:db8::ffff:9")
+        assert open_connections.make_room(address)
+        guest_of(open_connections, address)
+    assert not open_connections.make_room("2001:db8::ffff:9")
+    assert open_connections.make_room("2001:db8:0:1::1")
+    open_connections.remove(next(iter(open_connections.members)))
+    assert open_connections.make_room("2001:db8::ffff:9")
 
 
 async def test_this_machine_is_bounded_by_the_whole_alone() -> None:
-    crowd = Crowd(ServerLimits(connections=3, per_address=1, per_network=1))
+    open_connections = OpenConnections(ServerLimits(connections=3, per_address=1, per_network=1))
     for address in ("127.0.0.1", "::1", "127.0.0.1"):
-        assert crowd.make_room(address)
-        guest_of(crowd, address)
-    assert not crowd.make_room("127.0.0.1")
+        assert open_connections.make_room(address)
+        guest_of(open_connections, address)
+    assert not open_connections.make_room("127.0.0.1")
 
 
 async def test_nothing_is_left_of_those_who_left() -> None:
-    crowd = Crowd(ServerLimits())
+    open_connections = OpenConnections(ServerLimits())
     guests = [
-        guest_of(crowd, f"2001:db8:{number}::1" if number % 2 else f"10.0.0.{number}", state)
+        guest_of(open_connections, f"2001:db8:{number}::1" if number % 2 else f"10.0.0.{number}", state)
         for number, state in enumerate(("silent", "idle", "served") * 7)
     ]
     for guest in guests:
-        crowd.remove(guest)
-        crowd.remove(guest)
-        crowd.rest(guest)  # its last answer ends after it was closed
-    left = (crowd.members, crowd.addresses, crowd.groups, crowd.by_size, crowd.silent, crowd.idle)
-    assert not any(left) and not crowd.largest
+        open_connections.remove(guest)
+        open_connections.remove(guest)
+        open_connections.rest(guest)  # its last answer ends after it was closed
+    left = (
+        open_connections.members,
+        open_connections.addresses,
+        open_connections.groups,
+        open_connections.by_size,
+        open_connections.silent,
+        open_connections.idle,
+    )
+    assert not any(left) and not open_connections.largest
 
 
 @pytest.mark.parametrize(
@@ -143,17 +153,17 @@ def test_a_flood_is_one_line_a_second_with_its_count() -> None:
 
 
 async def test_who_came_just_now_has_a_moment_to_ask_among_many_that_keep_their_place() -> None:
-    crowd = Crowd(ServerLimits(connections=4))
-    guests = [guest_of(crowd, "a", "idle") for _ in range(3)]
-    newcomer = guest_of(crowd, "b", "silent")
-    assert crowd.make_room("c") and guests[0].is_aborted and not newcomer.is_aborted
+    open_connections = OpenConnections(ServerLimits(connections=4))
+    guests = [guest_of(open_connections, "a", "idle") for _ in range(3)]
+    newcomer = guest_of(open_connections, "b", "silent")
+    assert open_connections.make_room("c") and guests[0].is_aborted and not newcomer.is_aborted
 
 
 async def test_who_has_sent_what_the_loop_has_not_read_is_not_silent() -> None:
-    crowd = Crowd(ServerLimits(connections=3))
-    first, second, third = (guest_of(crowd, each, "silent") for each in "abc")
+    open_connections = OpenConnections(ServerLimits(connections=3))
+    first, second, third = (guest_of(open_connections, each, "silent") for each in "abc")
     first.sent = True
-    assert crowd.make_room("d") and second.is_aborted
+    assert open_connections.make_room("d") and second.is_aborted
     assert not first.is_aborted and not third.is_aborted
 
 
@@ -166,13 +176,13 @@ STORM = (
 )
 
 
-def storm(crowd: Crowd, addresses: Sequence[str], calls: int, state: str) -> int:
+def storm(open_connections: OpenConnections, addresses: Sequence[str], calls: int, state: str) -> int:
     """Connections from these addresses in turn, without a pause; how many were accepted."""
     got_in = 0
     for number in range(calls):
         address = addresses[number % len(addresses)]
-        if crowd.make_room(address):
-            guest_of(crowd, address, state)
+        if open_connections.make_room(address):
+            guest_of(open_connections, address, state)
             got_in += 1
     return got_in
 
@@ -182,38 +192,38 @@ def storm(crowd: Crowd, addresses: Sequence[str], calls: int, state: str) -> int
 async def test_a_storm_that_calls_again_at_once_throws_out_nobody_else(
     addresses: Sequence[str], state: str
 ) -> None:
-    crowd = Crowd(ServerLimits())
-    assert storm(crowd, addresses, 1300, state) >= 1000 and len(crowd.members) == 1000
+    open_connections = OpenConnections(ServerLimits())
+    assert storm(open_connections, addresses, 1300, state) >= 1000 and len(open_connections.members) == 1000
     newcomers = ["192.168.7.7", "192.168.7.8", "2001:db8:7::7"]
     guests = []
     for address in newcomers:
-        assert crowd.make_room(address)
-        guests.append(guest_of(crowd, address, "silent"))  # its request is still on the way
-        assert storm(crowd, addresses, 2200, state) >= 2000
+        assert open_connections.make_room(address)
+        guests.append(guest_of(open_connections, address, "silent"))  # its request is still on the way
+        assert storm(open_connections, addresses, 2200, state) >= 2000
     assert not any(guest.is_aborted for guest in guests)
 
 
 async def test_within_an_address_a_place_lasts_until_as_many_have_come_after_it() -> None:
-    crowd = Crowd(ServerLimits(connections=100))
+    open_connections = OpenConnections(ServerLimits(connections=100))
     for _ in range(100):
-        guest_of(crowd, "127.0.0.1", "silent")
-    assert crowd.make_room("127.0.0.1")
-    newcomer = guest_of(crowd, "127.0.0.1", "silent")
+        guest_of(open_connections, "127.0.0.1", "silent")
+    assert open_connections.make_room("127.0.0.1")
+    newcomer = guest_of(open_connections, "127.0.0.1", "silent")
     for _ in range(99):
-        assert crowd.make_room("127.0.0.1")
-        guest_of(crowd, "127.0.0.1", "silent")
+        assert open_connections.make_room("127.0.0.1")
+        guest_of(open_connections, "127.0.0.1", "silent")
     assert not newcomer.is_aborted
-    assert crowd.make_room("127.0.0.1") and newcomer.is_aborted
+    assert open_connections.make_room("127.0.0.1") and newcomer.is_aborted
 
 
 async def test_who_holds_no_more_than_others_takes_nothing_from_them(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    crowd = Crowd(ServerLimits(connections=3))
-    guest_of(crowd, "a")
-    silent, idle = guest_of(crowd, "b", "silent"), guest_of(crowd, "c", "idle")
-    assert not crowd.make_room("a"), "each holds one; a's own is being served"
+    open_connections = OpenConnections(ServerLimits(connections=3))
+    guest_of(open_connections, "a")
+    silent, idle = guest_of(open_connections, "b", "silent"), guest_of(open_connections, "c", "idle")
+    assert not open_connections.make_room("a"), "each holds one; a's own is being served"
     assert [silent.is_aborted, idle.is_aborted] == [False, False]
     await trio.sleep(GREETING_S)
-    assert crowd.make_room("a")
+    assert open_connections.make_room("a")
     assert [silent.is_aborted, idle.is_aborted] == [True, False], "it had its moment to ask"

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.server.connections.priority import GIVE_WAY_S, SAVED_S, SHARE, Turns
+from appliance.server.connections.priority import GIVE_WAY_S, SAVED_S, SHARE, MarkPriority
 
 
 class Passes(trio.abc.Instrument):
@@ -23,11 +23,11 @@ class Passes(trio.abc.Instrument):
 
 
 async def test_turns_are_one_a_pass_and_in_order() -> None:
-    """Of a crowd that comes at once the last one waits a pass for each before it, not two."""
-    turns, begun, passes = Turns(), [], Passes()
+    """Of many requests that comes at once the last one waits a pass for each before it, not two."""
+    priority, begun, passes = MarkPriority(), [], Passes()
 
     async def begin(number: int) -> None:
-        await turns.take()
+        await priority.take()
         begun.append(number)
         passes.begun[-1] += 1
 
@@ -45,14 +45,14 @@ async def test_turns_are_one_a_pass_and_in_order() -> None:
 
 
 async def test_nothing_begins_while_a_mark_is_answered() -> None:
-    turns, begun = Turns(), []
+    priority, begun = MarkPriority(), []
 
     async def begin(number: int) -> None:
-        await turns.take()
+        await priority.take()
         begun.append(number)
 
     async with trio.open_nursery() as nursery:
-        with turns.mark():
+        with priority.mark():
             for number in range(3):
                 nursery.start_soon(begin, number)
             await trio.testing.wait_all_tasks_blocked()
@@ -60,13 +60,13 @@ async def test_nothing_begins_while_a_mark_is_answered() -> None:
     assert sorted(begun) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("way", [Turns.take, Turns.admit])
+@pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.admit])
 async def test_a_mark_that_takes_long_holds_nobody_up(
-    autojump_clock: trio.testing.MockClock, way: Callable[[Turns], Awaitable[None]]
+    autojump_clock: trio.testing.MockClock, way: Callable[[MarkPriority], Awaitable[None]]
 ) -> None:
-    turns = Turns()
-    with turns.mark():
-        await way(turns)
+    priority = MarkPriority()
+    with priority.mark():
+        await way(priority)
         assert trio.current_time() == GIVE_WAY_S
 
 
@@ -74,37 +74,37 @@ async def test_marks_without_a_pause_do_not_keep_others_waiting(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """When marks follow one another, a waiting request waits only for those present at its arrival."""
-    turns = Turns()
+    priority = MarkPriority()
 
     async def marks() -> None:
         while True:
-            with turns.mark():
+            with priority.mark():
                 await trio.sleep(0.01)
 
     async with trio.open_nursery() as nursery:
         for _ in range(2):
             nursery.start_soon(marks)
             await trio.sleep(0.005)  # of the test's clock: one is always under way
-        await turns.take()
+        await priority.take()
         assert trio.current_time() <= 0.01 + 0.01
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("way", [Turns.take, Turns.admit])
+@pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.admit])
 async def test_slow_marks_leave_the_others_half_of_the_time(
-    autojump_clock: trio.testing.MockClock, way: Callable[[Turns], Awaitable[None]]
+    autojump_clock: trio.testing.MockClock, way: Callable[[MarkPriority], Awaitable[None]]
 ) -> None:
     """A disk that takes a second per commit: requests are not limited to one per 50 ms."""
-    turns, taken = Turns(), []
+    priority, taken = MarkPriority(), []
 
     async def others() -> None:
         while True:
-            await way(turns)
+            await way(priority)
             taken.append(trio.current_time())
             await trio.sleep(0.001)  # of the test's clock: requests that have started
 
     async with trio.open_nursery() as nursery:
-        with turns.mark():
+        with priority.mark():
             nursery.start_soon(others)
             await trio.sleep(2)
             nursery.cancel_scope.cancel()
@@ -113,20 +113,20 @@ async def test_slow_marks_leave_the_others_half_of_the_time(
 
 
 async def test_a_new_connection_waits_in_no_line(autojump_clock: trio.testing.MockClock) -> None:
-    turns = Turns()
+    priority = MarkPriority()
     async with trio.open_nursery() as nursery:
-        with turns.mark():
+        with priority.mark():
             for _ in range(1000):
-                nursery.start_soon(turns.give_way)
+                nursery.start_soon(priority.give_way)
             await trio.sleep(GIVE_WAY_S + 0.001)
             assert not nursery.child_tasks
 
 
 async def test_requests_do_not_use_up_what_newcomers_may_wait(autojump_clock: trio.testing.MockClock) -> None:
-    turns = Turns()
-    with turns.mark():
+    priority = MarkPriority()
+    with priority.mark():
         for _ in range(10):
-            await turns.take()
+            await priority.take()
         began_s = trio.current_time()
-        await turns.admit()
+        await priority.admit()
         assert math.isclose(trio.current_time() - began_s, GIVE_WAY_S)

@@ -276,14 +276,14 @@ async def test_a_newcomer_is_served_while_a_crowd_of_incomplete_requests_waits_t
     crowd_size = 3 * connection_limits.LOOKS
     async with serving(box.app(), ServerLimits(connections=crowd_size)) as server:
         for _ in range(8):
-            crowd = [await server.connect() for _ in range(crowd_size)]
-            for stream in crowd:
+            open_connections = [await server.connect() for _ in range(crowd_size)]
+            for stream in open_connections:
                 assert os.write(stream.socket.fileno(), b"GET /time HTT") == 13
             async with _connected_meanwhile(server) as newcomer:
                 await newcomer.send_all(request(connection="close"))
                 answer = await read_to_end(newcomer)
             assert answer.startswith(b"HTTP/1.1 200 "), answer[:100]
-            for stream in crowd:
+            for stream in open_connections:
                 stream.socket.close()
 
 

@@ -136,7 +136,8 @@ Point = tuple[int, int]
 
 
 def _bends(clock: MediaClock, left: Point, right: Point) -> list[Point]:
-    """Points between two, added until interpolating their middle agrees with the clock."""
+    """The points to add between `left` and `right`, so that linear interpolation between neighbours agrees
+    with the clock."""
     at = (left[0] + right[0]) // 2
     middle = (at, clock.wall_us(at))
     if right[0] - left[0] < LEAST_NS or abs(_between(left, right, at) - middle[1]) <= EVEN_US:

@@ -337,7 +337,7 @@ def _tracks(view: SegmentView) -> list[object]:
 
 
 def _may_be_set_forward(view: SegmentView, next_part: int) -> bool:
-    """The viewer is too far behind to be live, and there is a key after what it has received."""
+    """Whether the viewer is too far behind to be live and a key exists after the parts it has received."""
     return len(view.parts) - next_part > BEHIND_MAX and view.keys[-1].part >= next_part
 
 

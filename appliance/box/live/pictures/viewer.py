@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import trio
 
-from appliance.box.live.hypercorn_transport import DirectTransport
+from appliance.box.live.hypercorn_transport import HypercornTransport
 from appliance.box.live.protocol import PING_FRAME, Bucket, CloseCode
 from appliance.box.live.transport import PlainTransport, Transport, TransportCallbacks
 from appliance.http.api import Receive, Send
@@ -56,7 +56,7 @@ class Viewer:
 
     @classmethod
     def behind(cls, send: Send) -> Viewer:
-        return cls(DirectTransport.behind(send) or PlainTransport(send))
+        return cls(HypercornTransport.behind(send) or PlainTransport(send))
 
     async def accept(self) -> None:
         """Finish the handshake. Raises Disconnected."""

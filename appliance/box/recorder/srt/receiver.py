@@ -49,11 +49,11 @@ _WAIT_MS: Final = 50
 _BATCH_BYTES: Final = 1 << 16
 _CONNECT_MS: Final = 3_000
 _CALLED_FIRST_MEDIA_S: Final = 10.0  # a source that the box calls blocks no other caller
-_TELL_AGAIN_S: Final = 1.0
+_REPORT_AGAIN_S: Final = 1.0
 _PLAIN_S: Final = 1.0  # callers before SRT 1.3 send their key after they connected
 _LOOK_S: Final = 1.0
 _FIGURES_S: Final = 5.0
-_STUCK_LOOKS: Final = 4  # beyond the latency: packets arrive and none can be delivered
+_STUCK_LOOKS: Final = 4  # checks, after the latency, at which packets had arrived and none was delivered
 _ENCRYPTION: Final = {
     "wrong secret": "uses another passphrase",
     "no secret": "is encrypted, the channel has no passphrase",
@@ -85,19 +85,21 @@ class Refusals:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], int] = {}
-        self._told_s: dict[tuple[str, str], float] = {}
+        self._reported_s: dict[tuple[str, str], float] = {}
 
     def add(self, address: str, reason: str) -> None:
         self._waiting[address, reason] = self._waiting.get((address, reason), 0) + 1
 
-    def tell(self, now_s: float) -> None:
+    def report(self, now_s: float) -> None:
         """Report what is due."""
         for key, count in list(self._waiting.items()):
-            if now_s - self._told_s.get(key, -_TELL_AGAIN_S) >= _TELL_AGAIN_S:
+            if now_s - self._reported_s.get(key, -_REPORT_AGAIN_S) >= _REPORT_AGAIN_S:
                 children.report("refused", address=key[0], reason=key[1], count=count)
                 del self._waiting[key]
-                self._told_s[key] = now_s
-        self._told_s = {key: at for key, at in self._told_s.items() if now_s - at < 2 * _TELL_AGAIN_S}
+                self._reported_s[key] = now_s
+        self._reported_s = {
+            key: at for key, at in self._reported_s.items() if now_s - at < 2 * _REPORT_AGAIN_S
+        }
 
 
 class Deliveries:
@@ -140,7 +142,7 @@ class LinkFigures:
         self._srt = srt
         self._before: tuple[int, float, LinkTotals] | None = None  # connection, when, what
 
-    def tell(self, connection: int | None, now_s: float) -> None:
+    def report(self, connection: int | None, now_s: float) -> None:
         before = self._before
         if connection is None or (before is not None and before[0] != connection):
             self._before = before = None
@@ -197,8 +199,8 @@ class Receiver:
         for connection in self._deliveries.stuck(self._open, now_s):
             self._give_up(connection, now_s)
         self._carry_out(self._callers.look(now_s))
-        self._refusals.tell(now_s)
-        self._figures.tell(self._callers.recorded, now_s)
+        self._refusals.report(now_s)
+        self._figures.report(self._callers.recorded, now_s)
         return self._listener is not None or bool(self._open)
 
     def close(self) -> None:

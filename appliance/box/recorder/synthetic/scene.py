@@ -66,7 +66,7 @@ class Scene:
         return 9 * self._scale
 
     def _glyph(self, columns: bytes) -> list[bytes]:
-        """Nine rows of a character on paper, scaled across."""
+        """The nine rows of a character with its background, each pixel repeated `scale` times across."""
         rows = []
         for y in range(-1, 8):
             lit = [0 <= y < 7 and bool(column >> y & 1) for column in columns] + [False]

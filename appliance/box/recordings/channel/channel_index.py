@@ -42,7 +42,7 @@ class Channel:
         self.segments: dict[str, Segment] = {}
         self.clocks = Clocks()
         self.order = Order()
-        self.longest_us = 0  # no segment with a clock is longer
+        self.longest_us = 0  # of the segments whose clock is known
         self._waiting: set[str] = set()
         self._deferring: dict[str, Segment] = {}  # segments with growth that is not applied yet
         self.published_before: set[str] = set()  # names published by an earlier process
@@ -335,7 +335,7 @@ class Channel:
 
     def touching(self, start_us: int, end_us: int) -> list[Segment]:
         """Segments that may hold frames of [start_us, end_us) of wall time, and neighbours with video."""
-        longest_us = DAY_US if self._waiting else self.longest_us  # no segment is longer
+        longest_us = DAY_US if self._waiting else self.longest_us  # at least that of every segment
         names = self.order.around(
             start_us, end_us, longest_us, lambda name: self._reaches(name, start_us), self._shows
         )

@@ -78,7 +78,7 @@ class IndexState:
     reads: trio.CapacityLimiter
     changed: Signal
     wake_rebuild: Signal
-    tell: Callable[[Fact], None]
+    report: Callable[[Fact], None]
     after_cut: bool = False  # the machine was rebooted: bytes that were not synced may be gone
     why_ended: WhyEnded | None = None
     dies_with_us: bool = False  # this daemon is the recorder: a run of an earlier process ended with it
@@ -126,7 +126,7 @@ class ChannelState:
         self.folder = str(self.shared.recordings_dir / self.channel.id)
         self.disk_errors = DiskErrors(f"recordings of {self.channel.id}")
 
-    def tell_outage(self, start_us: int, reason: Reason) -> None:
+    def report_outage(self, start_us: int, reason: Reason) -> None:
         """Footage stopped at this wall time. The reason announced first is kept permanently."""
         outage = Outage(start_us, reason)
         insort(self.channel.outages, outage)

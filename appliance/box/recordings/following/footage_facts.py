@@ -79,7 +79,7 @@ def _with_its_reason(followed: ChannelState, gap: Gap, left: SegmentPiece, right
     if published is not gap or left.facts.run_id == right.facts.run_id or gap.reason not in WHY:
         return published
     reason = _why_it_ended(followed, left) or gap.reason
-    followed.tell_outage(gap.start_us, reason)
+    followed.report_outage(gap.start_us, reason)
     return gap._replace(reason=reason)
 
 
@@ -101,7 +101,7 @@ def _tell_gap(followed: ChannelState, gap: Gap) -> None:
     start_us = gap.start_us - late_us if followed.open_gap_us is None else followed.open_gap_us
     end_us = max(start_us, (gap.end_us or gap.start_us) - late_us)
     followed.open_gap_us, followed.lone = None, None
-    followed.shared.tell(RecordingGap(followed.channel.id, start_us, end_us, gap.reason))
+    followed.shared.report(RecordingGap(followed.channel.id, start_us, end_us, gap.reason))
 
 
 def judge_footage(followed: ChannelState) -> None:
@@ -113,7 +113,7 @@ def judge_footage(followed: ChannelState) -> None:
     if state == followed.state:
         return
     was, followed.state = followed.state, state
-    followed.shared.tell(FootageChanged(followed.channel.id, state))
+    followed.shared.report(FootageChanged(followed.channel.id, state))
     end_us = followed.channel.newest_end_us()
     if was == "on" and end_us is not None and followed.open_gap_us is None:
         _open_gap(followed, end_us)
@@ -123,6 +123,6 @@ def judge_footage(followed: ChannelState) -> None:
 def _open_gap(followed: ChannelState, end_us: int) -> None:
     """Footage stopped at this wall time: announce the gap."""
     gap = as_published(Gap(end_us, None, followed.last_ended()), followed.channel.outages)
-    followed.tell_outage(end_us, gap.reason)
+    followed.report_outage(end_us, gap.reason)
     followed.open_gap_us, followed.lone = end_us - followed.latency_us, None
-    followed.shared.tell(RecordingGap(followed.channel.id, followed.open_gap_us, None, gap.reason))
+    followed.shared.report(RecordingGap(followed.channel.id, followed.open_gap_us, None, gap.reason))

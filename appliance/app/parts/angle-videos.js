@@ -12,7 +12,7 @@ const AT_ONCE = 2; // parallel downloads
 const SWAP_MS = 1200; // an angle whose picture is not ready by then is shown as it is
 
 /** The angles of the watched play. Events: `state` (playing or paused), `frame` (time changed), `leader`. */
-export class Deck extends EventTarget {
+export class AngleVideos extends EventTarget {
   /** @param {HTMLElement} stage @param {Omit<import("./tile.js").Given, "runs">} given */
   constructor(stage, given) {
     super();

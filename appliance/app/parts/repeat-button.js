@@ -4,7 +4,7 @@ const HOLD_MS = 350;
 const AGAIN_MS = 110;
 
 /** @param {HTMLButtonElement} button @param {() => void} act */
-export function held(button, act) {
+export function repeatWhileHeld(button, act) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const stop = () => clearTimeout(timer);
