@@ -33,19 +33,18 @@ export class Access {
   }
 
   /**
-   * The connection has changed: what this device is now. Is it another one, or has it another role?
+   * The connection has changed: what this device is now. Does it have another role?
    * @returns {boolean}
    */
   follow() {
     const { me, prefs } = this;
     const before = prefs.get("paired");
-    const isOther = JSON.stringify(me) !== JSON.stringify(before);
-    if (isOther) prefs.set("paired", me);
+    if (JSON.stringify(me) !== JSON.stringify(before)) prefs.set("paired", me);
     if (me && (me.role !== before?.role || !mayView(me, prefs.get("role"))))
       prefs.set("role", viewOf(me.role));
     document.documentElement.classList.toggle("marks-nothing", !this.may("mark"));
     if (this.box.pairing.out) void this.leaveEmpty();
-    return isOther;
+    return me?.role !== before?.role;
   }
 
   /** A page that has nothing to show and nothing to keep goes to the pairing page. */

@@ -192,15 +192,12 @@ class Devices {
       hint: "Marks it made before keep the name they were made with.",
       values: { name: device.name, role: device.role },
       save: async ({ name, role }) => {
+        const changes = {
+          name: name && name !== device.name ? name : undefined,
+          role: role !== device.role ? role : undefined,
+        };
         try {
-          await this.ctx.box.request(
-            "PATCH",
-            `/devices/${device.id}`,
-            { name: name || undefined, role },
-            {
-              rev: device.rev,
-            },
-          );
+          await this.ctx.box.request("PATCH", `/devices/${device.id}`, changes, { rev: device.rev });
           this.look();
           return "";
         } catch (error) {

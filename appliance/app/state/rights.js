@@ -27,7 +27,8 @@ export const ROLE_WORDS = {
 };
 
 /** With its article: "an operator". @param {string} role */
-export const aRole = (role) => `${/^[aeiou]/.test(role) ? "an" : "a"} ${role}`;
+export const aRole = (role) =>
+  role === "capture" ? "a capture device" : `${/^[aeiou]/.test(role) ? "an" : "a"} ${role}`;
 
 /**
  * Where access is open, everything but managing devices, which needs an admin's device everywhere.

@@ -94,7 +94,7 @@ test("the words count the marks, and promise no more than the device holds", () 
   assert.match(outWords({ ...now, waiting: 0 }), /no longer paired\. Plays that are kept on it can be/);
   assert.match(outWords({ ...now, me: null }), /^This tablet is not paired\. .*; pair it to send them\.$/);
   const camera = { ...now, out: "not_allowed", me: { ...ME, role: "capture" } };
-  assert.match(outWords(camera), /is paired as a capture\. Pair it as a coach/);
+  assert.match(outWords(camera), /is paired as a capture device\. Pair it as a coach/);
 });
 
 /** A box that is connected; its server knows the device while `known`. */
