@@ -23,7 +23,10 @@ import structlog
 import trio
 from cyclopts import Parameter
 
+from appliance.access.model import MINUTES, MINUTES_MAX
+from appliance.access.roles import Role
 from appliance.box.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
+from appliance.http.caller import sanitised
 from appliance.kernel import allocator, interpreter
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.store import StoreBroken
@@ -183,6 +186,50 @@ def export(
     for clip_id, reason in report.left_out:
         _print(f"left out: clip {clip_id}: {reason}")
     return OK
+
+
+@app.command
+def pair(
+    *,
+    role: Annotated[Role, Parameter(help="what the device may do")],
+    name: Annotated[str | None, Parameter(help="of the device; default: it names itself")] = None,
+    minutes: Annotated[
+        float, Parameter(validator=cyclopts.validators.Number(gt=0, lte=MINUTES_MAX))
+    ] = MINUTES,
+    token_file: Annotated[
+        Path | None, Parameter(help="write a token into this new file instead, to be copied to a camera")
+    ] = None,
+    config: Config = DEFAULT_PATH,
+) -> int:
+    """Print a one-time code that gives a device access; also while the box runs."""
+    from appliance.access.console import leave_code, leave_token
+    from appliance.access.core import shown_code
+    from appliance.access.links import qr_text
+    from appliance.box.demo import page_addresses
+
+    settings = load_settings(config)
+    state_dir, shown_name = settings.storage.state_dir, name and sanitised(name)
+    if token_file is not None:
+        with open(token_file, "x", opener=_private) as opened:
+            opened.write(leave_token(state_dir, role, shown_name) + "\n")
+        _print(f"token     in {token_file}, for one device with the role {role}, until it is revoked")
+        _print("use       Authorization: Bearer TOKEN with every request")
+        return OK
+    code = leave_code(state_dir, role, shown_name, minutes)
+    addresses = page_addresses(settings.server.host, settings.server.port)
+    link = f"{addresses[-1]}/pair?c={code}"
+    _print(qr_text(link))
+    _print(f"code      {shown_code(code)}   for one device with the role {role}, {minutes:g} minutes")
+    _print(f"address   {' or '.join(addresses)}/pair")
+    _print(f"QR        {link}")
+    if settings.access.mode == "open":
+        _print('note      access.mode is "open": everybody may use this box, paired or not')
+    return OK
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens for the owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from appliance.kernel.fields import Section
 
 if TYPE_CHECKING:
+    from appliance.access.roles import Permission
     from appliance.http.api import Routes
     from appliance.kernel.tx import ReadTx, Row, Tx
 
@@ -130,6 +131,8 @@ class Domain(Generic[S_contra]):
     """Entered before the actors of any domain start: rows that the settings file brings."""
     routes: Callable[[Any], Sequence[Routes]] = lambda settings: ()
     """Its routes, from the root's settings; those that need an actor are added by `run`."""
+    access: Mapping[str, Permission] = field(default_factory=dict)
+    """Who may use them, by "METHOD /path" and "DO command" (access/roles.py)."""
     run: Callable[[S_contra], AbstractAsyncContextManager[object]] | None = None
     """Its actors, from start to end of the block."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 import trio
 
 from appliance import __main__ as command
+from appliance.access.console import waiting_codes
+from appliance.access.core import secret_hash
+from appliance.box.settings import load_settings
 from appliance.ops.health import HealthPart
 from tests.ops.box import Box, make_box
 
@@ -53,7 +57,7 @@ def test_version_is_one_word(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     content = capsys.readouterr().out
-    for name in ("serve", "demo", "check-config", "doctor", "fsck", "export", "backup", "restore"):
+    for name in ("serve", "demo", "check-config", "doctor", "fsck", "export", "backup", "restore", "pair"):
         assert name in content
 
 
@@ -78,13 +82,17 @@ def test_every_error_of_a_bad_file_is_reported_with_its_dotted_path(
     assert "no such file" in capsys.readouterr().err
 
 
-def test_a_box_open_to_the_network_without_pairing_does_not_start(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "open.toml"
-    file.write_text('[server]\nhost = "0.0.0.0"\n')
-    assert run("serve", "--config", file) == 78
-    assert 'access.mode = "open"' in capsys.readouterr().err
+def test_pair_leaves_a_code_for_the_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = settings_file(tmp_path)
+    state_dir = load_settings(file).storage.state_dir
+    assert run("pair", "--role", "admin", "--name", "Office", "--minutes", "5", "--config", file) == 0
+    printed = capsys.readouterr().out
+    (code,) = waiting_codes(state_dir)
+    assert (code.role, code.name) == ("admin", "Office") and 0 < code.left_us() <= 5 * 60e6
+    shown = re.findall(r"code +(\S+)", printed)[0]
+    assert secret_hash(shown.replace("-", "")) == code.code_hash
+    assert f"/pair?c={shown.replace('-', '')}" in printed and "▀" in printed
+    assert run("pair", "--role", "king", "--config", file) == 2
 
 
 def test_doctor_speaks_to_people_and_to_machines(

@@ -15,6 +15,7 @@ import "./parts/mark-bar.js";
 import "./parts/notice-stack.js";
 import { openMenu } from "./parts/app-menu.js";
 import * as desk from "./screens/desk.js";
+import { Access } from "./access.js";
 import { Frame } from "./frame.js";
 import { LatePart } from "./late-part.js";
 import { endPlay, mark } from "./marking.js";
@@ -28,17 +29,34 @@ import { endPlay, mark } from "./marking.js";
  */
 
 /**
- * Screens by hash, in the order of the tabs. `roles`: the roles whose tabs show it; the menu lists all
- * screens for every role.
- * @type {Record<string, {label: string, roles: string[], load: () => Promise<Screen>}>}
+ * Screens by hash, in the order of the tabs. `roles`: the desks whose tabs show it; the menu lists the others
+ * too. `needs`: what the device must be allowed to do.
+ * @type {Record<string, {label: string, roles: string[], needs?: import("./state/rights.js").Right,
+ *   load: () => Promise<Screen>}>}
  */
 const SCREENS = {
   desk: { label: "Plays", roles: ["coach", "operator", "analyst"], load: async () => desk },
   live: { label: "Live", roles: ["coach", "operator", "analyst"], load: () => import("./screens/live.js") },
-  operator: { label: "Operator", roles: ["operator"], load: () => import("./screens/operator.js") },
-  health: { label: "Health", roles: ["operator"], load: () => import("./screens/health.js") },
-  lineup: { label: "Line up cameras", roles: [], load: () => import("./screens/lineup.js") },
-  tagging: { label: "Tagging", roles: ["analyst"], load: () => import("./screens/tagging.js") },
+  operator: {
+    label: "Operator",
+    roles: ["operator"],
+    needs: "run",
+    load: () => import("./screens/operator.js"),
+  },
+  devices: {
+    label: "Devices",
+    roles: ["operator"],
+    needs: "devices",
+    load: () => import("./screens/devices.js"),
+  },
+  health: {
+    label: "Health",
+    roles: ["operator"],
+    needs: "health",
+    load: () => import("./screens/health.js"),
+  },
+  lineup: { label: "Line up cameras", roles: [], needs: "run", load: () => import("./screens/lineup.js") },
+  tagging: { label: "Tagging", roles: ["analyst"], needs: "tag", load: () => import("./screens/tagging.js") },
   review: { label: "Review", roles: ["analyst"], load: () => import("./screens/review.js") },
   selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
 };
@@ -59,10 +77,13 @@ const box = new Box({
   disk: diskOfMarks(),
   rows: plays.rows,
   about: () => ({ role: prefs.get("role"), edit_lists: prefs.get("editLists") || undefined }),
+  me: prefs.get("paired"),
 });
+const access = new Access({ box, prefs });
+const refusal = () => (access.may("mark") ? "" : access.whyNot("mark"));
 const working = new Working({ get: () => prefs.get("session"), set: (id) => prefs.set("session", id) });
 const session = () => working.current(box.state);
-const marks = new Marks(box, session);
+const marks = new Marks(box, session, refusal);
 const undo = new Undo();
 const keys = new Keys();
 const prefetch = new Prefetch({ disk: plays.media });
@@ -76,6 +97,7 @@ const late = new LatePart(notices);
 /** The context every screen gets. */
 const ctx = {
   box,
+  access,
   prefs,
   marks,
   keys,
@@ -100,7 +122,7 @@ const ctx = {
    */
   open: () => ctx.plays().find((play) => !play.duration && ctx.isOwn(play) && !ctx.refusal(play.id)),
   /** @param {import("./state/store.js").Play} play */
-  isOwn: (play) => Boolean(play.local) || play.created_by === prefs.get("device"),
+  isOwn: (play) => Boolean(play.local) || play.created_by === box.name || box.outbox.made(play.id),
   /**
    * Show what was done, with an Undo button for some seconds; the key "u" undoes it later too.
    * @param {string} words
@@ -108,6 +130,7 @@ const ctx = {
    * @param {import("./parts/notice-stack.js").How} [how] what the notice offers instead of Undo
    */
   did: (words, back, how) => {
+    if (refusal()) return void notices.say(refusal(), { kind: "bad", key: "role" });
     const refused = (/** @type {Error} */ error) =>
       notices.say(`Not undone: ${error.message}`, { kind: "bad", seconds: 0 });
     const action = undo.did(words, () => back().catch(refused));
@@ -159,10 +182,11 @@ async function show() {
   const [name = "", ...words] = location.hash.slice(1).split("/").map(decodeURIComponent);
   const hash = name in SCREENS ? name : location.pathname === "/selftest" ? "selftest" : "desk";
   const mine = ++turn;
-  const screen = await SCREENS[hash].load().catch(() => null);
+  const { label, needs, load } = SCREENS[hash];
+  const screen = needs && !access.may(needs) ? access.refusal(label, needs) : await load().catch(() => null);
   if (mine !== turn) return;
   if (!screen) return missing(hash);
-  if (late.what === SCREENS[hash].label) late.forget();
+  if (late.what === label) late.forget();
   entered?.leave?.();
   entered = null;
   marks.lookingAt = null;
@@ -260,6 +284,7 @@ keys.add([
 ]);
 
 box.addEventListener("change", (event) => {
+  if (access.follow()) void show();
   frame.draw();
   if (box.state.sessions.size) offerSession();
   tellOfLostSession();

@@ -32,7 +32,8 @@ export class Frame {
   /** The operator's session controls in the status line: loaded when the first operator needs them. */
   async drawControl() {
     const { box, prefs, session } = this.ctx;
-    if (prefs.get("role") !== "operator") return document.querySelector("session-control")?.remove();
+    if (prefs.get("role") !== "operator" || !this.ctx.access.may("run"))
+      return document.querySelector("session-control")?.remove();
     // on failure, the next change tries again
     const here = await import("./parts/session-control.js").catch(() => null);
     if (!here || prefs.get("role") !== "operator") return;
@@ -66,14 +67,15 @@ export class Frame {
       online: box.online,
       rtt: box.rtt,
       waiting: box.outbox.waiting().length,
-      closed: box.closed,
+      closed: box.pairing.out ? "not paired" : box.closed && "closed",
     };
     const role = prefs.get("role");
-    this.status.screens = Object.entries(screens)
+    const mine = Object.entries(screens).filter(([, each]) => this.ctx.access.may(each.needs));
+    this.status.screens = mine
       .filter(([hash, each]) => each.roles.includes(role) || (hash === this.where && each.roles.length))
       .map(([hash, each]) => ({ hash, label: each.label, current: hash === this.where }));
     const open = this.ctx.open();
-    this.guard(box.away && !box.closed);
+    this.guard(box.away && !box.closed && !box.pairing.out);
     this.bar.state = {
       session: now,
       open,
@@ -154,18 +156,22 @@ export class Frame {
     const foreign = box.outbox.foreign();
     const marksAre = `Marks are kept here${box.outbox.kept ? "" : " while this page stays open"}`;
     const toSend = waiting ? ` (${waiting} to send)` : "";
-    const text = box.closed
-      ? `The box closed this page: ${box.closed}. Reload it.`
-      : away
-        ? `The box does not answer. ${marksAre}${toSend}; clips on this device play on.`
-        : foreign.length
-          ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).`
-          : "";
+    const out = this.ctx.access.words;
+    const text = out
+      ? out
+      : box.closed
+        ? `The box closed this page: ${box.closed}. Reload it.`
+        : away
+          ? `The box does not answer. ${marksAre}${toSend}; clips on this device play on.`
+          : foreign.length
+            ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).`
+            : "";
     if (banner.dataset.text === text) return;
     banner.dataset.text = text;
     banner.hidden = !text;
     banner.replaceChildren(text);
-    if (!away && !box.closed && foreign.length) {
+    if (out) banner.append(this.ctx.access.link());
+    else if (!away && !box.closed && foreign.length) {
       const drop = document.createElement("button");
       drop.textContent = "Forget them";
       drop.onclick = () => {

@@ -24,6 +24,7 @@ from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
 from appliance.box.sources import Sources
 from appliance.box.wiring import bridges, media
+from appliance.box.wiring.access import access_of
 from appliance.box.wiring.encryption import Encryption, encryption
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
@@ -73,23 +74,27 @@ async def run_daemon(
         database_check.make_sound(settings, clock.now_us())
         async with open_store(state_dir / database_check.DATABASE, clock, claim=lock) as store:
             await database_check.claim_site(store, settings)
-            box = Services(
-                settings=settings,
-                store=store,
-                clock=clock,
-                board=Board(),
-                metrics=Metrics(),
-                threads=trio.CapacityLimiter(MEDIA_THREADS),
-                holds=safe_mode_parts.holds(safe),
-                after_cut=await adopt_clock(store, clock),
-                stop=stop,
-                hook_calls=HookCalls(),
-            )
-            box.board.add("safe_mode", lambda: safe_mode_parts.safe_mode_line(safe))
-            box.board.add("clock", lambda: clock_part(clock.step_us()))
-            report = await store.read(database_check.read_report)
-            box.board.add("database", lambda: database_check.database_part(report, state_dir))
-            await _domains_layer(box, safe, marker_file, loop, ready)
+            after_cut = await adopt_clock(store, clock)
+            async with access_of(settings, store, clock) as access:
+                box = Services(
+                    settings=settings,
+                    store=store,
+                    clock=clock,
+                    board=Board(),
+                    metrics=Metrics(),
+                    threads=trio.CapacityLimiter(MEDIA_THREADS),
+                    holds=safe_mode_parts.holds(safe),
+                    after_cut=after_cut,
+                    stop=stop,
+                    hook_calls=HookCalls(),
+                    door=access.door,
+                    routes=[access.routes],
+                )
+                box.board.add("safe_mode", lambda: safe_mode_parts.safe_mode_line(safe))
+                box.board.add("clock", lambda: clock_part(clock.step_us()))
+                report = await store.read(database_check.read_report)
+                box.board.add("database", lambda: database_check.database_part(report, state_dir))
+                await _domains_layer(box, safe, marker_file, loop, ready)
 
 
 async def _domains_layer(
@@ -198,8 +203,9 @@ def _applications(box: Services, encrypted: Encryption | None) -> dict[str, Any]
     place, server = box.settings.site, box.settings.server
     site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone)
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
-    common: Any = {"store": box.store, "clock": box.clock, "site": site, "hooks": hooks}
+    common: dict[str, Any] = {"store": box.store, "clock": box.clock, "site": site, "hooks": hooks}
     local = make_local_app(box.local_routes, **common)
+    common["door"] = box.door
     if encrypted is None:
         return {"app": make_app(box.routes, **common), "local_app": local}
     routes = box.routes if encrypted.trust is None else [*box.routes, trust_routes(encrypted.trust)]

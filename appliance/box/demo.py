@@ -72,12 +72,15 @@ def begin_session(tx: Tx) -> str | None:
 def addresses(bound: Bound) -> list[str]:
     """Addresses that a person can open: `0.0.0.0` and `::` are not addresses, they mean every address of the
     machine."""
-    hosts = [bound.host]
-    if bound.host in ("0.0.0.0", "::"):
+    return page_addresses(bound.host, bound.port)
+
+
+def page_addresses(host: str, port: int) -> list[str]:
+    """The same of settings: the one for other machines is the last."""
+    hosts = [host]
+    if host in ("0.0.0.0", "::"):
         hosts = ["127.0.0.1", *_on_the_network()]
-    return [
-        f"http://[{host}]:{bound.port}" if ":" in host else f"http://{host}:{bound.port}" for host in hosts
-    ]
+    return [f"http://[{each}]:{port}" if ":" in each else f"http://{each}:{port}" for each in hosts]
 
 
 def _on_the_network() -> list[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import trio
 
+    from appliance.access.roles import Permission
     from appliance.box.channels.monitor import MonitorHandle
     from appliance.box.clips.cutting.media_jobs import MediaJobs
     from appliance.box.clips.housekeeping.actor import ClipFiles
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from appliance.box.recordings.actor import RecordingsHandle
     from appliance.box.recordings.following.channel_state import WhyEnded
     from appliance.box.settings import Settings
+    from appliance.http.access import Door
     from appliance.http.api import Routes
     from appliance.kernel.clock import BoxClock
     from appliance.kernel.safemode import Hold
@@ -53,6 +55,7 @@ NAMES: Final = (
     "live",
 )
 
+_ACCESS_SCHEMA: Final = Path(__file__).parents[1] / "access" / "schema"
 REMOVABLE: Final = ("retention", "tags")
 """Those that no other needs: a box works without them. All others need each other's handles."""
 
@@ -85,6 +88,7 @@ class Services:
     after_cut: bool  # the machine was rebooted: bytes that were not synced may be gone
     stop: trio.Event  # set when the box is to end
     hook_calls: HookCalls
+    door: Door  # who may do what
     # adapters, set by the root
     media_jobs: MediaJobs = field(init=False)
     decode_key: DecodeKey = field(init=False)
@@ -108,7 +112,7 @@ def domains() -> tuple[Domain[Services], ...]:
     """Their records. The daemon's code of a domain is loaded by `routes` and `run`, not by this."""
     records = tuple(import_module(f"appliance.box.{name}.domain").DOMAIN for name in NAMES)
     connect(records)
-    use_schemas(*(record.schema for record in records if record.schema is not None))
+    use_schemas(_ACCESS_SCHEMA, *(record.schema for record in records if record.schema is not None))
     return records
 
 
@@ -141,6 +145,11 @@ def before_start(state_dir: Path) -> None:
     for domain in domains():
         if domain.before_start is not None:
             domain.before_start(state_dir)
+
+
+def access_rows() -> list[Mapping[str, Permission]]:
+    """Who may use their routes and commands."""
+    return [domain.access for domain in domains()]
 
 
 def routes(settings: Any) -> Sequence[Routes]:

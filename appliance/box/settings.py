@@ -135,16 +135,6 @@ class _BoxSettings(BaseSettings):
             raise SettingsError(problems)
         return self
 
-    @model_validator(mode="after")
-    def _open_only_where_safe(self) -> _BoxSettings:
-        if self.access.mode == "paired" and not self.server.is_loopback:
-            raise ValueError(
-                f"server.host: {self.server.host} is reachable from the network, access.mode is 'paired' and"
-                ' pairing is not part of this release; set access.mode = "open" on a network you trust,'
-                ' or server.host = "127.0.0.1"'
-            )
-        return self
-
     @classmethod
     def settings_customise_sources(
         cls,

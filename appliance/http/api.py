@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
@@ -61,6 +61,11 @@ class Route:
     hot: bool = False
     also: tuple[int, ...] = ()
     do: str = ""
+    rule: str = field(init=False)  # its row in the matrix of access
+    admits_itself: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rule", f"{self.method} {self.path}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,11 @@ class Command:
     do: str
     body: type[BaseModel]
     run: Handler
+
+    @property
+    def rule(self) -> str:
+        """Its row in the matrix of access."""
+        return f"DO {self.do}"
 
 
 Scope = MutableMapping[str, Any]
@@ -100,6 +110,11 @@ class RawRoute:
     returns: type[BaseModel] | None = None
     takes: str | None = None  # media type of a body that is not JSON
     also: tuple[tuple[int, str], ...] = ()  # other successes: (status, description)
+    admits_itself: bool = False  # its handler asks the door: a token may come in the first message
+    rule: str = field(init=False)  # its row in the matrix of access
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rule", f"{self.method} {self.path}")
 
 
 UUID_SCHEMA: Mapping[str, Any] = {"type": "string", "format": "uuid"}

@@ -1,7 +1,7 @@
 """The sender of a request and its conditions: device, Idempotency-Key, If-Match.
 
-Owns: the meaning of these headers. Must not know: routes. The device is shown and stored as created_by; it is
-not verified before pairing exists.
+Owns: the meaning of these headers. Must not know: routes. The device is shown and stored as created_by: the
+name of a paired device, where access is open what the client calls itself.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from urllib.parse import parse_qsl
 
+from appliance.http.access import STRANGER
 from appliance.http.problems import bad_header
 from appliance.http.requests import Request
 from appliance.kernel import json
@@ -68,12 +69,14 @@ def caller_of(request: Request, do: str = "", parameters: Mapping[str, str] = Ma
 
     `do`: the /ws command of the same operation, with its path parameters.
     """
-    device = device_of(request.headers, request.query_string, request.peer)
+    grant = request.grant
+    identity = "" if grant is None else grant.device_id
+    device = device_of(request.headers, request.query_string, request.peer) if grant is None else grant.name
     if request.method in SAFE_METHODS:
-        return Caller(device)
+        return Caller(device, identity=identity, is_stranger=grant is STRANGER)
     key = key_of(request.headers)
     mark = "" if key is None else _identity(request, do, parameters)
-    return Caller(device, key, mark, if_match_of(request.headers))
+    return Caller(device, key, mark, if_match_of(request.headers), identity)
 
 
 def _identity(request: Request, do: str, parameters: Mapping[str, str]) -> str:

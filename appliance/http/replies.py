@@ -61,6 +61,8 @@ def _problem_headers(error: Refused | Unavailable) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
     if isinstance(error, Unavailable):
         headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))
+    elif error.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     elif error.status == 405:
         headers.append((b"allow", ", ".join(error.extra.get("allowed", ())).encode("latin-1")))
     elif error.status == 412 and "rev" in error.extra:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
+from appliance.http.access import Grant
 from appliance.http.api import Receive, Scope
 from appliance.http.problems import bad_header
 from appliance.kernel import json
@@ -23,7 +24,8 @@ from appliance.kernel.fields import Input
 M = TypeVar("M", bound=BaseModel)
 
 MAX_QUERY_FIELDS = 64  # the longest list filter has a dozen
-RESERVED_QUERY = frozenset({"client"})  # names the device on any request (contract section 4)
+# on any request: `client` names the device (contract section 4), `k` is a media key (section 6)
+RESERVED_QUERY = frozenset({"client", "k"})
 
 
 class ClientGone(Exception):
@@ -45,6 +47,7 @@ class Request:
     body: bytes
     peer: str  # address the connection came from
     request_id: str
+    grant: Grant | None = None  # the paired device; None where access is open
 
 
 def header_map(scope: Scope) -> dict[bytes, bytes]:

@@ -29,13 +29,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent the request. `device` is shown and stored as created_by; it is not verified before pairing
-    exists."""
+    """Who sent the request. `device` is shown and stored as created_by: the name of a paired device, else
+    what the client calls itself."""
 
     device: str = "local"
     key: str | None = None  # Idempotency-Key, or the id of a /ws command
     fingerprint: str = ""  # of the request the key belongs to
     if_match: int | None = None  # the rev that the caller has loaded
+    identity: str = ""  # id of the paired device, which stays when it is renamed; "": not paired
+    is_stranger: bool = False  # without access, at a route that is open to everybody
+
+    @property
+    def key_owner(self) -> str:
+        """Whose the key is: keys of two devices are independent."""
+        return self.identity or self.device
 
 
 def fingerprint(*parts: str | bytes) -> str:
@@ -69,7 +76,7 @@ async def perform(store: Store, caller: Caller, closure: Callable[[Tx], Answer])
     key = caller.key
 
     def once(tx: Tx) -> Answer:
-        known = tx.one("SELECT * FROM idempotency WHERE device = ? AND key = ?", (caller.device, key))
+        known = tx.one("SELECT * FROM idempotency WHERE device = ? AND key = ?", (caller.key_owner, key))
         if known is not None:
             # "": written before the upgrade of schema 0012
             if known["fingerprint"] not in ("", caller.fingerprint):
@@ -86,7 +93,7 @@ async def perform(store: Store, caller: Caller, closure: Callable[[Tx], Answer])
             "INSERT INTO idempotency (device, key, fingerprint, status, answer, created_us)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             (
-                caller.device,
+                caller.key_owner,
                 key,
                 caller.fingerprint,
                 answer.status,

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from appliance.http.access import Door
 from appliance.http.api import Routes
 from appliance.kernel.clock import Clock
 from appliance.kernel.store import Store
@@ -32,15 +33,25 @@ def make_app(
     site: Site,
     hooks: Hooks,
     static_dir: Path | None = APP_DIR,
+    door: Door | None = None,
 ) -> Dispatcher:
-    """The box's ASGI application: the domains' `routes`, the box's own, the files, /openapi.json, /docs."""
+    """The box's ASGI application: the domains' `routes`, the box's own, the files, /openapi.json, /docs.
+
+    `door` decides who may use them; without one everything is open.
+    """
     groups = [*routes, box_routes(site), health_routes(hooks), journal_routes(store, hooks.snapshot, site)]
     files = Files(static_dir, DOCS_DIR)
     document = Document(
-        partial(openapi_document, groups, title=f"{site.name}: the stadium box", version=appliance_version())
+        partial(
+            openapi_document,
+            groups,
+            title=f"{site.name}: the stadium box",
+            version=appliance_version(),
+            door=door,
+        )
     )
     groups = [*groups, Routes("documentation", raw=[document.route()])]
-    return _assemble(groups, files, store=store, clock=clock, site=site)
+    return _assemble(groups, files, store=store, clock=clock, site=site, door=door)
 
 
 def make_local_app(
@@ -52,8 +63,16 @@ def make_local_app(
 
 
 def _assemble(
-    groups: Sequence[Routes], files: Files, *, store: Store, clock: Clock, site: Site
+    groups: Sequence[Routes],
+    files: Files,
+    *,
+    store: Store,
+    clock: Clock,
+    site: Site,
+    door: Door | None = None,
 ) -> Dispatcher:
+    if door is not None:
+        door.require(groups)
     backend = Backend(store, clock)
     ordinary = [route for group in groups for route in group.routes]
     raw = [each for group in groups for each in group.raw]
@@ -65,4 +84,5 @@ def _assemble(
         gate=Gate(site.hosts),
         backend=backend,
         fallback=cast(Asgi, OrdinaryRoutes(backend)),
+        door=door,
     )

@@ -50,11 +50,13 @@ class Time(BaseModel):
 
 
 class Version(BaseModel):
+    """A client without access is told the version alone."""
+
     version: str
-    python: str
-    site_id: str
-    site_name: str
-    timezone: str = Field(description="of the site, an IANA name: what times are shown in")
+    python: str | None = None
+    site_id: str | None = None
+    site_name: str | None = None
+    timezone: str | None = Field(None, description="of the site, an IANA name: what times are shown in")
 
 
 class Part(BaseModel):
@@ -94,7 +96,7 @@ def box_routes(site: Site) -> Routes:
     @routes.get("/version", returns=Version)
     async def about_box(ctx: Ctx) -> Answer:
         """The running version."""
-        return Answer(200, about)
+        return Answer(200, {"version": about["version"]} if ctx.caller.is_stranger else about)
 
     return routes
 

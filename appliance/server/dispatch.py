@@ -1,8 +1,8 @@
 """The front of the web server: one ASGI application before everything else.
 
-Owns: which of raw route, hot route, file or Quart serves a request; reading bodies within limits; and two of
-the borders that catch every Exception: one HTTP request, one WebSocket client. Must not know: any domain, or
-what a route does.
+Owns: which of raw route, hot route, file or Quart serves a request; asking the door before a route reads
+anything; reading bodies within limits; and two of the borders that catch every Exception: one HTTP request,
+one WebSocket client. Must not know: any domain, or what a route does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import trio
 
+from appliance.http.access import GRANT_KEY, Door, Grant, serve_admitted
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
 from appliance.http.limits import ServerLimits
@@ -78,6 +79,7 @@ class Dispatcher:
     gate: Gate
     backend: Backend
     fallback: Asgi
+    door: Door | None = None  # None: everything is open (the local listener)
     sockets_max: int = ServerLimits().sockets
     sockets_now: int = 0
 
@@ -116,23 +118,36 @@ class Dispatcher:
         method, path = scope["method"], scope["path"]
         raw = self.raw.find(method, path)
         if raw is not None:
-            await raw[0].handler(scope, receive, out, raw[1])
+            grant = self._admit(scope, headers, raw[0])
+            if grant is None or self.door is None or method not in SAFE_METHODS:
+                await raw[0].handler(scope, receive, out, raw[1])
+            else:
+                await serve_admitted(self.door, grant, raw[0].handler, scope, receive, out, raw[1])
             return
         file = self.files.find(method, path)
         if file is not None:
             await send_reply(out, file.reply(headers))
             return
-        request = await _read(scope, headers, receive, out.request_id)
         hot = self.hot.find(method, path)
-        if hot is not None:
-            await send_reply(out, await serve_route(hot[0], self.backend, request, hot[1]))
-            return
-        match = self.ordinary.find(method, path)
+        match = hot or self.ordinary.find(method, path)
+        if match is not None:
+            self._admit(scope, headers, match[0])
+        request = await _read(scope, headers, receive, out.request_id)
         if match is None:
             await send_reply(out, self._not_served(method, path))
             return
+        if match is hot:
+            await send_reply(out, await serve_route(match[0], self.backend, request, match[1]))
+            return
         set_route(scope, *match, request)
         await self.fallback(scope, _already_read(receive), out)
+
+    def _admit(self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route) -> Grant | None:
+        """Raises Refused 401 or 403; before a byte of the body is read."""
+        if self.door is None or route.admits_itself:
+            return None
+        grant = scope[GRANT_KEY] = self.door.admit(scope, headers, route.rule)
+        return grant
 
     def _not_served(self, method: str, path: str) -> Reply:
         """OPTIONS, a WebSocket's path without an upgrade, another method's path, or an unknown path."""
@@ -163,6 +178,7 @@ class Dispatcher:
             match = self.raw.find("WS", scope["path"])
             if match is None:
                 raise Refused(404, "no_such_path", "no WebSocket is served here", "see /docs")
+            self._admit(scope, headers, match[0])
             await match[0].handler(scope, receive, send, match[1])
         except (Refused, Unavailable) as error:
             await _refuse_upgrade(send, problem_reply(error))
@@ -183,6 +199,7 @@ async def _read(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, 
         b"" if method in SAFE_METHODS else await read_body(headers, receive),
         str(peer[0]),
         request_id,
+        scope.get(GRANT_KEY),
     )
 
 

@@ -15,6 +15,7 @@ import trio
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from appliance.http.access import Door
 from appliance.http.api import RawRoute, Receive, Route, Routes, Scope, Send
 from appliance.http.replies import JSON, send_reply
 from appliance.http.requests import header_map
@@ -75,7 +76,8 @@ PARAMETERS: Json = {
 
 _WORDS = {
     400: "malformed JSON, header or framing",
-    403: "a page of another site may not do this",
+    401: "this device is not paired",
+    403: "its role may not do this; or a page of another site asks",
     404: "no such resource",
     405: "not with this method; see Allow",
     408: "the request did not come in time",
@@ -95,12 +97,13 @@ _WORDS = {
 }
 _ALWAYS = {
     400,
+    401,
     403,
     408,
     421,
     422,
     503,
-}  # of any request: framing, another site's page, a host name, a query, a full server
+}  # of any request: framing, access, another site's page, a host name, a query, a full server
 _BYTES = "^(image|video|audio)/"
 
 
@@ -124,8 +127,9 @@ class Document:
         await send_reply(send, self._file.reply(header_map(scope)))
 
 
-def openapi_document(groups: Sequence[Routes], *, title: str, version: str) -> Json:
-    """The document. Groups of the same tag are one section."""
+def openapi_document(groups: Sequence[Routes], *, title: str, version: str, door: Door | None = None) -> Json:
+    """The document. Groups of the same tag are one section. With a door each operation has `x-roles`, those
+    who may use it, and /ws `x-commands`."""
     schemas = _Schemas(groups)
     paths: Json = {}
     sockets = {raw.path for group in groups for raw in group.raw if raw.method == "WS"}
@@ -142,6 +146,8 @@ def openapi_document(groups: Sequence[Routes], *, title: str, version: str) -> J
                 if raw.method != "WS" and raw.path in sockets:
                     known[method]["responses"]["101"] = _SOCKET
     add_links(paths, {group.collection.name: group.collection for group in groups if group.collection})
+    if door is not None:
+        _add_roles(paths, groups, door)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "license": {"name": "see LICENSE"}},
@@ -155,6 +161,17 @@ def openapi_document(groups: Sequence[Routes], *, title: str, version: str) -> J
             | {"Problem": _problem("an error")},
         },
     }
+
+
+def _add_roles(paths: Json, groups: Sequence[Routes], door: Door) -> None:
+    commands = {each.do: door.roles_of(each.rule) for group in groups for each in group.commands}
+    for group in groups:
+        routes: list[Route | RawRoute] = [*group.routes, *group.raw]
+        for route in routes:
+            operation = paths[route.path]["get" if route.method == "WS" else route.method.lower()]
+            operation["x-roles"] = door.roles_of(route.rule)
+            if route.rule == "WS /ws":
+                operation["x-commands"] = commands
 
 
 class _Schemas:

@@ -34,12 +34,19 @@ TYPES = {
 DOCS_DIR = Path(__file__).parent / "docs"
 APP_DIR = Path(__file__).parents[1] / "app"
 _NOT_SERVED = "package.json"  # for the app's tools
+_PAIR = "pair.html"
 
 # Everything a page loads comes from the box; older WebKit does not count ws: as 'self', so it is named.
 _POLICY = (
     "default-src 'self'; connect-src 'self' ws://{host} wss://{host}; img-src 'self' data: blob:;"
     " media-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
+)
+# The pairing page is open to everybody and shows nothing of the box: its own scripts and styles, no media, no
+# frame, no inline style.
+_PAIR_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 # What a page may not do, for browsers that do not know frame-ancestors, and for sensors that no page uses.
 _OF_PAGES = (
@@ -76,6 +83,7 @@ _RENEW = b"""(function () {
 """
 _JSDOC = re.compile(rb"[ \t]*/\*\*.*?\*/", re.DOTALL)
 _LINE = re.compile(rb"^[ \t]*//.*$", re.MULTILINE)
+_INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class File:
     etag: bytes
     packed: bytes = b""  # compressed by gzip at start; empty where that saves nothing
     cache_control: bytes = b"no-cache"
+    policy: str = _POLICY  # of a page
 
     def reply(self, headers: Mapping[bytes, bytes]) -> Reply:
         """200, compressed for clients that accept it, or 304 when the client has these bytes already."""
@@ -100,7 +109,7 @@ class File:
                 own.append((b"content-encoding", b"gzip"))
         if self.media_type.startswith(b"text/html"):
             host = headers.get(b"host", b"localhost").decode("latin-1")
-            own += [(b"content-security-policy", _POLICY.format(host=host).encode("latin-1")), *_OF_PAGES]
+            own += [(b"content-security-policy", self.policy.format(host=host).encode("latin-1")), *_OF_PAGES]
         seen = [each.strip() for each in headers.get(b"if-none-match", b"").split(b",")]
         if own[0][1] in seen or b"*" in seen:
             return Reply(304, b"", self.media_type, tuple(own))
@@ -119,6 +128,7 @@ class Files:
         self._alias("/docs", "/docs/index.html")
         self._alias("/", "/index.html")
         self._alias("/selftest", "/index.html")
+        self._alias("/pair", f"/{_PAIR}")
         self._alias("/favicon.ico", "/favicon.svg", "/docs/favicon.svg")
 
     def find(self, method: str, path: str) -> File | None:
@@ -146,7 +156,11 @@ class Files:
         for name, file in files.items():
             if name.endswith(".html"):
                 body = _of_build(file.body, build, files)
-                file = replace(made_file(body, file.media_type), cache_control=_PAGE_CACHE)
+                file = made_file(body, file.media_type)
+                if name == _PAIR:  # it needs the box anyway, and must be of its build
+                    file = replace(file, policy=_PAIR_POLICY)
+                else:
+                    file = replace(file, cache_control=_PAGE_CACHE)
             else:
                 self._by_path[f"/v/{build}/{name}"] = replace(file, cache_control=_BUILD_CACHE)
             self._by_path[f"/static/{name}"] = self._by_path[f"/{name}"] = file
@@ -195,12 +209,14 @@ def _packed(body: bytes, media_type: bytes) -> bytes:
 
 
 def without_comments(script: bytes) -> bytes:
-    """A script as it is sent: a quarter of ours is types and comments. Line numbers stay the same.
+    """A script as it is sent, without indentation: a quarter of ours is types and comments, and indentation
+    is a thirtieth of what is left after compression. Line numbers stay the same.
 
-    Recognises only comments that fill a line and those of JSDoc: a test compares every script with a parser.
+    Recognises only comments that fill a line and those of JSDoc, and would change text of several lines: a
+    test compares every script with a parser.
     """
     script = _JSDOC.sub(lambda match: b"\n" * match[0].count(b"\n"), script)
-    return _LINE.sub(b"", script)
+    return _INDENT.sub(b"", _LINE.sub(b"", script))
 
 
 def _etag(body: bytes) -> bytes:

@@ -21,7 +21,8 @@ from appliance.server.gate import Gate
 from appliance.server.pages import TYPES, made_file
 
 PAGE = Path(__file__).with_name("trust.html")
-PLAIN_PATHS: Final = frozenset({"/healthz", "/ca.crt", "/ca.mobileconfig", "/trust"})
+PLAIN_PATHS: Final = frozenset({"/healthz", "/ca.crt", "/ca.mobileconfig", "/trust", "/pair"})
+_FILES: Final = "/v/"  # what the pages load
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class PlainPort:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "tls_required"})
-        elif scope["type"] != "http" or scope["path"] in PLAIN_PATHS:
+        elif scope["type"] != "http" or scope["path"] in PLAIN_PATHS or scope["path"].startswith(_FILES):
             await self.app(scope, receive, send)
         else:
             await send_reply(Outgoing(send, "plain"), self._reply(scope))

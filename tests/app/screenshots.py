@@ -15,6 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from appliance.access.console import leave_code
 from tests.e2e.conftest import start_demo
 from tests.kit.browser import chromium, open_page, until
 
@@ -89,7 +90,10 @@ def main(folder: Path, words: Sequence[str]) -> None:
             for size in sizes:
                 width, height = SIZES[size]
                 page = open_page(browser, demo.urls[0], {"width": width, "height": height})
-                take(Camera(page, folder, size, [word for word in words if word not in SIZES]))
+                camera = Camera(page, folder, size, [word for word in words if word not in SIZES])
+                take(camera)
+                if camera.wants("pair", "devices"):
+                    pair(camera, demo.urls[0], leave_code(demo.state, "admin", None, 10))
                 page.context.close()
         finally:
             demo.process.send(signal.SIGINT)
@@ -202,6 +206,22 @@ def analyse(camera: Camera) -> None:
         act()
         camera.in_both(named)
     page.evaluate("app.prefs.set('role', 'coach')")
+
+
+def pair(camera: Camera, url: str, code: str) -> None:
+    """The pairing page, and the devices as an admin sees them, with a code for another one."""
+    page = camera.page
+    page.goto(f"{url}/pair?c={code}")
+    page.get_by_label("Name of this device").fill("Office")
+    camera.shot("pair")
+    page.get_by_role("button", name="Pair this device").click()
+    until(page, "document.querySelectorAll('#paired li').length > 0")
+    camera.in_both("devices")
+    page.get_by_role("button", name="Add a device").click()
+    camera.shot("devices-form")
+    page.get_by_role("button", name="Make a code").click()
+    until(page, "document.querySelector('.qr')?.naturalWidth > 0")
+    camera.shot("devices-code")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ BENCHES = Path(__file__).resolve().parents[2] / "scripts" / "benches"
 DEADLINE_S = 150.0
 
 PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
+    "access": {
+        "cost": ("case", "without_us", "with_us", "more_percent", "goal"),
+        "reconnect": ("case", "all_ms", "cpu_ms"),
+        "codes": ("case", "sent_per_s", "idle_p95_ms", "p95_ms", "ratio", "goal"),
+    },
     "attacks": {"marks": ("attack", "ratio", "goal", "newcomer_ms", "newcomer_p95_ms", "newcomer_goal")},
     "cut": {
         "plan": ("method", "minutes", "median_ms", "min_ms", "ratio"),

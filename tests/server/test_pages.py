@@ -166,6 +166,21 @@ async def test_a_page_may_load_from_the_box_alone(box: Box, static: Path) -> Non
     assert "http://" not in policy.replace("ws://127", "") and "*" not in policy
 
 
+async def test_the_pairing_page_is_open_and_loads_nothing_of_others(box: Box) -> None:
+    """It stands beside POST /pair, and is of the build of its box: an older one could not pair."""
+    for path in ("/pair", "/pair?c=7QK2M9XT"):
+        page = await box.client(static_dir=APP_DIR).get(path)
+        assert (page.status, page.headers["cache-control"]) == (200, "no-cache")
+        policy = page.headers["content-security-policy"]
+        assert policy.startswith(
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
+        )
+        assert "unsafe" not in policy and "form-action 'none'; frame-ancestors 'none'" in policy
+        text = page.body.decode()
+        assert re.search(r"<style|style=| on\w+=", text) is None
+        assert re.findall(r'<script .*?src="/v/\w+/([\w.]+)"', text) == ["theme.js", "pair.js"]
+
+
 def test_what_we_ship_refers_to_no_other_host() -> None:
     """A stadium may have no internet: every page must be complete without it."""
     files = Files()

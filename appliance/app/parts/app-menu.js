@@ -1,7 +1,9 @@
-// The menu: role, theme, all screens, this device's session, the keys. A dialog; a tap outside closes it.
+// The menu: desk, theme, the screens this device may use, its session, the keys. A dialog; a tap outside
+// closes it.
 
 import { button, h, icon } from "./dom.js";
 import { ROLES } from "../state/prefs.js";
+import { aRole, mayView } from "../state/rights.js";
 import { choices, titleOf } from "../state/working.js";
 
 /** @param {any} ctx @param {string} where */
@@ -11,7 +13,9 @@ export function openMenu(ctx, where) {
   const close = () => dialog.close();
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => event.target === dialog && close());
-  const links = Object.entries(ctx.screens).map(([hash, each]) =>
+  const { me } = ctx.access;
+  const offered = Object.entries(ctx.screens).filter(([, each]) => !me || ctx.access.may(each.needs));
+  const links = offered.map(([hash, each]) =>
     h(
       "a",
       {
@@ -33,7 +37,7 @@ export function openMenu(ctx, where) {
     sessionsOf(ctx),
     choice(
       "I am",
-      ROLES.map((role) => [role, role[0].toUpperCase() + role.slice(1)]),
+      ROLES.filter((role) => mayView(me, role)).map((role) => [role, role[0].toUpperCase() + role.slice(1)]),
       prefs.get("role"),
       (role) => prefs.set("role", role),
     ),
@@ -58,7 +62,17 @@ export function openMenu(ctx, where) {
       prefs.get("lastSeconds"),
       (n) => prefs.set("lastSeconds", n),
     ),
-    h("p", { class: "quiet" }, `This device: ${prefs.get("device")}. ${editLists(prefs.get("editLists"))}`),
+    h(
+      "p",
+      { class: "row quiet this-device" },
+      h(
+        "span",
+        { class: "grow" },
+        `This device: ${ctx.box.name}${me ? `, paired as ${aRole(me.role)}` : ""}. `,
+        editLists(prefs.get("editLists")),
+      ),
+      h("a", { class: "button", href: "/pair" }, me ? "Use another code" : "Pair"),
+    ),
     keysOf(ctx.keys),
   );
   document.body.append(dialog);

@@ -109,7 +109,7 @@ export class StatusLine extends HTMLElement {
   set state({ online, rtt, waiting, closed }) {
     if (!this.link || !this.trip || !this.queue) return;
     const face = closed
-      ? "closed"
+      ? closed
       : online
         ? rtt === null
           ? "⇄"

@@ -87,7 +87,7 @@ class Desk {
     player.setup({
       prefs: ctx.prefs,
       prefetch: ctx.prefetch,
-      hasPanel: () => Object.keys(ctx.panels).length > 0,
+      hasPanel: () => Object.keys(ctx.panels).length > 0 && ctx.access.may("tag"),
       endsHere: (play) => ctx.open()?.id === play.id,
     });
     player.addEventListener("playing", () => ctx.prefetch.pause());

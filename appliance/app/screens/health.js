@@ -43,7 +43,7 @@ class Health {
         { class: "verdict" },
         this.mark,
         h("div", { class: "grow" }, this.words, this.when),
-        h("a", { class: "button", href: "#operator" }, "Operator"),
+        ctx.access.may("run") && h("a", { class: "button", href: "#operator" }, "Operator"),
         h("a", { class: "button", href: "#selftest" }, "Self-test"),
       ),
       this.lists,

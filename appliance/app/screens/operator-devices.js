@@ -25,7 +25,12 @@ export class Devices {
       h(
         "section",
         { class: "panel-box devices", "aria-label": "Connected devices" },
-        h("h2", {}, "Devices"),
+        h(
+          "header",
+          { class: "row" },
+          h("h2", {}, "Devices"),
+          ctx.access.may("devices") && h("a", { class: "button", href: "#devices" }, "Pair and remove"),
+        ),
         this.devices,
         this.noDevices,
       ),
@@ -89,7 +94,7 @@ export class Devices {
 
   /** @param {import("../state/api").LiveClient[]} clients */
   drawDevices(clients) {
-    const { box, prefs } = this.ctx;
+    const { box } = this.ctx;
     keyed(
       this.devices,
       clients,
@@ -106,7 +111,7 @@ export class Devices {
             h("span", {}),
           );
         const [name, facts, rtt, lag] = made.children;
-        say(name, each.device === prefs.get("device") ? `${each.device} (this)` : each.device);
+        say(name, each.device === box.name ? `${each.device} (this)` : each.device);
         say(facts, [each.role, `since ${clockOf(each.connected_at)}`].filter(Boolean).join(", "));
         facts.setAttribute("title", each.peer);
         say(rtt, each.rtt_ms === null ? "" : `${Math.max(1, Math.round(each.rtt_ms))} ms`);

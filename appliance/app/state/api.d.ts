@@ -61,6 +61,15 @@ export interface Clip {
   tags?: (Record<string, any>)[] | null;
 }
 
+export interface Code {
+  code: string;
+  role: "operator" | "coach" | "analyst" | "capture" | "assistant" | "integrator" | "admin";
+  name: string | null;
+  expires_at: string;
+  link: string | null;
+  qr_svg: string | null;
+}
+
 export interface Coverage {
   start: string;
   end: string;
@@ -68,6 +77,16 @@ export interface Coverage {
   duration_s?: number | null;
   frames?: number | null;
   runs?: number | null;
+}
+
+export interface Device {
+  id: string;
+  name: string;
+  role: "operator" | "coach" | "analyst" | "capture" | "assistant" | "integrator" | "admin";
+  created_at: string;
+  created_by: string;
+  last_seen_at: string | null;
+  rev: number;
 }
 
 export interface Health {
@@ -308,8 +327,8 @@ export interface TimelineSpan {
 
 export interface Version {
   version: string;
-  python: string;
-  site_id: string;
-  site_name: string;
-  timezone: string;
+  python?: string | null;
+  site_id?: string | null;
+  site_name?: string | null;
+  timezone?: string | null;
 }

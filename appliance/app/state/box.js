@@ -7,7 +7,8 @@ import * as clock from "./clock.js";
 import { uuid } from "./ids.js";
 import { Link, RETRY_MS } from "./link.js";
 import { isFinal, Outbox } from "./outbox.js";
-import { asHttp, Refused, requestJson } from "./requests.js";
+import { ENDED, Pairing } from "./pairing.js";
+import { asHttp, pause, Refused, requestJson } from "./requests.js";
 import * as store from "./store.js";
 import { setZone } from "./zone.js";
 
@@ -23,18 +24,24 @@ const RECALL_MS = 1500; // without an answer by then the rows stored on this dev
 
 export class Box extends EventTarget {
   /**
-   * `about`: what this device reports about itself with each ping, for operators.
+   * `about`: what this device reports about itself with each ping, for operators. `me`: see Pairing.
    * @param {{device: string, disk: import("./outbox.js").Disk, rows?: RowDisk, about?: () => Record<string,
-   *   string | undefined>}} given
+   *   string | undefined>, me?: import("./rights.js").Me | null}} given
    */
-  constructor({ device, disk, rows, about = () => ({}) }) {
+  constructor({ device, disk, rows, about = () => ({}), me = null }) {
     super();
     this.rows = rows;
-    this.recalled = false;
+    /** @type {Promise<void> | null} */
+    this.recalled = null;
     this.assumedMs = 0; // clock offset measured by an earlier page
     this.device = device;
     this.about = about;
     this.state = store.empty();
+    this.pairing = new Pairing({
+      me,
+      ask: () => requestJson(this.device, "GET", "/sessions?limit=1"),
+      turned: () => this.admitted(),
+    });
     this.outbox = new Outbox({ disk, send: (mark) => this.deliver(mark) });
     this.outbox.addEventListener("change", () => this.changed("marks"));
     /** @type {clock.Sample[]} */
@@ -74,7 +81,7 @@ export class Box extends EventTarget {
 
   /** Unreachable for so long that the user is informed. */
   get away() {
-    return this.link.away;
+    return this.link.away || this.pairing.out !== "";
   }
 
   /** Appliance time of the last message to this page, ms; 0: none. */
@@ -82,9 +89,14 @@ export class Box extends EventTarget {
     return this.heardMs && this.heardMs + this.offsetMs;
   }
 
-  /** Why the appliance refuses this device. */
+  /** Why the appliance refuses this page; a device that is not paired is not meant. */
   get closed() {
-    return this.link.why;
+    return this.pairing.out ? "" : this.link.why;
+  }
+
+  /** What created_by calls this device. */
+  get name() {
+    return this.pairing.me?.name ?? this.device;
   }
 
   get rtt() {
@@ -104,7 +116,7 @@ export class Box extends EventTarget {
   /** Runs until the page is closed; every failure is retried. */
   async start() {
     this.listenToDevice();
-    const restored = this.outbox.restore();
+    this.restored = this.outbox.restore();
     const late = setTimeout(() => void this.recall(), RECALL_MS);
     for (let at = 0; ; at++) {
       try {
@@ -116,16 +128,19 @@ export class Box extends EventTarget {
         await pause(RETRY_MS[Math.min(at, RETRY_MS.length - 1)]);
       }
     }
-    await restored;
+    await this.restored;
     this.link.happen("start");
     void this.measureClock();
   }
 
   /** The appliance is unreachable: show the rows an earlier page stored, and accept marks for them. */
-  async recall() {
+  recall() {
     this.link.happen("failed");
-    if (this.recalled) return;
-    this.recalled = true;
+    this.recalled ??= this.recallRows();
+    return this.recalled;
+  }
+
+  async recallRows() {
     const kept = await this.rows?.load();
     if (!kept || this.reloads) return;
     store.recall(this.state, kept);
@@ -171,7 +186,15 @@ export class Box extends EventTarget {
     return new WebSocket(`${scheme}://${location.host}/ws?${query}`);
   }
 
+  /** The pairing has ended, or the device is paired again, perhaps on another page. */
+  admitted() {
+    if (this.pairing.out) this.link.happen("refused");
+    else if (this.link.state === "closed") this.link.happen("start");
+    this.changed("link");
+  }
+
   turned() {
+    if (this.link.state === "closed" && ENDED.includes(this.link.code)) this.pairing.end("not_paired");
     if (this.link.state !== "up") for (const give of this.results.values()) give(null);
     this.changed("link");
   }
@@ -218,6 +241,7 @@ export class Box extends EventTarget {
     } else if (event.recovered) this.recovered++;
     if (!socket || socket !== link.socket) return; // lost meanwhile
     this.greeted = socket;
+    this.pairing.meet(event.device ?? null);
     link.tries = 0;
     this.changed("link");
     this.ping();
@@ -267,16 +291,10 @@ export class Box extends EventTarget {
   }
 
   watchClocks() {
-    const look = () => ({ wall: Date.now(), steady: performance.now() });
-    let before = look();
-    return setInterval(() => {
-      const after = look();
-      if (clock.stepped(before, after) || after.wall - before.wall > 10_000) {
-        this.samples = [];
-        void this.measureClock();
-      }
-      before = after;
-    }, 2000);
+    return clock.watch(() => {
+      this.samples = [];
+      void this.measureClock();
+    });
   }
 
   /** After sleep, a network change or a return to the page: do not wait for a timeout. */
@@ -300,6 +318,7 @@ export class Box extends EventTarget {
    * @returns {Promise<import("./outbox.js").Outcome>}
    */
   async deliver(mark) {
+    if (this.pairing.out) return { ok: false, final: false, error: null };
     if (!mark.request) {
       const result = this.late.get(mark.key) ?? (await this.command(mark.key, mark.doing, mark.body));
       this.late.delete(mark.key);
@@ -359,8 +378,13 @@ export class Box extends EventTarget {
    * @param {{key?: string, rev?: number, underway?: Set<AbortController>}} [more]
    * @returns {Promise<any>}
    */
-  request(method, path, body, more) {
-    return requestJson(this.device, method, path, body, more);
+  async request(method, path, body, more) {
+    try {
+      return await requestJson(this.device, method, path, body, more);
+    } catch (error) {
+      this.pairing.doubt(error);
+      throw error;
+    }
   }
 
   /** Notify the screens, once for all changes of one event-loop turn. @param {string} table */
@@ -374,14 +398,3 @@ export class Box extends EventTarget {
     this.tables.add(table);
   }
 }
-
-/**
- * Wait until the device is online again, at most this long.
- * @param {number} ms
- * @returns {Promise<unknown>}
- */
-const pause = (ms) =>
-  new Promise((done) => {
-    setTimeout(done, ms);
-    addEventListener("online", done, { once: true });
-  });

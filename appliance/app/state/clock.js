@@ -48,3 +48,20 @@ export function stepped(before, after) {
   // a forward jump is sleep: the monotonic clock of a browser may stop during it
   return shown < ran - JUMP_MS;
 }
+
+const WATCH_MS = 2000;
+const SLEPT_MS = 10_000;
+
+/**
+ * Calls `act` whenever the device's clock was set, or the device has slept; the timer.
+ * @param {() => void} act
+ */
+export function watch(act) {
+  const look = () => ({ wall: Date.now(), steady: performance.now() });
+  let before = look();
+  return setInterval(() => {
+    const after = look();
+    if (stepped(before, after) || after.wall - before.wall > SLEPT_MS) act();
+    before = after;
+  }, WATCH_MS);
+}

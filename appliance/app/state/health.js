@@ -11,8 +11,8 @@ import { clockOf } from "./zone.js";
 /** @typedef {{title: string, checks: Check[]}} Group */
 /**
  * @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string,
- *   editLists: string, kept: boolean, away: boolean, heardAt: number}} Link `heardAt`: appliance time of the
- *   last message to this page, ms; 0: none.
+ *   editLists: string, kept: boolean, away: boolean, heardAt: number, out?: string}} Link `heardAt`: time of
+ *   the last message to this page, ms; 0: none. `out`: why this device may not use the appliance.
  */
 /**
  * @typedef {object} Known
@@ -123,7 +123,8 @@ export const linkOf = ({ box, prefs }) => ({
   rtt: box.rtt,
   offsetMs: box.offsetMs,
   waiting: box.outbox.waiting().length,
-  device: prefs.get("device"),
+  device: box.name,
+  out: box.pairing.out,
   editLists: prefs.get("editLists"),
   kept: box.outbox.kept,
   away: box.away,
@@ -297,8 +298,10 @@ function work(session, link) {
 }
 
 /** @param {Link} link */
-function connection({ online, rtt, waiting, heardAt }) {
+function connection({ online, rtt, waiting, heardAt, out }) {
   const kept = waiting ? `; ${waiting} marks wait on this device` : "";
+  const lost = out === "not_paired" ? "It is not paired" : "Its role may not open the desk";
+  if (out) return check("connection", "This device", "bad", `${lost}${kept}`, "Pair it, by the button above");
   if (!online)
     return check(
       "connection",

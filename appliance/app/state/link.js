@@ -56,7 +56,7 @@ export const LINK = {
     wake: ["away", "hurry"],
     refused: ["closed", "stop"],
   },
-  closed: {},
+  closed: { start: ["away", "try"] },
 };
 
 export const RETRY_MS = [100, 250, 500, 1000, 2000, 4000];
@@ -105,7 +105,8 @@ export class Link {
     this.socket = null;
     /** @type {WebSocket | null} */
     this.next = null; // the candidate
-    this.why = ""; // why the appliance refuses this device
+    this.why = ""; // why the appliance refuses this device, and the close code that said so
+    this.code = 0;
     this.tries = 0;
     this.triedAt = this.heard = 0;
     this.unansweredSince = 0; // when the first unanswered message was sent
@@ -214,6 +215,7 @@ export class Link {
 
   try() {
     this.leave();
+    this.why = "";
     this.triedAt = this.time.now();
     this.next = this.listen(this.given.open());
     this.unrest = this.time.later(() => {
@@ -255,7 +257,7 @@ export class Link {
       if (what === "failed") this.leave();
       else this.socket = null;
       const final = code >= FINAL_CLOSE && code < 5000;
-      if (final) this.why = reason || `closed ${code}`;
+      if (final) [this.why, this.code] = [reason || `closed ${code}`, code];
       this.happen(final ? "refused" : what);
     };
     return socket;

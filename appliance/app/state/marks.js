@@ -6,9 +6,15 @@ import { uuid } from "./ids.js";
 export const BOUNCE_MS = 400;
 
 export class Marks {
-  /** @param {import("./box.js").Box} box @param {() => import("./store.js").Session | undefined} session */
-  constructor(box, session) {
+  /**
+   * `refusal`: why this device may not mark; "" when it may.
+   * @param {import("./box.js").Box} box
+   * @param {() => import("./store.js").Session | undefined} session
+   * @param {() => string} [refusal]
+   */
+  constructor(box, session, refusal = () => "") {
     this.box = box;
+    this.refusal = refusal;
     this.session = session;
     /**
      * Capture time of the picture shown, ms of appliance time, while there is one: otherwise marks mean now.
@@ -114,6 +120,12 @@ export class Marks {
    * @returns {Promise<any>}
    */
   mark(doing, subject, body, request = null) {
+    const refusal = this.refusal();
+    if (refusal) {
+      const answer = Promise.reject(new Error(refusal));
+      answer.catch(() => {}); // as the outbox does: a caller may ignore it
+      return answer;
+    }
     return this.box.outbox.add({ key: uuid(), doing, subject, body, request });
   }
 

@@ -51,12 +51,12 @@ const FULL = "too_many_open";
 
 /**
  * Is an answer final? A refusal is; a temporary condition is not: too many open plays become fewer when one
- * ends.
+ * ends, and a device whose access has ended (401) can be paired again.
  * @param {number} status
  * @param {{code?: string} | null} [problem]
  */
 export const isFinal = (status, problem) =>
-  status >= 400 && status < 500 && ![408, 425, 429].includes(status) && problem?.code !== FULL;
+  status >= 400 && status < 500 && ![401, 408, 425, 429].includes(status) && problem?.code !== FULL;
 
 /** @param {any} error of a command or of a request */
 const codeOf = (error) => error?.code ?? error?.problem?.code;
@@ -201,6 +201,11 @@ export class Outbox extends EventTarget {
     return this.marks.filter(
       (mark) => mark.state === "waiting" && mark.site !== this.home && this.home !== "",
     );
+  }
+
+  /** Did this device make it? @param {string} id of a play */
+  made(id) {
+    return this.marks.some((mark) => mark.subject === id && mark.doing === "play_new");
   }
 
   /** Refused by the appliance. */

@@ -8,7 +8,9 @@ export const ROLES = /** @type {const} */ (["coach", "operator", "analyst"]);
 const DEFAULTS = {
   role: /** @type {Role} */ ("coach"),
   theme: /** @type {"light" | "dark" | "auto"} */ ("light"),
-  device: "",
+  device: "", // its own name, where access is open
+  /** What the appliance knows this device as. @type {import("./rights.js").Me | null} */
+  paired: null,
   angle: "", // channel watched last: fetched in advance and shown first
   layout: /** @type {1 | 2 | 4} */ (1),
   session: "", // chosen by the user; "": the newest running one
@@ -57,6 +59,13 @@ function stored() {
   } catch {
     return {};
   }
+}
+
+/** What a person calls this device. */
+export function deviceWord() {
+  const kind = kindOfDevice();
+  if (kind === "android") return /Mobile/.test(navigator.userAgent) ? "phone" : "tablet";
+  return kind === "ipad" ? "tablet" : kind === "iphone" ? "phone" : "device";
 }
 
 function kindOfDevice() {

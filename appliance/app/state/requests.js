@@ -62,3 +62,14 @@ export function asHttp(mark) {
   if (mark.doing === "play_new") return { method: "POST", path: "/plays", body: mark.body };
   return { method: "POST", path: `/plays/${id}/${mark.doing === "play_end" ? "end" : "cue"}`, body: rest };
 }
+
+/**
+ * Wait until the device is online again, at most this long.
+ * @param {number} ms
+ * @returns {Promise<unknown>}
+ */
+export const pause = (ms) =>
+  new Promise((done) => {
+    setTimeout(done, ms);
+    addEventListener("online", done, { once: true });
+  });

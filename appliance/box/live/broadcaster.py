@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from appliance.box.live.commands import CommandHandler
 from appliance.box.live.http import Endpoint
 from appliance.box.live.hub import ClientStats, Hub
+from appliance.http.access import Door
 from appliance.http.api import Command, Ctx, RawRoute, Routes
 from appliance.kernel import json
 from appliance.kernel.clock import Clock, to_rfc3339
@@ -75,7 +76,13 @@ class LiveHandle:
     _endpoint: Endpoint
 
     def route(self) -> RawRoute:
-        return RawRoute("WS", "/ws", self._endpoint.handle, "Every change as it happens, and commands.")
+        return RawRoute(
+            "WS",
+            "/ws",
+            self._endpoint.handle,
+            "Every change as it happens, and commands.",
+            admits_itself=True,
+        )
 
     def routes(self) -> Routes:
         """/ws, and the list of its clients."""
@@ -113,18 +120,20 @@ async def run_live(
     commands: Sequence[Command],
     heartbeat_s: float = 5.0,
     use_direct: bool = True,
+    door: Door | None = None,
     task_status: trio.TaskStatus[LiveHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve /ws until cancelled; then every client is closed with 4001.
 
-    `use_direct` False uses only the plain ASGI specification (for finding faults; slower).
+    `use_direct` False uses only the plain ASGI specification (for finding faults; slower). `door` decides who
+    may connect and which commands it may send; without one everything is open.
     """
     hub = Hub(store.journal, clock, heartbeat_s)
-    desk = CommandHandler(store, clock, commands)
+    desk = CommandHandler(store, clock, commands, door)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hub.heartbeats)
             nursery.start_soon(hub.fan_out)
-            task_status.started(LiveHandle(hub, desk, Endpoint(hub, desk, site_id, use_direct)))
+            task_status.started(LiveHandle(hub, desk, Endpoint(hub, desk, site_id, use_direct, door)))
     finally:
         await hub.stop()

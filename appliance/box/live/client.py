@@ -27,7 +27,9 @@ from appliance.box.live.protocol import (
     parse_message,
 )
 from appliance.box.live.transport import Disconnected, Transport, TransportCallbacks
+from appliance.http.access import Grant
 from appliance.http.api import Receive
+from appliance.kernel.errors import Refused
 from appliance.kernel.journal import Journal
 from appliance.kernel.signal import Signal
 
@@ -41,7 +43,7 @@ class MessageHandler(Protocol):
 
     def pong(self, ping: Ping) -> bytes: ...
 
-    async def perform(self, device: str, command: CommandFrame) -> bytes: ...
+    async def perform(self, device: str, command: CommandFrame, grant: Grant | None) -> bytes: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +55,8 @@ class Client:
     transport: Transport
     journal: Journal
     cursor: int = 0
+    grant: Grant | None = None  # the paired device; None where access is open
+    refused: Refused | None = None  # why the door refused it, while it has not sent its token
     connected_us: int = 0  # box time at which it joined
     joined_head: int = 0  # head when it joined: events missed before do not count as being slow
     now_s: Callable[[], float] = trio.current_time
@@ -79,6 +83,10 @@ class Client:
     def lag(self) -> int:
         """Events it has not been sent yet."""
         return self.journal.head - self.cursor
+
+    def admitted(self, grant: Grant) -> None:
+        """It sent its token as its first message."""
+        self.grant, self.device, self.refused = grant, grant.name, None
 
     def start_at(self, cursor: int, head: int) -> None:
         """Set its cursor. Call before it joins."""
@@ -189,7 +197,7 @@ class Client:
     async def _perform(self, desk: MessageHandler, command: CommandFrame) -> None:
         self.commands_now += 1
         try:
-            self.reply(await desk.perform(self.device, command))
+            self.reply(await desk.perform(self.device, command, self.grant))
         finally:
             self.commands_now -= 1
             self._on_heard()  # what it sent meanwhile may still be unread in the socket

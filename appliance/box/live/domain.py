@@ -23,7 +23,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
     from appliance.http.api import Routes
     from appliance.kernel.actor import running
 
-    video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS), box.stop)
+    video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS), box.stop, box.door)
     add_live_pictures(box.metrics, video.audience)
     box.routes.append(Routes("live pictures", raw=[video.route()]))
     async with running(
@@ -33,6 +33,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
         site_id=box.settings.site.id,
         clock=box.clock,
         commands=[command for routes in box.routes for command in routes.commands],
+        door=box.door,
     ) as live:
         add_live(box.board, box.metrics, live)
         box.routes.append(live.routes())

@@ -42,6 +42,8 @@ class CloseCode(IntEnum):
 
 
 RESTART = "the box restarts"
+AUTH_S = 5.0  # a client without access has this long to send its token
+AUTH_MAX = 50  # clients that have not sent it yet
 
 
 class ProtocolError(Exception):
@@ -76,7 +78,10 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """Accepted and ignored while access is open."""
+    """The token, as the first message of a client that cannot send headers; ignored later, and where access
+    is open."""
+
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,8 @@ def parse_message(text: str) -> Ping | Auth | CommandFrame:
     if kind == "ping":
         return Ping(value.get("id"), _about(value.get("about")))
     if kind == "auth":
-        return Auth()
+        token = value.get("token")
+        return Auth(token if isinstance(token, str) else "")
     if kind == "command":
         return _command(value)
     raise ProtocolError("type must be ping, command or auth")
@@ -171,7 +177,9 @@ def connected(
     heartbeat_s: float,
     now_us: int,
     recovered: bool | None,
+    device: Mapping[str, str] | None,
 ) -> bytes:
+    """`device`: id, name and role of the paired device; None where access is open."""
     return json.encode(
         {
             "type": "connected",
@@ -182,6 +190,7 @@ def connected(
             "heartbeat_s": heartbeat_s,
             "server_time": to_rfc3339(now_us),
             "recovered": recovered,
+            "device": device,
         }
     )
 

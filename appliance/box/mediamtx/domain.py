@@ -30,6 +30,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
     neither; the hook is answered all the same."""
     from appliance.box.mediamtx.http import Previews, hook_routes
     from appliance.box.mediamtx.publishers import run_publisher_watch
+    from appliance.box.mediamtx.sessions import PreviewSessions
     from appliance.box.mediamtx.whep import open_whep
     from appliance.kernel.actor import running
 
@@ -45,11 +46,13 @@ async def _run(box: Services) -> AsyncIterator[None]:
                     password=mediamtx.read_password,
                 )
             )
-        whep = None
+        whep = sessions = None
         if url := preview_url(box.settings):
             login = (mediamtx.read_user, mediamtx.read_password)
             whep = await stack.enter_async_context(open_whep(url, *login))
-        box.routes.append(Previews(box.store, whep).routes())
+            sessions = PreviewSessions(whep, box.door)
+            await stack.enter_async_context(running("previews", sessions.run))
+        box.routes.append(Previews(box.store, whep, sessions).routes())
         box.local_routes.append(hook_routes(lambda: box.recordings, box.hook_calls))  # started after this
         yield
 

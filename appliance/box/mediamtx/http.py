@@ -15,7 +15,9 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 
 from appliance.box.mediamtx.hook import HookCalls, parse_hook
+from appliance.box.mediamtx.sessions import PreviewSessions
 from appliance.box.mediamtx.whep import Whep, WhepAnswer
+from appliance.http.access import grant_of
 from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.requests import header_map, read_body
 from appliance.kernel import json
@@ -71,10 +73,12 @@ class PreviewInfo(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Previews:
-    """The routes. `whep` None: no MediaMTX, or its address is not set."""
+    """The routes. `whep` None: no MediaMTX, or its address is not set. `sessions` None: everything is
+    open."""
 
     store: Store
     whep: Whep | None
+    sessions: PreviewSessions | None = None
 
     def routes(self) -> Routes:
         session = "/channels/{channel_id}/whep/{secret}"
@@ -126,6 +130,9 @@ class Previews:
         whep, channel_id = self._on(), await self._known(given["channel_id"])
         sdp = await _body(scope, receive, _SDP)
         answer = await whep.offer(channel_id, sdp)
+        grant = grant_of(scope)
+        if self.sessions is not None and grant is not None:
+            self.sessions.begun(grant, channel_id, answer.secret)
         location = ("location", f"/channels/{channel_id}/whep/{answer.secret}")
         await _reply(send, answer, location)
 
@@ -140,7 +147,10 @@ class Previews:
 
     async def end(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         whep, channel_id = self._on(), await self._known(given["channel_id"])
-        await _reply(send, await whep.end(channel_id, given["secret"]))
+        answer = await whep.end(channel_id, given["secret"])
+        if self.sessions is not None:
+            self.sessions.ended(given["secret"])
+        await _reply(send, answer)
 
     def _on(self) -> Whep:
         """Raises Refused 404 when there is no MediaMTX to forward an offer to."""

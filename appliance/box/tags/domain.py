@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from appliance.access.roles import roles
 from appliance.box.tags.model import tag_resource
 from appliance.box.tags.settings import TaggingSettings
 from appliance.domain import ClipFilter, Domain, ExportFormat, Resources, SessionCounters
@@ -68,6 +69,9 @@ def _restored(tx: Tx, session_id: str, deleted_us: int) -> None:
     restore_tags_of(tx, session_id, deleted_us)
 
 
+_READ = roles("operator", "coach", "analyst", "assistant", "integrator")
+_TAG = roles("operator", "coach", "analyst")
+
 DOMAIN: Domain[Any] = Domain(
     name="tags",
     schema=Path(__file__).parent / "schema",
@@ -89,4 +93,14 @@ DOMAIN: Domain[Any] = Domain(
     on_clip_delete=_clip_deleted,
     on_restore=_restored,
     routes=_routes,
+    access={
+        "GET /tagging": _READ,
+        "GET /tags": _READ,
+        "GET /tags/{tag_id}": _READ,
+        "GET /sessions/{session_id}/tags": _READ,
+        "GET /sessions/{session_id}/stats": _READ,
+        "POST /tags": _TAG,
+        "PATCH /tags/{tag_id}": _TAG,
+        "DELETE /tags/{tag_id}": _TAG,
+    },
 )

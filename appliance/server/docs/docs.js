@@ -108,6 +108,18 @@ function responsesOf(spec, operation) {
   return [...parts, ...section("Answers", table(["status", "meaning", "type", "content"], rows))];
 }
 
+/** Who may use it: a row of the matrix; of /ws also the roles of its commands. */
+function rolesOf(operation) {
+  const rows = Object.entries(operation["x-commands"] || {}).map(([name, roles]) =>
+    row([el("code", { textContent: name }), roles.join(", ")]),
+  );
+  const roles = operation["x-roles"] || [];
+  return [
+    ...(roles.length ? section("Roles", el("p", { textContent: roles.join(", ") })) : []),
+    ...(rows.length ? section("Commands", table(["do", "roles"], rows)) : []),
+  ];
+}
+
 function operationOf(spec, path, method, operation) {
   const head = el(
     "summary",
@@ -120,13 +132,15 @@ function operationOf(spec, path, method, operation) {
     el("span", { className: "summary", textContent: operation.summary || "" }),
   );
   const made = el("details", {}, head);
-  made.dataset.words = `${method} ${path} ${operation.summary}`.toLowerCase();
+  const roles = (operation["x-roles"] || []).join(" ");
+  made.dataset.words = `${method} ${path} ${operation.summary} ${roles}`.toLowerCase();
   made.addEventListener("toggle", () => {
     if (made.open && made.children.length === 1) {
       made.append(
         el(
           "div",
           { className: "body" },
+          ...rolesOf(operation),
           ...parametersOf(spec, operation),
           ...bodyOf(spec, operation),
           ...responsesOf(spec, operation),
@@ -150,6 +164,11 @@ function render(spec) {
   document.getElementById("operations").replaceChildren(...sections.values());
 }
 
+/** A device that is not paired is told so. */
+function refuse(problem) {
+  document.getElementById("state").textContent = `${problem.detail}: ${problem.hint}`;
+}
+
 function find(event) {
   const wanted = event.target.value.trim().toLowerCase();
   for (const each of document.querySelectorAll("details")) each.hidden = !each.dataset.words.includes(wanted);
@@ -159,8 +178,7 @@ function find(event) {
 
 document.getElementById("find").addEventListener("input", find);
 fetch("/openapi.json")
-  .then((answer) => answer.json())
-  .then(render)
+  .then((answer) => answer.json().then((body) => (answer.ok ? render(body) : refuse(body))))
   .catch(() => {
     document.getElementById("state").textContent = "The box does not answer. Load the page again.";
   });

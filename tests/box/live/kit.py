@@ -14,6 +14,7 @@ import trio_websocket
 from pydantic import Field
 
 from appliance.box.live.broadcaster import LiveHandle, run_live
+from appliance.http.access import Door
 from appliance.http.api import Command, Ctx
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.errors import Refused
@@ -144,7 +145,12 @@ class Tablet:
 
 @asynccontextmanager
 async def running_box(
-    path: Path, *, use_direct: bool = True, heartbeat_s: float = 5.0, user_timeout_ms: int = 3000
+    path: Path,
+    *,
+    use_direct: bool = True,
+    heartbeat_s: float = 5.0,
+    user_timeout_ms: int = 3000,
+    door: Door | None = None,
 ) -> AsyncIterator[Box]:
     clock = BoxClock.start(None, None)
     async with open_store(path / "box.db", clock) as store, trio.open_nursery() as nursery:
@@ -158,6 +164,7 @@ async def running_box(
                 commands=box.commands(),
                 heartbeat_s=heartbeat_s,
                 use_direct=use_direct,
+                door=door,
                 task_status=task_status,
             )
 

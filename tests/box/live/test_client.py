@@ -17,6 +17,7 @@ from appliance.box.live.client import Client
 from appliance.box.live.hub import Hub
 from appliance.box.live.protocol import CommandFrame, Ping
 from appliance.box.live.transport import TransportCallbacks
+from appliance.http.access import Grant
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
@@ -63,7 +64,7 @@ class FakeDesk:
     def pong(self, ping: Ping) -> bytes:
         return b'{"type":"pong"}'
 
-    async def perform(self, device: str, asked: CommandFrame) -> bytes:
+    async def perform(self, device: str, asked: CommandFrame, grant: Grant | None) -> bytes:
         await self.finish.wait()
         return b'{"type":"result"}'
 

@@ -31,6 +31,7 @@ async def test_the_first_frame_says_where_the_box_stands(running: Running) -> No
         "oldest": 1,
         "heartbeat_s": 5.0,
         "recovered": None,
+        "device": None,
     }
 
 

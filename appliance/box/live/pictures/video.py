@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -25,6 +26,7 @@ from appliance.box.live.pictures.shared_parts import SharedParts
 from appliance.box.live.pictures.viewer import QUIET_S, Dropped, Viewer
 from appliance.box.live.protocol import RESTART, CloseCode, binary_frame
 from appliance.box.live.transport import Disconnected
+from appliance.http.access import Door, grant_of
 from appliance.http.api import RawRoute, Receive, Scope, Send
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import not_found
@@ -85,6 +87,7 @@ class LiveVideo:
     footage: LiveFootage
     threads: trio.CapacityLimiter
     stopping: trio.Event  # set when the box stops: viewers are asked to reconnect
+    door: Door | None = None  # None: everything is open
     audience: Audience = field(default_factory=Audience)
     shared: SharedParts = field(default_factory=SharedParts)
     described: dict[tuple[object, ...], tuple[Description, int]] = field(default_factory=dict)
@@ -104,10 +107,17 @@ class LiveVideo:
                     return
                 viewer = Viewer.behind(send)
                 viewer.with_idr = b"idr=1" in scope.get("query_string", b"").split(b"&")
-                await self._serve(channel_id, viewer, receive)
+                with self._while_admitted(scope, viewer):
+                    await self._serve(channel_id, viewer, receive)
         finally:
             if not self.audience.count:
                 self.shared.clear()
+
+    def _while_admitted(self, scope: Scope, viewer: Viewer) -> AbstractContextManager[None]:
+        """The viewer is closed when its device is revoked or has another role."""
+        if self.door is None:
+            return nullcontext()
+        return self.door.watching(grant_of(scope), viewer.end, shows_name=False)
 
     async def _serve(self, channel_id: str, viewer: Viewer, receive: Receive) -> None:
         async def watch() -> None:

@@ -1,0 +1,71 @@
+"""The access actor: loads the devices, takes over those of the console, stores when they were last seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import trio
+
+from appliance.access import store
+from appliance.access.codes import Codes
+from appliance.access.http import Network, access_routes
+from appliance.access.registry import Registry
+from appliance.access.revocations import Revocations
+from appliance.http.api import Routes
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.store import Store
+
+log = structlog.get_logger("access")
+
+SEEN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessHandle:
+    """What a composition root needs: the registry for its door, and the routes."""
+
+    registry: Registry
+    routes: Routes
+
+
+async def run_access(
+    *,
+    db: Store,
+    state_dir: Path | None,
+    network: Network = lambda: None,
+    task_status: trio.TaskStatus[AccessHandle] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Until cancelled. `state_dir`: where the console leaves codes and tokens (console.py), and where
+    revocations are kept beside the database (revocations.py); None: there is neither.
+
+    `network`: for the links of codes."""
+    registry, revocations = Registry(), Revocations(state_dir)
+    await revocations.load()
+    rows, selectors = await db.read(lambda tx: (store.all_devices(tx), store.live_selectors(tx)))
+    revocations.add_revoked(rows)
+    corrected = [revocations.corrected(row) for row in rows]
+    registry.load([row for row in corrected if row["revoked_us"] is None], selectors)
+    codes = Codes(db, registry, state_dir)
+    task_status.started(AccessHandle(registry, access_routes(registry, codes, revocations, network)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_take_over_devices, registry, codes)
+        if corrected != rows:  # the database was restored from a copy
+            await db.write_retrying(revocations.apply)
+        while True:
+            await revocations.save()
+            await trio.sleep(SEEN_S)
+            if seen := registry.take_seen():
+                await db.write_retrying(lambda tx, seen=seen: store.note_seen(tx, seen))  # type: ignore[misc]
+
+
+async def _take_over_devices(registry: Registry, codes: Codes) -> None:
+    """At start, and when a token is unknown: the console may just have made it."""
+    while True:
+        registry.unknown_token = trio.Event()
+        try:
+            await codes.take_over()
+        except Unavailable as error:  # the files wait; the device is refused until its next request
+            log.warning("devices_not_taken_over", reason=error.detail)
+        await registry.unknown_token.wait()

@@ -1,0 +1,104 @@
+"""One-time codes, tokens and media keys: made, hashed, parsed, checked. Pure.
+
+Owns: their form and strength. Must not know: where they are kept, requests.
+
+A code is 8 characters: the first three find it, the other five (25 bits) prove it. So a wrong guess counts
+against the one code it was meant for, and nobody can end another's code without having seen its beginning.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Container
+
+CODE_CHARS = 8
+SELECTOR_CHARS = 3
+CODE_TRIES = 5  # wrong ones end a code
+TOKEN_PREFIX = "sb1_"
+MEDIA_KEY_S = 12 * 3600
+WRONG_DELAY_S = 0.5  # the first wrong code of an address costs this, each further one twice as much
+WRONG_DELAY_MAX_S = 8.0
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
+_MAC_BYTES = 16
+_ID_BYTES = 16
+
+
+def new_code(taken: Container[str] = ()) -> str:
+    """A code whose first characters are not in `taken`."""
+    while True:
+        code = "".join(secrets.choice(_ALPHABET) for _ in range(CODE_CHARS))
+        if code[:SELECTOR_CHARS] not in taken:
+            return code
+
+
+def shown_code(code: str) -> str:
+    """As a person reads it: two groups of four."""
+    return f"{code[:4]}-{code[4:]}"
+
+
+def read_code(text: str) -> str | None:
+    """The code a person typed: any case, with or without spaces and the hyphen, O for 0, I or L for 1; None:
+    no code looks like this."""
+    code = text.upper().translate(_READ_AS) if text.isascii() else ""
+    return code if len(code) == CODE_CHARS and all(each in _ALPHABET for each in code) else None
+
+
+def secret_hash(secret: str) -> str:
+    """SHA-256 as kept at rest. A token has 256 random bits; a code lives for minutes."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def is_same(first: str, second: str) -> bool:
+    """Compared in constant time."""
+    return hmac.compare_digest(first.encode(), second.encode())
+
+
+def new_token() -> str:
+    """A device's token, 256 random bits. Only its hash is kept."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def wrong_delay_s(wrong: int) -> float:
+    """How long the answer to a wrong code waits; `wrong` counts the recent ones of its address."""
+    return min(WRONG_DELAY_S * 2.0 ** (min(wrong, 32) - 1), WRONG_DELAY_MAX_S)
+
+
+def new_media_key(device_id: str, token_hash: str, expires_s: int) -> str:
+    """A key for `?k=`. It is signed with the hash of the device's token, so it ends with it; nothing is kept.
+
+    `device_id` is a UUID; `expires_s` are seconds UTC.
+    """
+    body = bytes.fromhex(device_id.replace("-", "")) + expires_s.to_bytes(6, "big")
+    return base64.urlsafe_b64encode(body + _mac(token_hash, body)).decode().rstrip("=")
+
+
+def parse_media_key(key: str) -> tuple[str, bytes, bytes, int] | None:
+    """(device id, signed bytes, signature, seconds UTC when it ends), unchecked; None: not a key."""
+    try:
+        data = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
+    except ValueError:
+        return None
+    if len(data) != _ID_BYTES + 6 + _MAC_BYTES:
+        return None
+    text = data[:_ID_BYTES].hex()
+    device_id = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+    return (
+        device_id,
+        data[:-_MAC_BYTES],
+        data[-_MAC_BYTES:],
+        int.from_bytes(data[_ID_BYTES:-_MAC_BYTES], "big"),
+    )
+
+
+def is_signed(token_hash: str, body: bytes, mac: bytes) -> bool:
+    """Whether the device with this token's hash was given the key."""
+    return hmac.compare_digest(_mac(token_hash, body), mac)
+
+
+def _mac(token_hash: str, body: bytes) -> bytes:
+    return hmac.digest(bytes.fromhex(token_hash), b"media" + body, "sha256")[:_MAC_BYTES]

@@ -1,0 +1,161 @@
+"""Who may come in: the one place that decides about a request.
+
+Owns: where a token is looked for, when access is open, and the two refusals. Deny by default: what has no row
+in the matrix is refused. Must not know: HTTP routes, sockets, SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from appliance.access import core
+from appliance.access.registry import Known, Registry
+from appliance.access.roles import Matrix, Permission
+from appliance.http.access import STRANGER, Close, Grant
+from appliance.http.api import Routes, Scope
+from appliance.kernel.clock import S_US, Clock
+from appliance.kernel.errors import Refused
+
+COOKIE = "appliance_device"
+_COOKIE_START = f"{COOKIE}=".encode()
+_LOOPBACK_HOST = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+HOW = "on the box run `appliance pair --role ROLE`, or let an admin's device make a code, and open /pair"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDoor:
+    """`is_open`: [access] mode = "open". `on_loopback`: the server is bound to loopback, which is open for
+    requests that name it so and did not come through a proxy."""
+
+    registry: Registry
+    matrix: Matrix
+    clock: Clock
+    is_open: bool
+    on_loopback: bool
+
+    def require(self, groups: Sequence[Routes]) -> None:
+        """Raises NoRow."""
+        self.matrix.require(groups)
+
+    def roles_of(self, rule: str) -> list[str]:
+        """See http/access.py."""
+        return self.matrix.shown(rule)
+
+    def admit(self, scope: Scope, headers: Mapping[bytes, bytes], rule: str) -> Grant | None:
+        """See http/access.py."""
+        row = self.matrix.row(rule)
+        token = ""
+        header = header_of(scope, headers)
+        known = None if header is None else self.registry.by_header(header)
+        if known is None:
+            token = token_of(scope, headers)
+            known = self.registry.by_token(token, header) if token else None
+            if known is None and not token and row.media:
+                known = self._by_media_key(scope)
+        if known is not None:
+            known.seen_us = self.clock.now_us()
+        if not row.always and self._is_open_for(headers):
+            return None if known is None else known.grant
+        if known is None:
+            if row.public:
+                return STRANGER
+            raise _not_paired(bool(token))
+        return known.grant if row.public else _allowed(known, row)
+
+    def admit_token(self, token: str, rule: str) -> Grant:
+        """See http/access.py."""
+        known = self.registry.by_token(token)
+        if known is None:
+            raise _not_paired(True)
+        known.seen_us = self.clock.now_us()
+        return _allowed(known, self.matrix.row(rule))
+
+    def allow(self, grant: Grant | None, rule: str) -> None:
+        """See http/access.py. A device that was admitted keeps to its role, where access is open too."""
+        if grant is None:
+            return
+        known = self.registry.by_id(grant.device_id)
+        if known is None:
+            raise _not_paired(True)
+        known.seen_us = self.clock.now_us()
+        if not self.is_open:
+            _allowed(known, self.matrix.row(rule))
+
+    def watching(
+        self, grant: Grant | None, close: Close, *, shows_name: bool = True
+    ) -> AbstractContextManager[None]:
+        """See http/access.py."""
+        return self.registry.watching(grant, close, shows_name=shows_name)
+
+    def _is_open_for(self, headers: Mapping[bytes, bytes]) -> bool:
+        if self.is_open or not self.on_loopback:
+            return self.is_open
+        if not _is_loopback_name(headers.get(b"host", b"")):
+            return False
+        return (
+            b"forwarded" not in headers
+            and not [  # a generator would cost three times as much
+                name for name in headers if name[:11] == b"x-forwarded"
+            ]
+        )
+
+    def _by_media_key(self, scope: Scope) -> Known | None:
+        query = scope["query_string"]
+        if b"k=" not in query:
+            return None
+        key = dict(parse_qsl(query.decode("latin-1"))).get("k", "")
+        parsed = core.parse_media_key(key)
+        known = self.registry.by_id(parsed[0]) if parsed is not None else None
+        if parsed is None or known is None or parsed[3] * S_US <= self.clock.now_us():
+            return None
+        return known if core.is_signed(known.token_hash, parsed[1], parsed[2]) else None
+
+
+def header_of(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The value of the header that `token_of` takes the token from; None: it looks elsewhere."""
+    sent = headers.get(b"authorization")
+    return headers.get(b"cookie") if sent is None and not scope.get("subprotocols") else sent
+
+
+def token_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+    """The token of a request, from the first place that has one; "" without."""
+    sent = headers.get(b"authorization")
+    if sent is not None:
+        kind, _, token = sent.partition(b" ")
+        return token.strip().decode("latin-1") if kind.lower() == b"bearer" else ""
+    protocols = scope.get("subprotocols")
+    if protocols and protocols[0] == "bearer" and len(protocols) > 1:
+        return str(protocols[1])
+    cookies = headers.get(b"cookie")
+    if cookies is not None and _COOKIE_START in cookies:
+        for each in cookies.split(b";"):
+            if each.strip().startswith(_COOKIE_START):
+                return each.strip()[len(_COOKIE_START) :].decode("latin-1")
+    return ""
+
+
+def _is_loopback_name(host: bytes) -> bool:
+    return _LOOPBACK_HOST.fullmatch(host) is not None
+
+
+def _allowed(known: Known, row: Permission) -> Grant:
+    grant = known.grant
+    if row.allows(grant.role):
+        return grant
+    may = sorted({*row.roles, "admin"})
+    raise Refused(
+        403,
+        "not_allowed",
+        f"a device with the role {grant.role} may not do this",
+        f"roles that may: {', '.join(may)}; an admin can change the role of this device",
+        extra={"role": grant.role, "roles": may},
+    )
+
+
+def _not_paired(has_token: bool) -> Refused:
+    why = "this device's access has ended or its token is wrong" if has_token else "this device is not paired"
+    return Refused(401, "not_paired", why, HOW)

@@ -1,0 +1,142 @@
+"""Paired devices and live codes in memory, so that a request needs no SQL.
+
+Owns: looking up a token, who is connected, when a device was last seen. It follows the database: `load` at
+start, then every change after its commit. Must not know: SQL, requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import trio
+
+from appliance.access.core import secret_hash
+from appliance.http.access import STRANGER, Close, Grant
+
+CHANGED, REVOKED = 4001, 4503  # close codes of contract section 4: reconnect; do not
+_CHANGED_REASON = "this device was renamed or has another role"
+_REVOKED_REASON = "this device's access was taken away"
+HEADERS_MAX = 1024  # remembered header values of paired devices
+
+
+@dataclass(slots=True, eq=False)
+class Known:
+    """One device. `watches` end what it has open."""
+
+    grant: Grant
+    token_hash: str
+    seen_us: int | None = None
+    watches: list[Watch] = field(default_factory=list)
+
+    def end(self, code: int, reason: str, *, is_renamed_only: bool = False) -> None:
+        """Close what it has open; what does not show its name stays open when it is only renamed."""
+        kept = [watch for watch in self.watches if is_renamed_only and not watch.shows_name]
+        ended = [watch for watch in self.watches if watch not in kept]
+        self.watches = kept
+        for watch in ended:
+            watch.close(code, reason)
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """A context manager: inside it `close` is called when the device is revoked or changed; at once when that
+    has happened since it was admitted."""
+
+    known: Known | None
+    grant: Grant | None
+    close: Close
+    shows_name: bool
+
+    def __enter__(self) -> None:
+        known, grant = self.known, self.grant
+        if grant is None:
+            return
+        if known is None:
+            self.close(REVOKED, _REVOKED_REASON)
+        elif known.grant.role != grant.role or (self.shows_name and known.grant != grant):
+            self.close(CHANGED, _CHANGED_REASON)
+        else:
+            known.watches.append(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.known is not None and self in self.known.watches:
+            self.known.watches.remove(self)
+
+
+class Registry:
+    """Devices by token and id, and the beginnings of live codes."""
+
+    def __init__(self) -> None:
+        self._by_hash: dict[str, Known] = {}
+        self._by_id: dict[str, Known] = {}
+        self._by_header: dict[bytes, Known] = {}  # values of Authorization and Cookie that named a device
+        self._stored_us: dict[str, int | None] = {}  # the times last seen that the database has
+        self.selectors: set[str] = set()  # of codes that can be used, or could until lately
+        self.unknown_token = trio.Event()  # set when a token that no device has was used
+
+    def load(self, devices: Iterable[Mapping[str, Any]], selectors: Iterable[str]) -> None:
+        """At start: rows of `devices`, and selectors of codes."""
+        for row in devices:
+            self.put(row)
+        self.selectors.update(selectors)
+
+    def put(self, row: Mapping[str, Any]) -> None:
+        """A device that was paired or changed; a changed one reconnects its sockets."""
+        grant = Grant(row["id"], row["name"], row["role"])
+        known = self._by_id.get(grant.device_id)
+        if known is None:
+            known = Known(grant, row["token_hash"], row["seen_us"])
+            self._by_id[grant.device_id] = self._by_hash[known.token_hash] = known
+            self._stored_us[grant.device_id] = known.seen_us
+        elif known.grant != grant:
+            is_renamed_only = known.grant.role == grant.role
+            known.grant = grant
+            known.end(CHANGED, _CHANGED_REASON, is_renamed_only=is_renamed_only)
+
+    def revoke(self, device_id: str) -> None:
+        """Its next request is refused, what it has open ends."""
+        known = self._by_id.pop(device_id, None)
+        if known is not None:
+            del self._by_hash[known.token_hash], self._stored_us[device_id]
+            self._by_header.clear()
+            known.end(REVOKED, _REVOKED_REASON)
+
+    def by_header(self, value: bytes) -> Known | None:
+        """The device that this header value named before: hashing its token again would cost a mark 2 %."""
+        return self._by_header.get(value)
+
+    def by_token(self, token: str, header: bytes | None = None) -> Known | None:
+        """The device with this token; `header`: the value of the header it came in, remembered if it is
+        right."""
+        known = self._by_hash.get(secret_hash(token))
+        if known is None:
+            self.unknown_token.set()
+        elif header is not None:
+            if len(self._by_header) >= HEADERS_MAX:
+                self._by_header.clear()
+            self._by_header[header] = known
+        return known
+
+    def by_id(self, device_id: str) -> Known | None:
+        return self._by_id.get(device_id)
+
+    def watching(self, grant: Grant | None, close: Close, *, shows_name: bool = True) -> Watch:
+        """See Watch. `shows_name`: what is open shows the device's name, so a new name ends it too."""
+        if grant is None or grant is STRANGER:
+            return Watch(None, None, close, shows_name)
+        return Watch(self._by_id.get(grant.device_id), grant, close, shows_name)
+
+    def take_seen(self) -> list[tuple[str, int]]:
+        """(id, box time us) of devices seen since the last call."""
+        seen = [
+            (device_id, known.seen_us)
+            for device_id, known in self._by_id.items()
+            if known.seen_us is not None and known.seen_us != self._stored_us[device_id]
+        ]
+        self._stored_us.update(seen)
+        return seen

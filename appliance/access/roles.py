@@ -1,0 +1,106 @@
+"""The matrix role x route x /ws command, as data.
+
+Owns: the form of its rows, and the rows of the routes of appliance/access/ itself. Each side (box, cloud)
+writes its own table: box/permissions.py. What has no row is refused, and a composition with a route without
+a row does not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from appliance.http.api import Routes
+
+Role = Literal["operator", "coach", "analyst", "capture", "assistant", "integrator", "admin"]
+ROLES: tuple[str, ...] = get_args(Role)
+ADMIN = "admin"  # may do everything that has a row
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Who may use a route or command.
+
+    `public`: everybody, without a token. `always`: a token is needed even where access is open, so that an
+    open day hands out no lasting access. `media`: a media key in `?k=` is enough.
+    """
+
+    roles: frozenset[str] = frozenset()
+    public: bool = False
+    always: bool = False
+    media: bool = False
+
+    def allows(self, role: str) -> bool:
+        return role == ADMIN or role in self.roles
+
+
+def roles(*names: Role) -> Permission:
+    """These and admin."""
+    return Permission(frozenset(names))
+
+
+EVERYBODY = Permission(public=True)
+ADMIN_ALWAYS = Permission(always=True)
+
+OWN_ROWS: Mapping[str, Permission] = {
+    "POST /pair": EVERYBODY,
+    "POST /devices/codes": ADMIN_ALWAYS,
+    "GET /devices": ADMIN_ALWAYS,
+    "GET /devices/{device_id}": ADMIN_ALWAYS,
+    "PATCH /devices/{device_id}": ADMIN_ALWAYS,
+    "DELETE /devices/{device_id}": ADMIN_ALWAYS,
+    "POST /media-keys": Permission(
+        frozenset({"operator", "coach", "analyst", "assistant", "integrator"}), always=True
+    ),
+}
+
+
+class NoRow(Exception):
+    """Routes or commands without a row: a mistake in the composition, found at start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Rows by "METHOD /path", "WS /path" and "DO command"."""
+
+    rows: Mapping[str, Permission] = field(default_factory=dict)
+
+    def row(self, rule: str) -> Permission:
+        """Raises NoRow."""
+        try:
+            return self.rows[rule]
+        except KeyError:
+            raise NoRow(rule) from None
+
+    def require(self, groups: Iterable[Routes]) -> None:
+        """Raises NoRow naming every route and command without a row."""
+        missing = sorted(set(rules_of(groups)) - set(self.rows))
+        if missing:
+            raise NoRow(", ".join(missing))
+
+    def shown(self, rule: str) -> list[str]:
+        """The roles of a row for people: every role that may, or ["everybody"]."""
+        row = self.row(rule)
+        return ["everybody"] if row.public else [role for role in ROLES if row.allows(role)]
+
+
+def matrix(*tables: Mapping[str, Permission]) -> Matrix:
+    """One table of several and OWN_ROWS. Raises ValueError for a row given twice."""
+    rows: dict[str, Permission] = dict(OWN_ROWS)
+    for table in tables:
+        if twice := rows.keys() & table.keys():
+            raise ValueError(f"given twice: {', '.join(sorted(twice))}")
+        rows.update(table)
+    return Matrix(rows)
+
+
+def rules_of(groups: Iterable[Routes]) -> list[str]:
+    """The names under which the matrix knows these routes and commands."""
+    rules: list[str] = []
+    for group in groups:
+        rules += [route.rule for route in group.routes]
+        rules += [route.rule for route in group.raw]
+        rules += [command.rule for command in group.commands]
+    return rules

@@ -1,0 +1,195 @@
+"""Transactions on devices and codes. Only this file writes `devices` and `pairing_codes`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from appliance.access.core import CODE_TRIES, SELECTOR_CHARS, is_same, new_code, new_token, secret_hash
+from appliance.access.model import CodeIn, DevicePatch
+from appliance.http.caller import MAX_DEVICE_CHARS
+from appliance.kernel.clock import DAY_US, S_US
+from appliance.kernel.errors import FieldError, Refused
+from appliance.kernel.ids import new_uuid
+from appliance.kernel.operation import Caller, check_rev
+from appliance.kernel.rows import load_row
+from appliance.kernel.tx import ReadTx, Row, Tx
+
+Why = Literal["wrong", "used", "ended", "expired"]
+"""A code is refused: none is like it; used before; ended by wrong ones like it; its time is over."""
+
+_EPOCH = "(SELECT value FROM meta WHERE key = 'epoch')"
+_LIVE = f"used_us IS NULL AND expires_us > ? AND tries < ? AND epoch = {_EPOCH}"
+KEEP_CODES_US = DAY_US  # a file that could not be removed stays known for this long
+
+
+def live_devices(tx: ReadTx) -> list[Row]:
+    """Devices that are not revoked, oldest first."""
+    return tx.all("SELECT * FROM devices WHERE revoked_us IS NULL ORDER BY created_us, id")
+
+
+def all_devices(tx: ReadTx) -> list[Row]:
+    """Every device, revoked ones too."""
+    return tx.all("SELECT * FROM devices ORDER BY created_us, id")
+
+
+def live_selectors(tx: ReadTx) -> set[str]:
+    """The beginnings of the codes that can still be used."""
+    rows = tx.all(f"SELECT selector FROM pairing_codes WHERE {_LIVE}", (tx.now_us, CODE_TRIES))
+    return {row["selector"] for row in rows}
+
+
+def create_code(tx: Tx, caller: Caller, body: CodeIn) -> tuple[str, int]:
+    """A new code; (code, box time in us when it ends). Only its hash is stored."""
+    code = new_code(live_selectors(tx))
+    expires_us = tx.now_us + round(body.minutes * 60 * S_US)
+    add_code(
+        tx,
+        new_uuid(),
+        code_hash=secret_hash(code),
+        selector=code[:SELECTOR_CHARS],
+        role=body.role,
+        name=body.name,
+        created_by=caller.device,
+        expires_us=expires_us,
+    )
+    return code, expires_us
+
+
+def add_code(
+    tx: Tx,
+    code_id: str,
+    *,
+    code_hash: str,
+    selector: str,
+    role: str,
+    name: str | None,
+    created_by: str,
+    expires_us: int,
+) -> None:
+    """Store a code, once for each id: one that was used before does not return. Forgets old ones."""
+    tx.run("DELETE FROM pairing_codes WHERE expires_us < ?", (tx.now_us - KEEP_CODES_US,))
+    tx.run(
+        "INSERT OR IGNORE INTO pairing_codes (id, selector, code_hash, role, name, created_us, created_by,"
+        f" expires_us, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, {_EPOCH})",
+        (code_id, selector, code_hash, role, name, tx.now_us, created_by, expires_us),
+    )
+
+
+def pair(tx: Tx, code: str, wanted_name: str | None) -> tuple[Row, str] | None:
+    """Use a code: (the new device's row, its token). None: it is wrong, which counts against the codes that
+    begin like it."""
+    selector = code[:SELECTOR_CHARS]
+    rows = tx.all(
+        f"SELECT * FROM pairing_codes WHERE selector = ? AND {_LIVE}", (selector, tx.now_us, CODE_TRIES)
+    )
+    sent_hash = secret_hash(code)
+    match = next((row for row in rows if is_same(row["code_hash"], sent_hash)), None)
+    if match is None:
+        tx.run("UPDATE pairing_codes SET tries = tries + 1 WHERE selector = ?", (selector,))
+        return None
+    tx.run("UPDATE pairing_codes SET used_us = ? WHERE id = ?", (tx.now_us, match["id"]))
+    token = new_token()
+    row = _add_device(
+        tx,
+        new_uuid(),
+        role=match["role"],
+        name=match["name"] or wanted_name or match["role"],
+        token_hash=secret_hash(token),
+        created_by=match["created_by"],
+    )
+    return row, token
+
+
+def add_known_device(
+    tx: Tx, device_id: str, *, role: str, name: str | None, token_hash: str, created_by: str
+) -> Row | None:
+    """A device whose token was made on the console. None: this id or token was used before, revoked or not;
+    it does not return."""
+    if tx.value("SELECT 1 FROM devices WHERE id = ? OR token_hash = ?", (device_id, token_hash)) is not None:
+        return None
+    return _add_device(
+        tx, device_id, role=role, name=name or role, token_hash=token_hash, created_by=created_by
+    )
+
+
+def _add_device(tx: Tx, device_id: str, *, role: str, name: str, token_hash: str, created_by: str) -> Row:
+    tx.create(
+        "devices",
+        {
+            "id": device_id,
+            "name": _free_name(tx, name),
+            "role": role,
+            "token_hash": token_hash,
+            "created_us": tx.now_us,
+            "created_by": created_by,
+            "updated_us": tx.now_us,
+        },
+    )
+    return load_device(tx, device_id)
+
+
+def refused_codes(tx: ReadTx, selector: str) -> dict[str, Why]:
+    """Why the codes with this beginning can no longer be used, by the hash of the whole code."""
+    rows = tx.all(
+        f"SELECT code_hash, used_us, tries FROM pairing_codes WHERE selector = ? AND NOT ({_LIVE})",
+        (selector, tx.now_us, CODE_TRIES),
+    )
+    return {row["code_hash"]: _why(row) for row in rows}
+
+
+def _why(row: Row) -> Why:
+    if row["used_us"] is not None:
+        return "used"
+    return "ended" if row["tries"] >= CODE_TRIES else "expired"
+
+
+def load_device(tx: ReadTx, device_id: str) -> Row:
+    """The row. Raises Refused 404, or 410 for one that was revoked."""
+    return load_row(tx, "device", device_id, gone="revoked_us")
+
+
+def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch) -> Row:
+    """Rename it or give it another role."""
+    row = load_device(tx, device_id)
+    check_rev(caller, "device", row["rev"])
+    changes = {name: value for name, value in body.model_dump().items() if value is not None}
+    changes = {name: value for name, value in changes.items() if value != row[name]}
+    if "name" in changes and _is_taken(tx, changes["name"]):
+        raise Refused(
+            409,
+            "name_taken",
+            f"another device is called {changes['name']!r}",
+            "choose another name: it is shown beside every mark",
+            (FieldError("name", "already used"),),
+        )
+    if changes:
+        tx.update("devices", device_id, changes)
+    return load_device(tx, device_id)
+
+
+def revoke_device(tx: Tx, caller: Caller, device_id: str) -> Row:
+    """End its access; the row as it is then."""
+    row = load_device(tx, device_id)
+    check_rev(caller, "device", row["rev"])
+    return tx.updated("devices", row, {"revoked_us": tx.now_us})
+
+
+def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> None:
+    """Store when devices were last seen: (id, box time us)."""
+    for device_id, seen_us in seen:
+        tx.run("UPDATE devices SET seen_us = ? WHERE id = ?", (seen_us, device_id))
+
+
+def _is_taken(tx: ReadTx, name: str) -> bool:
+    return tx.value("SELECT 1 FROM devices WHERE name = ? AND revoked_us IS NULL", (name,)) is not None
+
+
+def _free_name(tx: ReadTx, wanted: str) -> str:
+    """`wanted`, or with a number behind it: two devices of one name could not be told apart."""
+    name, number = wanted, 1
+    while _is_taken(tx, name):
+        number += 1
+        ending = f" {number}"
+        name = wanted[: MAX_DEVICE_CHARS - len(ending)] + ending
+    return name

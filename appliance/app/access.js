@@ -1,0 +1,121 @@
+// What this device may do here, by its role, and what the page shows when the appliance no longer knows it:
+// the pairing page, or what is kept on the device with the way there.
+
+import { h } from "./parts/dom.js";
+import { outWords } from "./state/pairing.js";
+import { deviceWord } from "./state/prefs.js";
+import { may, mayView, viewOf, whyNot } from "./state/rights.js";
+
+/** @typedef {import("./state/rights.js").Right} Right */
+
+export class Access {
+  /**
+   * @param {{box: import("./state/box.js").Box, prefs: import("./state/prefs.js").Prefs}} given
+   */
+  constructor({ box, prefs }) {
+    this.box = box;
+    this.prefs = prefs;
+    this.looked = false;
+  }
+
+  get me() {
+    return this.box.pairing.me;
+  }
+
+  /** @param {Right} [right] */
+  may(right) {
+    return may(this.me, right);
+  }
+
+  /** @param {Right} right */
+  whyNot(right) {
+    return whyNot(this.me, right);
+  }
+
+  /**
+   * The connection has changed: what this device is now. Does it have another role?
+   * @returns {boolean}
+   */
+  follow() {
+    const { me, prefs } = this;
+    const before = prefs.get("paired");
+    if (JSON.stringify(me) !== JSON.stringify(before)) prefs.set("paired", me);
+    if (me && (me.role !== before?.role || !mayView(me, prefs.get("role"))))
+      prefs.set("role", viewOf(me.role));
+    document.documentElement.classList.toggle("marks-nothing", !this.may("mark"));
+    if (this.box.pairing.out) void this.leaveEmpty();
+    return me?.role !== before?.role;
+  }
+
+  /** A page that has nothing to show and nothing to keep goes to the pairing page. */
+  async leaveEmpty() {
+    if (this.looked) return;
+    this.looked = true;
+    const { box } = this;
+    await box.restored;
+    await box.recall();
+    const waits = box.outbox.marks.some((mark) => mark.state === "waiting");
+    if (box.pairing.out === "not_paired" && !waits && !box.state.sessions.size) location.replace("/pair");
+  }
+
+  /** What the banner says while this device is out; "" while it is in. */
+  get words() {
+    const { out } = this.box.pairing;
+    const { outbox } = this.box;
+    if (!out) return "";
+    return outWords({
+      out,
+      me: this.me,
+      waiting: outbox.waiting().length,
+      kept: outbox.kept,
+      word: deviceWord(),
+    });
+  }
+
+  /** The way to the pairing page. Marks that only this page has must not be left. */
+  link() {
+    const { outbox } = this.box;
+    const waiting = outbox.waiting().length;
+    return h(
+      "a",
+      {
+        class: "button",
+        href: `/pair${waiting ? `#kept=${waiting}` : ""}`,
+        target: outbox.kept ? undefined : "_blank",
+      },
+      this.me ? "Pair it again" : "Pair it",
+    );
+  }
+
+  /**
+   * Shown instead of a screen that this device may not use.
+   * @param {string} title
+   * @param {Right} right
+   * @returns {import("./app.js").Screen}
+   */
+  refusal(title, right) {
+    return {
+      title,
+      enter: (root) => {
+        root.append(
+          h(
+            "section",
+            { class: "refusal" },
+            h("h2", {}, title),
+            h("p", {}, this.whyNot(right)),
+            right === "devices" &&
+              h(
+                "p",
+                {},
+                "The first admin's code is made on the box itself: ",
+                h("code", {}, "appliance pair --role admin"),
+                ". Another one: Devices, on a paired admin's device.",
+              ),
+            h("p", {}, h("a", { class: "button", href: "/pair" }, "I have a code")),
+          ),
+        );
+        return {};
+      },
+    };
+  }
+}

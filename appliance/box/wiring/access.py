@@ -1,0 +1,48 @@
+"""Pairing on the box: its matrix, and when its door stands open."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from appliance.access.actor import run_access
+from appliance.access.door import AccessDoor
+from appliance.box.demo import page_addresses
+from appliance.box.domains import access_rows
+from appliance.box.permissions import box_matrix
+from appliance.box.settings import Settings
+from appliance.http.access import Door
+from appliance.http.api import Routes
+from appliance.kernel.actor import running
+from appliance.kernel.clock import Clock
+from appliance.kernel.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the web server needs of it."""
+
+    door: Door
+    routes: Routes
+
+
+@asynccontextmanager
+async def access_of(settings: Settings, store: Store, clock: Clock) -> AsyncIterator[Access]:
+    """Devices, codes and the door, for the length of the block."""
+    server = settings.server
+    async with running(
+        "access",
+        run_access,
+        db=store,
+        state_dir=settings.storage.state_dir,
+        network=lambda: page_addresses(server.host, server.port)[-1],
+    ) as handle:
+        door = AccessDoor(
+            handle.registry,
+            box_matrix(access_rows()),
+            clock,
+            is_open=settings.access.mode == "open",
+            on_loopback=settings.server.is_loopback,
+        )
+        yield Access(door, handle.routes)

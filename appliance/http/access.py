@@ -1,0 +1,108 @@
+"""Who sends a request: the types that the server, routes and appliance/access/ share.
+
+Owns: `Grant`, where the ASGI scope holds it, the interface of a door, and that a download ends at once when
+its device is revoked or has another role. Must not know: tokens, roles, devices (appliance/access/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from appliance.http.api import Receive, Routes, Scope, Send
+from appliance.http.outgoing import Outgoing
+from appliance.http.passthrough import wire_of
+from appliance.kernel.errors import Refused
+
+GRANT_KEY = "appliance.grant"  # in the ASGI scope: Grant or None
+
+Close = Callable[[int, str], None]
+"""Ends a WebSocket with this close code and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A paired device. `name` becomes created_by; `device_id` stays the same when it is renamed."""
+
+    device_id: str
+    name: str
+    role: str
+
+
+STRANGER = Grant("", "", "")
+"""Somebody without access, at a route that is open to everybody."""
+
+
+class Door(Protocol):
+    """Decides what a request may do. `rule` names a row of the matrix: "GET /clips", "WS /ws", "DO play_new".
+
+    Grants are None where access is open.
+    """
+
+    def require(self, groups: Sequence[Routes]) -> None:
+        """Raises an error that names every route and command without a row: called at start."""
+        ...
+
+    def roles_of(self, rule: str) -> list[str]:
+        """The roles that may, for people; ["everybody"] where no token is needed."""
+        ...
+
+    def admit(self, scope: Scope, headers: Mapping[bytes, bytes], rule: str) -> Grant | None:
+        """Raises Refused: 401 `not_paired`, 403 `not_allowed`."""
+        ...
+
+    def admit_token(self, token: str, rule: str) -> Grant:
+        """The device of a token that came in a message. Raises Refused as `admit`."""
+        ...
+
+    def allow(self, grant: Grant | None, rule: str) -> None:
+        """Check a command of a device that was admitted before. Raises Refused as `admit`."""
+        ...
+
+    def watching(
+        self, grant: Grant | None, close: Close, *, shows_name: bool = True
+    ) -> AbstractContextManager[None]:
+        """For the length of the block: `close` is called, once at most, when the device is revoked or has
+        another role; with `shows_name` when it is renamed too."""
+        ...
+
+
+def grant_of(scope: Scope) -> Grant | None:
+    """The device that the door admitted; None where access is open."""
+    grant: Grant | None = scope.get(GRANT_KEY)
+    return grant
+
+
+Handler = Callable[[Scope, Receive, Send, dict[str, str]], Awaitable[None]]
+
+
+async def serve_admitted(
+    door: Door,
+    grant: Grant,
+    handler: Handler,
+    scope: Scope,
+    receive: Receive,
+    out: Outgoing,
+    given: dict[str, str],
+) -> None:
+    """Call `handler` for a device with access; not for requests with a body, which are answered within a
+    moment. Raises Refused 401 if the access ends before it has answered; a body that has begun
+    stays unfinished, and its connection is closed."""
+    running = trio.CancelScope()
+
+    def close(code: int, reason: str) -> None:
+        running.cancel(reason=reason)
+        wire = wire_of(out) if out.started and not out.ended else None
+        if wire is not None:
+            wire.socket.close()  # a client that does not read would hold a cancelled send for minutes
+
+    with running, door.watching(grant, close, shows_name=False):
+        await handler(scope, receive, out, given)
+    if running.cancelled_caught and not out.started:
+        raise Refused(
+            401, "not_paired", "this device's access has changed meanwhile", "load the page, or pair it again"
+        )

@@ -1,0 +1,100 @@
+"""A web application with a door, over a real store; no sockets, simulated time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.access.actor import AccessHandle, run_access
+from appliance.access.console import leave_code
+from appliance.access.door import AccessDoor
+from appliance.access.roles import EVERYBODY, Permission, matrix, roles
+from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
+from appliance.http.replies import json_reply, send_reply
+from appliance.kernel.actor import running
+from appliance.kernel.operation import Answer
+from appliance.kernel.store import Store, open_store
+from appliance.server.app import make_app
+from appliance.server.box_routes import Hooks, Site
+from tests.kit.client import Client
+from tests.kit.clock import HandClock
+
+ROWS = {
+    "GET /healthz": EVERYBODY,
+    "GET /version": EVERYBODY,
+    "GET /time": roles("coach"),
+    "GET /readyz": roles("coach"),
+    "GET /metrics": roles("integrator"),
+    "GET /openapi.json": roles("coach"),
+    "GET /events": roles("coach"),
+    "GET /snapshot": roles("coach"),
+    "POST /plays": roles("coach", "operator"),
+    "GET /clips/{clip_id}/stream": Permission(frozenset({"coach"}), media=True),
+}
+
+
+@dataclass
+class Side:
+    """What a test changes and inspects."""
+
+    store: Store
+    clock: HandClock
+    access: AccessHandle
+    door: AccessDoor
+    state_dir: Path
+    client: Client  # from the network: its Host is no loopback name
+
+    def device(self, token: str) -> Client:
+        return Client(self.client.app, headers={"authorization": f"Bearer {token}"}, host=self.client.host)
+
+    async def paired(self, role: str, name: str = "") -> tuple[str, Client]:
+        """(device id, client) of a new device, by a code of the console."""
+        code = leave_code(self.state_dir, role, None, 10)
+        reply = await self.client.post("/pair", {"code": code, **({"name": name} if name else {})})
+        assert reply.status == 201, reply.body
+        return reply.json["device_id"], self.device(reply.json["token"])
+
+
+def mark_routes() -> Routes:
+    """One mark with a body, one media route."""
+    routes = Routes("marks")
+
+    @routes.post("/plays", hot=True)
+    async def mark(ctx: Ctx) -> Answer:
+        """Who marks."""
+        caller = ctx.caller
+
+        def closure(tx: object) -> Answer:
+            return Answer(201, {"created_by": caller.device, "identity": caller.identity})
+
+        return await ctx.write(closure)
+
+    async def stream(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
+        await send_reply(send, json_reply(200, parameters))
+
+    routes.raw.append(RawRoute("GET", "/clips/{clip_id}/stream", stream, "Bytes."))
+    return routes
+
+
+@asynccontextmanager
+async def running_side(
+    folder: Path, *, is_open: bool = False, on_loopback: bool = False, more: Sequence[Routes] = ()
+) -> AsyncIterator[Side]:
+    clock = HandClock()
+    async with (
+        open_store(folder / "box.db", clock, in_thread=False) as store,
+        running("access", run_access, db=store, state_dir=folder) as access,
+    ):
+        door = AccessDoor(access.registry, matrix(ROWS), clock, is_open, on_loopback)
+        app = make_app(
+            [mark_routes(), access.routes, *more],
+            store=store,
+            clock=clock,
+            site=Site("box-1", "North Field", ("box.local",)),
+            hooks=Hooks(dict, lambda: b"", lambda tx: {}),
+            static_dir=None,
+            door=door,
+        )
+        yield Side(store, clock, access, door, folder, Client(app, host="box.local"))

@@ -1,0 +1,52 @@
+"""Codes, tokens and media keys."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.access import core
+
+DEVICE = "0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e"
+
+
+def test_a_code_is_read_as_people_type_it() -> None:
+    assert core.read_code("7qk2-m9xt") == core.read_code(" 7QK2 M9XT ") == "7QK2M9XT"
+    assert core.read_code("OIL0-0000") == "01100000"
+
+
+@pytest.mark.parametrize("text", ["", "7QK2-M9X", "7QK2-M9XTT", "7QK2-M9X!", "7QK2-M9XU", "ßQK2M9X"])
+def test_what_no_code_looks_like(text: str) -> None:
+    assert core.read_code(text) is None
+
+
+def test_codes_differ_in_their_beginning() -> None:
+    taken: set[str] = set()
+    for _ in range(50):
+        code = core.new_code(taken)
+        assert core.read_code(core.shown_code(code)) == code
+        assert code[: core.SELECTOR_CHARS] not in taken
+        taken.add(code[: core.SELECTOR_CHARS])
+
+
+def test_wrong_codes_cost_more_and_more_up_to_a_limit() -> None:
+    costs = [core.wrong_delay_s(count) for count in (1, 2, 3, 100, 10**9)]
+    assert costs == [0.5, 1.0, 2.0, 8.0, 8.0]
+
+
+def test_a_media_key_belongs_to_one_token() -> None:
+    mine, other = core.secret_hash("mine"), core.secret_hash("other")
+    parsed = core.parse_media_key(core.new_media_key(DEVICE, mine, 1_800_000_000))
+    assert parsed is not None
+    device_id, body, mac, expires_s = parsed
+    assert (device_id, expires_s) == (DEVICE, 1_800_000_000)
+    assert core.is_signed(mine, body, mac) and not core.is_signed(other, body, mac)
+    assert not core.is_signed(mine, body[:-1] + bytes([body[-1] ^ 1]), mac), "its end cannot be moved"
+
+
+@given(st.text(max_size=80))
+def test_no_text_breaks_the_parsers(text: str) -> None:
+    code = core.read_code(text)
+    assert code is None or len(code) == core.CODE_CHARS
+    core.parse_media_key(text)

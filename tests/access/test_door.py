@@ -1,0 +1,212 @@
+"""Who comes in: every way to bring a token, and every way without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.access.roles import NoRow, matrix
+from appliance.http.api import Ctx, Routes
+from appliance.http.requests import Empty
+from appliance.kernel.operation import Answer
+from tests.access.kit import ROWS, Side, mark_routes, running_side
+
+
+async def test_without_a_token_only_the_open_routes_answer(side: Side) -> None:
+    reply = await side.client.get("/time")
+    assert (reply.status, reply.json["code"]) == (401, "not_paired")
+    assert "appliance pair" in reply.json["hint"] and reply.headers["www-authenticate"] == "Bearer"
+    assert (await side.client.get("/healthz")).status == 200
+    assert set((await side.client.get("/version")).json) == {"version"}
+    _, coach = await side.paired("coach")
+    assert (await coach.get("/version")).json["site_id"] == "box-1"
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer", "Bearer ", "Bearer wrong", "Basic YTpi", "bearer sb1_", "sb1_x", "Bearer \xff"]
+)
+async def test_a_wrong_token_is_none(side: Side, value: str) -> None:
+    reply = await side.client.post("/plays", headers={"authorization": value})
+    assert (reply.status, reply.json["code"]) == (401, "not_paired")
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "sb1_" + "A" * 43, "A" * 15_000, "sb1_%s", "sb1_\x00", "' OR 1=1 --"]
+)
+@pytest.mark.parametrize("way", ["authorization", "cookie"])
+async def test_no_guess_is_a_token(side: Side, token: str, way: str) -> None:
+    """Also after the right one came the same way: what was remembered of it belongs to it alone."""
+    _, coach = await side.paired("coach")
+    right = coach.headers["authorization"].split()[1]
+    written = {"authorization": "Bearer {}", "cookie": "appliance_device={}"}[way]
+    assert (await side.client.post("/plays", headers={way: written.format(right)})).status == 201
+    for wrong in (token, right[:-1], right + "A", right.swapcase(), right[4:]):
+        reply = await side.client.post("/plays", headers={way: written.format(wrong)})
+        assert (reply.status, reply.json["code"]) == (401, "not_paired")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "localhost"},
+        {"host": "127.0.0.1:8080"},
+        {"host": "[::1]:8080"},
+        {"x-forwarded-for": "127.0.0.1"},
+        {"x-real-ip": "127.0.0.1", "host": "localhost"},
+        {"forwarded": "for=127.0.0.1;host=localhost"},
+        {"x-forwarded-host": "localhost", "x-original-url": "/healthz"},
+        {"x-http-method-override": "GET"},
+        {"origin": "http://box.local"},
+        {"x-client": "admin", "x-internal-token": "admin"},
+        {"authorization": "Bearer ", "cookie": "appliance_device="},
+    ],
+    ids=str,
+)
+async def test_what_a_request_says_of_itself_opens_nothing(side: Side, headers: dict[str, str]) -> None:
+    """On the network; the address it came from is no reason either."""
+    for peer in ("127.0.0.1", "::1", "192.0.2.9"):
+        side.client.peer = peer
+        assert (await side.client.post("/plays", headers=headers)).status == 401
+        assert (await side.client.get("/time", headers=headers)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("HEAD", "/time", 401),
+        ("GET", "/%74ime", 401),
+        ("GET", "/time?client=admin", 401),
+        ("GET", "/time/", 404),
+        ("GET", "//time", 404),
+        ("GET", "/healthz/../time", 404),
+        ("POST", "/time", 405),
+        ("OPTIONS", "/plays", 200),
+        ("HEAD", "/clips/1/stream", 401),
+        ("GET", "/channels/cam1/timeline", 404),
+    ],
+)
+async def test_no_way_of_writing_a_path_leads_past_the_door(
+    side: Side, method: str, path: str, status: int
+) -> None:
+    assert (await side.client.request(method, path)).status == status
+
+
+async def test_a_role_that_may_not_is_told_which_may(side: Side) -> None:
+    _, capture = await side.paired("capture")
+    reply = await capture.post("/plays")
+    assert (reply.status, reply.json["code"]) == (403, "not_allowed")
+    assert reply.json["roles"] == ["admin", "coach", "operator"] and "operator" in reply.json["hint"]
+
+
+async def test_the_body_of_a_stranger_is_not_read(side: Side) -> None:
+    reply = await side.client.post("/plays", b"x" * (64 * 1024 + 1))
+    assert reply.status == 401, "not 413: the door is before the body"
+
+
+async def test_only_admins_manage_devices(side: Side) -> None:
+    device_id, operator = await side.paired("operator")
+    for reply in (
+        await operator.get("/devices"),
+        await operator.post("/devices/codes", {"role": "admin"}),
+        await operator.patch(f"/devices/{device_id}", {"role": "admin"}),
+        await operator.delete(f"/devices/{device_id}"),
+    ):
+        assert reply.status == 403
+
+
+LOOPBACK = "127.0.0.1:8080"
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "loopback"])
+async def test_where_access_is_open_devices_are_guarded_all_the_same(tmp_path: Path, is_open: bool) -> None:
+    """An open day must hand out no lasting access."""
+    async with running_side(tmp_path, is_open=is_open, on_loopback=not is_open) as side:
+        side.client.host = LOOPBACK
+        assert (await side.client.get("/time")).status == 200
+        assert (await side.client.post("/plays")).json["created_by"] == "test"
+        assert (await side.client.post("/devices/codes", {"role": "admin"})).status == 401
+        assert (await side.client.get("/devices")).status == 401
+        assert (await side.client.post("/media-keys")).status == 401
+        _, coach = await side.paired("coach", "Bench")
+        assert (await coach.post("/plays")).json["created_by"] == "Bench"
+        _, capture = await side.paired("capture")
+        assert (await capture.post("/plays")).status == 201, "a token never takes away what is open"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"x-forwarded-for": "10.0.0.1"},
+        {"X-Forwarded-Host": "box"},
+        {"forwarded": "for=10.0.0.1"},
+        {"host": "box.local"},
+        {"host": "127.0.0.1.evil.example"},
+        {"host": ""},
+    ],
+    ids=str,
+)
+async def test_loopback_is_open_only_to_loopback(tmp_path: Path, fields: dict[str, str]) -> None:
+    """A proxy on the same machine brings the network to a loopback port."""
+    async with running_side(tmp_path, on_loopback=True) as side:
+        for host in (LOOPBACK, "localhost", "LocalHost:8080", "[::1]:8080"):
+            side.client.host = host
+            assert (await side.client.get("/time")).status == 200
+        assert (await side.client.get("/time", headers=fields)).status in (401, 421)
+
+
+async def test_a_media_key_opens_media_alone_until_its_token_ends(side: Side) -> None:
+    device_id, coach = await side.paired("coach")
+    _, admin = await side.paired("admin")
+    key = (await coach.post("/media-keys")).json["key"]
+    assert (await side.client.get(f"/clips/1/stream?k={key}")).status == 200
+    assert (await side.client.get(f"/clips/1/stream?k={key[:-2]}AA")).status == 401
+    assert (await side.client.get("/clips/1/stream?k=")).status == 401
+    assert (await side.client.get(f"/events?k={key}")).status == 401
+    assert (await side.client.post(f"/plays?k={key}")).status == 401
+    assert (await side.client.post(f"/media-keys?k={key}")).status == 401, "a key makes no keys"
+    _, capture = await side.paired("capture")
+    assert (await capture.get(f"/clips/1/stream?k={key}")).status == 403, "a key adds nothing to a token"
+    side.clock.advance(12 * 3600 + 1)
+    assert (await side.client.get(f"/clips/1/stream?k={key}")).status == 401
+    key = (await coach.post("/media-keys")).json["key"]
+    await admin.patch(f"/devices/{device_id}", {"role": "capture"})
+    assert (await side.client.get(f"/clips/1/stream?k={key}")).status == 403
+    await admin.patch(f"/devices/{device_id}", {"role": "coach"})
+    await admin.delete(f"/devices/{device_id}")
+    assert (await side.client.get(f"/clips/1/stream?k={key}")).status == 401
+
+
+async def test_access_survives_a_restart(side: Side, tmp_path: Path) -> None:
+    """The registry is what the database has."""
+    device_id, coach = await side.paired("coach", "Bench")
+    _, admin = await side.paired("admin")
+    gone_id, gone = await side.paired("coach")
+    await admin.delete(f"/devices/{gone_id}")
+    async with running_side(tmp_path) as again:
+        again.client.headers = coach.headers
+        assert (await again.client.post("/plays")).json["identity"] == device_id
+        again.client.headers = gone.headers
+        assert (await again.client.post("/plays")).status == 401
+
+
+def test_a_route_without_a_row_keeps_the_box_from_starting() -> None:
+    """`make_app` calls this before it serves anything."""
+    routes = Routes("new")
+
+    @routes.get("/new")
+    @routes.command("new_do", Empty)
+    async def new(ctx: Ctx) -> Answer:
+        """A route somebody forgot."""
+        raise NotImplementedError
+
+    with pytest.raises(NoRow, match="DO new_do, GET /new"):
+        matrix(ROWS).require([mark_routes(), routes])
+
+
+async def test_the_document_shows_the_matrix(side: Side) -> None:
+    _, coach = await side.paired("coach")
+    paths = (await coach.get("/openapi.json")).json["paths"]
+    assert paths["/plays"]["post"]["x-roles"] == ["operator", "coach", "admin"]
+    assert paths["/healthz"]["get"]["x-roles"] == ["everybody"]
+    assert all("x-roles" in operation for methods in paths.values() for operation in methods.values())
