@@ -1,9 +1,9 @@
 """Which file a process of pytest-xdist takes next: `scripts/test` runs three processes on two processors.
 
 Files of `LIVE` run daemons, cameras and browsers, or write recordings as time passes. They wait most of the
-time, but a camera that gets no processor in time skips pictures. All other files compute. The last of three or
-more processes has a lower priority and takes files that compute only: it uses the time that the others leave.
-The others take live files first, and then help. Of two processes the last one takes files that compute first.
+time, but a camera that gets no processor in time skips pictures. All other files compute. The last of three
+or more processes has a lower priority and takes files that compute only: it uses the time that the others
+leave. The others take live files first, and then help. Of two, the last takes files that compute first.
 """
 
 from __future__ import annotations
