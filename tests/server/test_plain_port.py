@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from appliance.server.box_routes import Site
+from appliance.server.pages import APP_DIR
 from appliance.server.plain_port import PLAIN_PATHS, PlainPort, Trust, trust_routes
 from tests.kit.client import Client
 from tests.server.conftest import Box
@@ -16,7 +18,9 @@ TRUST = Trust('North "A" <1>', b"certificate", b"profile", "AB:CD", "https://nor
 
 
 def plain(box: Box, **options: Any) -> Client:
-    app = box.app(sample_routes(), trust_routes(TRUST), site=Site("north", hosts=("north.local",)))
+    app = box.app(
+        sample_routes(), trust_routes(TRUST), site=Site("north", hosts=("north.local",)), static_dir=APP_DIR
+    )
     return Client(PlainPort(app, app.gate, 8443), **options)
 
 
@@ -54,6 +58,8 @@ async def test_what_a_device_needs_before_it_trusts_the_box_is_there(box: Box) -
     client = plain(box)
     for path in PLAIN_PATHS:
         assert (await client.get(path)).status == 200, path
+    script = re.search(r'src="(/v/[^"]+)"', (await client.get("/pair")).body.decode())
+    assert script is not None and (await client.get(script[1])).status == 200, "what the page loads"
     assert (await client.get("/ca.crt")).body == b"certificate"
     assert (await client.get("/ca.mobileconfig")).headers[
         "content-type"
