@@ -142,6 +142,7 @@ def code_of(code: CodeType, function: tuple[str, int]) -> CodeType | None:
 
 def functions_of(file: Path) -> dict[tuple[str, int], list[FunctionType]]:
     """All functions of the file that exist now, wrapped ones too."""
+    gc.unfreeze()  # the tests may have frozen what was imported
     actual: dict[tuple[str, int], list[FunctionType]] = {}
     for each in gc.get_objects():
         if isinstance(each, FunctionType) and each.__code__.co_filename == str(file):
@@ -176,6 +177,8 @@ class File:
 
     def decide(self, items: list[pytest.Item], reached: dict[str, Any], results: Path) -> None:
         functions = functions_of(self.path)
+        if not functions:  # nothing could be changed: every change would seem to survive
+            os._exit(4)
         gc.freeze()
         by_time = sorted(items, key=lambda item: float(reached[item.nodeid]["seconds"]))
         with results.open("w") as out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import groupby
 from random import Random, SystemRandom
 from typing import Any
@@ -54,6 +55,12 @@ class Seed:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     terminalreporter.write_line(f"order of tests: --order={config.getoption('order')}")
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: the garbage collector, which many tests run, leaves them out."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

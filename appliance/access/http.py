@@ -71,6 +71,7 @@ def _pair_route(codes: Codes) -> RawRoute:
         row, token = paired
         answer = {"device_id": row["id"], "role": row["role"], "name": row["name"], "token": token}
         cookie = f"{COOKIE}={token}; Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
+        cookie += "; Secure" if scope["scheme"] == "https" else ""
         await send_reply(send, json_reply(201, answer, (b"set-cookie", cookie.encode("ascii"))))
 
     return RawRoute(

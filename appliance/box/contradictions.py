@@ -27,6 +27,14 @@ def _server(settings: Settings) -> Iterator[str]:
     server = settings.server
     if server.port and server.port == server.local_port:
         yield f"server.local_port: {server.local_port} is server.port as well; use another, or 0 for none"
+    if server.tls != "off" and server.tls_port and server.tls_port in (server.port, server.local_port):
+        yield f"server.tls_port: {server.tls_port} is another port of [server] as well; use another"
+    if server.tls == "files":
+        for key in ("tls_cert", "tls_key"):
+            if not getattr(server, key):
+                yield f'server.{key}: is needed with server.tls = "files": the path of a file in PEM'
+    elif server.tls_cert or server.tls_key:
+        yield f'server.tls_cert: is used with server.tls = "files" only, and that is "{server.tls}"'
     if server.host == "" or server.host.isspace():
         yield 'server.host: is empty; use "127.0.0.1", or "0.0.0.0" for every address of the machine'
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import structlog
 import trio
@@ -24,12 +25,13 @@ from appliance.box.snapshot import snapshot
 from appliance.box.sources import Sources
 from appliance.box.wiring import bridges, media
 from appliance.box.wiring.access import access_of
+from appliance.box.wiring.encryption import Encryption, encryption
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.safemode import MarkerFile, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
-from appliance.network.announce import Announcement, run_announcer
+from appliance.network.announce import run_announcer
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
@@ -42,7 +44,8 @@ from appliance.ops.snapshots import run_snapshots
 from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.server.app import make_app, make_local_app
 from appliance.server.box_routes import Hooks, Site
-from appliance.server.connections.server import Bound, run_server
+from appliance.server.connections.server import Bound, TlsListener, run_server
+from appliance.server.plain_port import PlainPort, trust_routes
 from appliance.workers.pool import run_worker_pool
 from appliance.workers.unit import SOCKET_DIR
 
@@ -163,29 +166,24 @@ async def _watching_layer(
 
 async def _serving_layer(box: Services, notifier: Notifier, ready: Ready | None, *, is_safe: bool) -> None:
     """The web server and what tells the network of it: started last, stopped first."""
-    server, store, clock = box.settings.server, box.store, box.clock
-    place = box.settings.site
-    site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone)
-    hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
-    local = make_local_app(box.local_routes, store=store, clock=clock, site=site, hooks=hooks)
-    closing = trio.Event()
+    server, closing = box.settings.server, trio.Event()
     async with (
+        encryption(box.settings, box.board) as encrypted,
         running(
             "web",
             run_server,
-            app=make_app(box.routes, store=store, clock=clock, site=site, hooks=hooks, door=box.door),
             host=server.host,
             port=server.port,
-            local_app=local,
             local_port=server.local_port or None,
             stop=closing,
             finish=closing.set,
+            **_applications(box, encrypted),
         ) as bound,
         bridges.unless(
             not bridges.is_announced(box.settings),
             "announcer",
             run_announcer,
-            announcement=Announcement(place.name, place.local_name, server.host, bound.port),
+            announcement=bridges.announcement(box.settings, bound.port),
         ) as announcer,
     ):
         if announcer is not None:
@@ -193,8 +191,26 @@ async def _serving_layer(box: Services, notifier: Notifier, ready: Ready | None,
         log.info("ready", url=f"http://{server.host}:{bound.port}", safe_mode=is_safe)
         await notifier.ready(f"serving on port {bound.port}" + (", SAFE MODE" if is_safe else ""))
         if ready is not None:
-            await ready(bound, store)
+            await ready(bound, box.store)
         await box.stop.wait()
         await notifier.stopping()
         for close in box.before_closing:  # /ws closes its clients with 4001: reconnect
             await close()
+
+
+def _applications(box: Services, encrypted: Encryption | None) -> dict[str, Any]:
+    """What the web server serves on each of its ports."""
+    place, server = box.settings.site, box.settings.server
+    site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone)
+    hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
+    common: Any = {"store": box.store, "clock": box.clock, "site": site, "hooks": hooks}
+    local = make_local_app(box.local_routes, **common)
+    if encrypted is None:
+        return {"app": make_app(box.routes, **common, door=box.door), "local_app": local}
+    routes = box.routes if encrypted.trust is None else [*box.routes, trust_routes(encrypted.trust)]
+    app = make_app(routes, **common, door=box.door)
+    return {
+        "app": PlainPort(app, app.gate, server.tls_port),
+        "local_app": local,
+        "tls": TlsListener(app, server.tls_port, encrypted.tls.context),
+    }

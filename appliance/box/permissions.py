@@ -103,6 +103,12 @@ ROWS: Mapping[str, Permission] = {
     "DELETE /plays/{play_id}": MARK,
 }
 
+TRUST_ROWS: Mapping[str, Permission] = {  # of a box with an authority of its own
+    "GET /trust": EVERYBODY,
+    "GET /ca.crt": EVERYBODY,
+    "GET /ca.mobileconfig": EVERYBODY,
+}
+
 
 def box_matrix(domains: Iterable[Mapping[str, Permission]]) -> Matrix:
     """The whole table; `domains`: the rows of the removable ones."""

@@ -73,6 +73,10 @@ class ServerSettings(Section):
     port: Port = 8080
     local_port: Port = 9080
     allowed_hosts: tuple[Annotated[str, AfterValidator(_host_name)], ...] = ()
+    tls: Literal["off", "auto", "files"] = "off"
+    tls_port: Port = 8443
+    tls_cert: str = ""
+    tls_key: str = ""
 
     @property
     def is_loopback(self) -> bool:

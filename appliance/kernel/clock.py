@@ -25,7 +25,7 @@ DAY_US = 86_400_000_000
 MAX_US = 253_402_300_800_000_000  # the end of year 9999, the last that RFC 3339 can write
 _NEAR_US = 4  # two readings at most this far apart count as simultaneous
 _READINGS = 32
-STEP_US = 500_000  # a wall clock further than this from box time is reported as a step (design section 6)
+STEP_US = 500_000  # a wall clock further than this from box time is reported as a step
 
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})")
 

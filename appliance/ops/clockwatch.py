@@ -1,7 +1,7 @@
 """The actor that detects a step of the wall clock, and lets box time follow it when no session runs.
 
 Owns: `boot_id` and `clock_offset_us` in `meta`, and the event `clock_step`. Box time itself never steps
-during a session (design section 6).
+during a session.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The front of the web server: one ASGI application before everything else.
 
 Owns: which of raw route, hot route, file or Quart serves a request; asking the door before a route reads
-anything; reading bodies within limits; and two of the four Exception borders of design section 3: one HTTP
-request, one WebSocket client. Must not know: any domain, or what a route does.
+anything; reading bodies within limits; and two of the borders that catch every Exception: one HTTP request,
+one WebSocket client. Must not know: any domain, or what a route does.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from tests.attacks.faults import (  # noqa: E402
     requests_for_hours,
     rounds_in,
 )
-from tests.box.retention.power_cut import retention_cuts  # noqa: E402
 from tests.faults.bad_files import bad_recordings  # noqa: E402
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
 from tests.faults.flapping import flaps  # noqa: E402
@@ -47,7 +47,6 @@ Fault = Callable[[int, int, Path], Awaitable[Tally]]
 FAULTS: dict[str, Fault] = {
     "power_cut": power_cuts,
     "clip_power_cut": clip_power_cuts,
-    "retention_cut": retention_cuts,
     "unsynced_cut": unsynced_cuts,
     "any_order": any_order,
     "daemon_kill": daemon_kills,
@@ -61,6 +60,8 @@ FAULTS: dict[str, Fault] = {
     "attacks": attacks_for_hours,
     "requests": requests_for_hours,
 }
+for path in sorted(ROOT.glob("tests/box/*/faults.py")):  # of domains that can be removed
+    FAULTS.update(import_module(f"tests.box.{path.parent.name}.faults").FAULTS)
 ATTACKS = ("raw_bytes", "attacks", "requests")  # with --minutes instead of rounds, and --address
 COLUMNS = ("fault", "seed", "rounds", "struck", "acknowledged", "lost", "violations", "seconds")
 

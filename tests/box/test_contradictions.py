@@ -25,6 +25,11 @@ def cameras(*urls: str) -> dict[str, Any]:
     [
         ({"server": {"port": 9080}}, "server.local_port"),
         ({"server": {"host": " "}}, "server.host"),
+        ({"server": {"tls": "auto", "port": 8443}}, "server.tls_port"),
+        ({"server": {"tls": "auto", "tls_port": 9080}}, "server.tls_port"),
+        ({"server": {"tls": "files", "tls_cert": "/c"}}, "server.tls_key"),
+        ({"server": {"tls": "files", "tls_key": "/k"}}, "server.tls_cert"),
+        ({"server": {"tls": "auto", "tls_cert": "/c", "tls_key": "/k"}}, "server.tls_cert"),
         ({"storage": {"state_dir": "/x", "recordings_dir": "/x", "clips_dir": "/c"}}, "storage.state_dir"),
         ({"storage": {"clips_dir": "/x/../y", "recordings_dir": "/y"}}, "storage.recordings_dir"),
         ({"storage": {"state_dir": "/x", "clips_dir": "/x"}}, "storage.state_dir"),

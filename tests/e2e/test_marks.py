@@ -147,7 +147,7 @@ async def failed(device: Tablet, clip_id: str, times: int) -> list[dict[str, Any
 
 
 async def test_a_clip_without_footage_fails_can_be_retried_and_heals_when_footage_is_found(box: Box) -> None:
-    """V26, and design section 5: missing footage indexed within 24 h causes a new cut automatically."""
+    """V26: missing footage indexed within 24 h causes a new cut automatically."""
     async with box.http() as http, tablet(box) as device:
         session = await new_session(http)
         start_us = wall_us() - 6 * S_US

@@ -1,6 +1,6 @@
 """The page in a real browser: a play is marked, visible to others, and played from its exact first frame.
 
-Opened by a network address where there is one: such a page is no secure context (design section 9).
+Opened by a network address where there is one: such a page is no secure context.
 """
 
 from __future__ import annotations

@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from appliance.box.clips.model import ClipIn, CueIn, EndIn, PlayIn
+from appliance.box.clips.model import ClipIn, ClipPatch, CueIn, EndIn, PlayIn, PlayPatch
 from appliance.box.clips.records import marks, plays
 from appliance.box.clips.records.marks import MarkRules, mark_rules
 from appliance.box.sessions.machine import SessionEvent
 from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session, move_session
 from appliance.box.settings import check_settings
-from appliance.box.tags.model import TagIn, TagPatch
-from appliance.box.tags.store import change_tag, create_tag, delete_tag
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, fingerprint, perform
@@ -27,7 +25,7 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
 from tests.kit.box import add_channel
 
-TABLES = {"session": "sessions", "play": "plays", "clip": "clips", "tag": "tags"}
+TABLES = {"session": "sessions", "play": "plays", "clip": "clips"}
 
 
 def product_rules() -> MarkRules:
@@ -143,21 +141,18 @@ class Work:
             chosen, on = self.rnd.choice(self.live["clip"]), self.rnd.random() < 0.7
             await self.do("clip", lambda tx: marks.star_clip(tx, _COACH, chosen, on))
 
-    async def tag(self) -> None:
+    async def name_clip(self) -> None:
         if self.live["clip"]:
-            chosen = self.rnd.choice(self.live["clip"])
-            body = TagIn(clip_id=chosen, down=self.rnd.randint(1, 4), notes="n" * self.rnd.randint(0, 900))
-            await self.do("tag", lambda tx: create_tag(tx, _COACH, body))
+            chosen, body = self.rnd.choice(self.live["clip"]), ClipPatch(title=self._title())
+            await self.do("clip", lambda tx: marks.change_clip(tx, _COACH, self.rules, chosen, body))
 
-    async def retag(self) -> None:
-        if self.live["tag"]:
-            chosen, body = self.rnd.choice(self.live["tag"]), TagPatch(distance=self.rnd.randint(1, 99))
-            await self.do("tag", lambda tx: change_tag(tx, _COACH, chosen, body))
+    async def name_play(self) -> None:
+        if self.live["play"]:
+            chosen, body = self.rnd.choice(self.live["play"]), PlayPatch(title=self._title())
+            await self.do("play", lambda tx: plays.change_play(tx, _COACH, self.rules, chosen, body))
 
-    async def untag(self) -> None:
-        if self.live["tag"]:
-            chosen = self.rnd.choice(self.live["tag"])
-            await self.do("tag", lambda tx: delete_tag(tx, _COACH, chosen))
+    def _title(self) -> str:
+        return "n" * self.rnd.randint(1, 200)
 
     async def undo_play(self) -> None:
         if self.live["play"]:
@@ -172,14 +167,13 @@ _DOING = (
     Work.cue,
     Work.clip,
     Work.star,
-    Work.tag,
-    Work.retag,
-    Work.untag,
+    Work.name_clip,
+    Work.name_play,
     Work.undo_play,
     Work.move,
     Work.session,
 )
-_WEIGHTS = (8, 8, 4, 6, 6, 10, 6, 2, 1, 3, 1)
+_WEIGHTS = (8, 8, 4, 6, 6, 10, 8, 1, 3, 1)
 
 
 def missing(tx: ReadTx, acknowledged: list[Acknowledged]) -> list[str]:

@@ -12,6 +12,7 @@ from appliance.kernel import journal as journal_module
 from appliance.kernel.follow import (
     Cursor,
     all_cursors,
+    calling_on_entries,
     find_cursor,
     follow,
     mark_pruned,
@@ -121,6 +122,27 @@ async def test_more_than_memory_holds_may_have_mattered(
         with trio.fail_after(LIMIT_S):
             await follower.wait_for(is_clip)
         assert follower.cursor == 5
+
+
+async def test_a_function_is_called_at_once_and_for_the_entries_it_is_for(tmp_path: Path) -> None:
+    async with sim_store(tmp_path) as store:
+        calls: list[int] = []
+
+        async def look() -> None:
+            await trio.lowlevel.checkpoint()
+            calls.append(store.journal.head)
+
+        async with calling_on_entries(store.journal, "channel_", look):
+            assert calls == [0]
+            await add(store, "clip_created")
+            await wait_all_tasks_blocked()
+            assert calls == [0]
+            await add(store, "channel_created", "clip_created")
+            await wait_all_tasks_blocked()
+            assert calls == [0, 3]
+        await add(store, "channel_created")
+        await wait_all_tasks_blocked()
+        assert calls == [0, 3], "not after the block"
 
 
 async def test_a_durable_cursor_moves_forward_alone(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Which file a process of pytest-xdist takes next: `scripts/test` runs three processes on two processors.
 
-Files of `LIVE` run daemons, cameras and browsers. They wait most of the time, but a camera that gets no
-processor in time skips pictures. All other files compute. The last of three or more processes has a lower
-priority and takes files that compute only: it uses the time that the others leave. The others take live files
-first, and then help. Of two processes the last one takes files that compute first.
+Files of `LIVE` run daemons, cameras and browsers, or write recordings as time passes. They wait most of the
+time, but a camera that gets no processor in time skips pictures. All other files compute. The last of three
+or more processes has a lower priority and takes files that compute only: it uses the time that the others
+leave. The others take live files first, and then help. Of two, the last takes files that compute first.
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ LIVE: Final = (
     "tests/attacks/",
     "tests/box/live/mediamtx/",
     "tests/box/recorder/",
-    "tests/box/retention/test_keeping.py",
+    "tests/box/recordings/test_actor.py",
+    "tests/box/recordings/test_live_files.py",
+    "tests/box/recordings/test_outage.py",
+    "tests/box/recordings/test_replaced.py",
     "tests/e2e/",
     "tests/faults/",
     "tests/scripts/",
-    "tests/server/test_fuzz.py",
 )
+COMPUTES: Final = (
+    "tests/faults/test_power_cut.py",
+    "tests/faults/test_stateful.py",
+)  # although in a folder of LIVE
 # These last longest: one that began last would run alone at the end.
 LONG: Final = (
     "tests/e2e/test_screens_left.py",
@@ -39,7 +45,7 @@ NICE: Final = 5  # a third of the usual share of a busy processor
 
 
 def is_live(file: str) -> bool:
-    return file.startswith(LIVE)
+    return file.startswith(LIVE) and file not in COMPUTES
 
 
 def steps_back(process: str, count: int) -> bool:

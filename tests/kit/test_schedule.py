@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.schedule import LIVE, LONG, NICE, Schedule, is_live, steps_back
+from tests.kit.schedule import COMPUTES, LIVE, LONG, NICE, Schedule, is_live, steps_back
 
 COLLECTED = [
     f"{file}::test_{number}"
@@ -103,8 +103,8 @@ def test_only_the_last_of_three_steps_back() -> None:
 
 
 def test_every_file_named_here_exists(pytestconfig: pytest.Config) -> None:
-    assert all((pytestconfig.rootpath / name).exists() for name in (*LIVE, *LONG))
-    assert all(map(is_live, LONG))
+    assert all((pytestconfig.rootpath / name).exists() for name in (*LIVE, *COMPUTES, *LONG))
+    assert all(map(is_live, LONG)) and not any(map(is_live, COMPUTES))
 
 
 def test_a_process_that_steps_back_has_a_lower_priority_and_so_has_what_it_starts() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from fractions import Fraction
+from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
 from appliance.box.recordings.channel.channel_index import Channel
@@ -61,9 +62,9 @@ class Feed:
     gop_s: float = 2.0
     seed: int = 1
     late_us: Callable[[float, random.Random], float] = lambda _, rng: rng.uniform(0, 8_000)
-    connects_s: Sequence[float] = (0.0,)
-    leaps: Sequence[tuple[float, float]] = ()
-    losses: Sequence[tuple[float, float]] = ()
+    connects_s: tuple[float, ...] = (0.0,)
+    leaps: tuple[tuple[float, float], ...] = ()
+    losses: tuple[tuple[float, float], ...] = ()
 
     @property
     def frame_us(self) -> float:
@@ -92,7 +93,7 @@ class Feed:
             is_key = n % self._gop == 0
             yield Frame(decoded, shown_pts, is_key, round(arrived_us), START_US + shown_s * 1e6)
 
-    @property
+    @cached_property
     def _gop(self) -> int:
         groups = max(1, round(self.gop_s * float(self.fps) / (self.b_frames + 1)))
         return groups * (self.b_frames + 1) + 1 if self.b_frames else groups
@@ -127,6 +128,7 @@ class Recording:
     truth: dict[tuple[str, int], float] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=8)  # one recording is seen with several stops of the daemon
 def record(
     feed: Feed,
     seconds: float,
@@ -137,10 +139,8 @@ def record(
     held_s: float = 0.0,
 ) -> Recording:
     """All of a camera's connections as MediaMTX (`mediamtx`) or the embedded recorder writes them, or a
-    stranger whose start times follow decode times (`decode`).
-
-    `held_s`: nothing is written for this long after the first key picture (the recorder waits for sound).
-    """
+    stranger whose start times follow decode times (`decode`). `held_s`: nothing is written for so long after
+    the first key picture, as the recorder waits for sound."""
     recording = Recording()
     for number, frames in enumerate(feed.connections(seconds)):
         stream_id = random.Random(f"{feed.seed} {number}").randbytes(16)

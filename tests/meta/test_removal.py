@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,5 +88,17 @@ def test_nothing_imports_a_removable_domain(name: str) -> None:
         str(path.relative_to(ROOT))
         for path in (ROOT / "appliance").rglob("*.py")
         if own not in path.parents and f"appliance.box.{name}" in path.read_text()
+    ]
+    assert naming == []
+
+
+@pytest.mark.parametrize("name", REMOVABLE)
+def test_no_test_of_others_needs_a_removable_domain(name: str) -> None:
+    own = ROOT / "tests/box" / name
+    naming = [
+        str(path.relative_to(ROOT))
+        for folder in ("tests", "scripts")
+        for path in (ROOT / folder).rglob("*.py")
+        if own not in path.parents and re.search(rf"\b(appliance|tests)\.box\.{name}\b", path.read_text())
     ]
     assert naming == []

@@ -129,7 +129,7 @@ class Watches:
     # -- heartbeats ------------------------------------------------------------------------------
 
     def touch(self, channel_id: str, *, now_s: float) -> None:
-        """Give an active channel a full timeout from now, on the word of a command."""
+        """Give an active channel a full timeout from now, because of a command."""
         watch = self._by_id.get(channel_id)
         if watch is not None:
             watch.heard_s = now_s

@@ -23,7 +23,7 @@ from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row
 
-FLUSH_S = 5.0  # design section 7: last_seen_at is right to 5 s after kill -9
+FLUSH_S = 5.0  # last_seen_at is right to 5 s after kill -9
 LAST_FLUSH_S = 2.0  # seconds that stopping waits for the last flush
 
 

@@ -74,7 +74,7 @@ class Remux:
     def _carry_out(self, outputs: list[Output], now_us: int) -> None:
         for output in outputs:
             if isinstance(output, Notice):
-                self._tell(output, now_us)
+                self._report_notice(output, now_us)
                 continue
             try:
                 self._files.apply((output,))
@@ -86,7 +86,7 @@ class Remux:
             if isinstance(output, OpenSegment):
                 children.report("segment", name=segment_name(output.ntp_ns))
 
-    def _tell(self, notice: Notice, now_us: int) -> None:
+    def _report_notice(self, notice: Notice, now_us: int) -> None:
         """Report it; steps of a clock that steps continuously at most once a second."""
         if notice.event == "clock_jump":
             self._jumps += 1

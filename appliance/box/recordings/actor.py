@@ -36,7 +36,7 @@ from appliance.kernel.threads import in_thread
 from appliance.media.index.spans import Gap, Standing, TimelineCoverage
 from appliance.media.index.view import SegmentView
 
-READS: Final = 16  # design section 3: threads of media reads
+READS: Final = 16  # threads of media reads: API calls have others, and never wait for these
 FACTS_MAX: Final = 1000  # facts not yet announced while the database is away; above it the oldest are dropped
 _QUIET_S: Final = 1.5  # longer than any part
 _FOLDERS_S: Final = 5.0

@@ -14,7 +14,7 @@ from appliance.box.recordings.following.channel_state import WhyEnded
 from appliance.box.settings import DEMO_ID, Settings
 from appliance.kernel.actor import running
 from appliance.media.index.spans import Reason
-from appliance.network.announce import Announcer
+from appliance.network.announce import Announcement, Announcer
 from appliance.ops.health import HealthPart
 
 
@@ -34,6 +34,10 @@ def host_names(settings: Settings) -> tuple[str, ...]:
 def is_announced(settings: Settings) -> bool:
     """Whether the network is told of the box. Never of a demo: every demo has the same name."""
     return not settings.server.is_loopback and settings.site.id != DEMO_ID
+
+
+def announcement(settings: Settings, port: int) -> Announcement:
+    return Announcement(settings.site.name, settings.site.local_name, settings.server.host, port)
 
 
 def announcement_part(announcer: Announcer) -> HealthPart:

@@ -56,6 +56,14 @@ MALFORMED = (ValueError, h11.ProtocolError, WebSocketError, UnexpectedMessageErr
 _MALFORMED_LINES, _FLOOD_LINES = Seldom(), Seldom()
 
 
+ByteStream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+"""What a connection reads and writes: a TCP socket, or TLS on one."""
+
+
+def tcp_of(stream: ByteStream) -> trio.SocketStream:
+    return stream if isinstance(stream, trio.SocketStream) else stream.transport_stream
+
+
 class Inbox:
     """The messages of one application: bounded (policy: block), except that a disconnect never waits."""
 
@@ -135,7 +143,7 @@ class Connection(TCPServer):
     """One accepted socket, from the first byte to the last."""
 
     protocol: Protocol  # type: ignore[assignment]  # hypercorn wraps one in a switch to HTTP/2
-    stream: trio.SocketStream  # type: ignore[assignment]  # hypercorn names the TLS one
+    stream: ByteStream  # type: ignore[assignment]  # hypercorn names the TLS one
 
     def __init__(
         self,
@@ -143,9 +151,10 @@ class Connection(TCPServer):
         config: Config,
         context: WorkerContext,
         open_connections: OpenConnections,
-        stream: trio.SocketStream,
+        stream: ByteStream,
     ) -> None:
         super().__init__(app, config, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # as stream above
+        self.tcp = tcp_of(stream)
         self.open_connections = open_connections
         self.limits = open_connections.limits
         self._idle = IdleTimer(self.limits.idle_s)
@@ -186,7 +195,7 @@ class Connection(TCPServer):
         return b""
 
     async def _serve(self, first: bytes) -> None:
-        sock = self.stream.socket
+        sock = self.tcp.socket
         client = parse_socket_addr(sock.family, sock.getpeername())
         server = parse_socket_addr(sock.family, sock.getsockname())
         async with Tasks() as tasks:
@@ -197,7 +206,7 @@ class Connection(TCPServer):
                 self.context,
                 tasks,
                 ConnectionState(self.state),
-                False,
+                self.stream is not self.tcp,  # TLS: the scheme is https or wss
                 client,
                 server,
                 self.protocol_send,
@@ -222,14 +231,14 @@ class Connection(TCPServer):
 
     def abort(self) -> None:
         """Close the socket at once; tasks that wait on it are released with an error."""
-        self.stream.socket.close()
+        self.tcp.socket.close()
 
     def has_bytes(self) -> bool:
         """Whether there are unread bytes, or bytes that wait for their turn. The socket's end does not count:
         a client that has left waits for nothing."""
         if self._waits_its_turn:
             return True
-        descriptor = self.stream.socket.fileno()
+        descriptor = self.tcp.socket.fileno()
         if descriptor < 0:
             return False
         unread = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
@@ -274,7 +283,7 @@ class Connection(TCPServer):
         self._discard()
         try:
             async with self.send_lock:
-                await self.stream.send_eof()
+                await self.tcp.send_eof()  # also below TLS, which has no end of its own
         except GONE:
             pass  # already gone, or about to be closed by the reader
         await self.protocol.handle(Closed())

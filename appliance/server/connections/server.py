@@ -8,6 +8,7 @@ answer 200).
 from __future__ import annotations
 
 import math
+import ssl
 from dataclasses import dataclass
 from typing import Any
 from wsgiref.handlers import format_date_time
@@ -24,7 +25,7 @@ from appliance.server.connections.connection_limits import OpenConnections
 from appliance.server.connections.listeners import CannotListen, open_listeners
 from appliance.server.connections.priority import MarkPriority
 
-__all__ = ["Bound", "CannotListen", "ServerLimits", "run_server"]
+__all__ = ["Bound", "CannotListen", "ServerLimits", "TlsListener", "run_server"]
 
 log = structlog.get_logger("web")
 
@@ -48,6 +49,17 @@ class Bound:
     host: str
     port: int
     local_port: int | None  # None: the local listener is off
+    tls_port: int | None = None  # None: TLS is off
+
+
+@dataclass(frozen=True, slots=True)
+class TlsListener:
+    """`app` is served with TLS on the server's host. Certificates may be loaded into `context` at any time:
+    new connections get them."""
+
+    app: Any
+    port: int
+    context: ssl.SSLContext
 
 
 class _ServerConfig(Config):
@@ -79,11 +91,13 @@ async def run_server(
     port: int,
     local_app: Any = None,
     local_port: int | None = None,
+    tls: TlsListener | None = None,
     stop: trio.Event,
     limits: ServerLimits = ServerLimits(),  # noqa: B008  frozen
     task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` on host:port, and `local_app` on 127.0.0.1:local_port (None: off), until `stop`.
+    """Serve `app` on host:port, `tls.app` with TLS (None: off), and `local_app` on 127.0.0.1:local_port
+    (None: off), until `stop`.
 
     Start: `task_status` gets the bound ports once both listen (port 0 takes a free one).
     Stop: set `stop`; listening ends, idle connections close, running requests have limits.stop_s, then
@@ -93,9 +107,12 @@ async def run_server(
     config, context, open_connections = _ServerConfig(limits), WorkerContext(None), OpenConnections(limits)
     main = open_listeners(host, port, "server.port")
     local: list[trio.SocketListener] = []
+    secure: list[trio.SocketListener] = []
     try:
         if local_app is not None and local_port is not None:
             local = open_listeners("127.0.0.1", local_port, "server.local_port")
+        if tls is not None:
+            secure = open_listeners(host, tls.port, "server.tls_port")
         async with trio.open_nursery() as handlers:
             try:
                 async with trio.open_nursery() as accepting:
@@ -103,7 +120,11 @@ async def run_server(
                         if listeners:
                             door = _ConnectionServer(served, config, context, open_connections)
                             await accepting.start(_accept, door, listeners, handlers)
-                    task_status.started(Bound(host, _port(main), _port(local) if local else None))
+                    if tls is not None:
+                        door = _ConnectionServer(tls.app, config, context, open_connections, tls.context)
+                        await accepting.start(_accept, door, secure, handlers)
+                    ports = [_port(each) if each else None for each in (local, secure)]
+                    task_status.started(Bound(host, _port(main), *ports))
                     await stop.wait()
                     accepting.cancel_scope.cancel(reason="the server stops")
                 await context.terminated.set()
@@ -116,7 +137,7 @@ async def run_server(
                 open_connections.abort()
                 handlers.cancel_scope.cancel(reason="the server stops")
     finally:
-        for listener in (*main, *local):
+        for listener in (*main, *local, *secure):
             listener.socket.close()
 
 
@@ -128,6 +149,7 @@ class _ConnectionServer:
     config: Config
     context: WorkerContext
     open_connections: OpenConnections
+    tls: ssl.SSLContext | None = None
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One accepted socket. This is the border of a connection: an unexpected error in it ends only this
@@ -154,13 +176,16 @@ class _ConnectionServer:
         if not (self.open_connections.make_room(address) or await self._make_room_after_reading(address)):
             self.open_connections.turned_away += 1
             try:
-                await _turn_away(
-                    stream, address, is_brief=self.open_connections.turned_away > TURNED_AWAY_MAX
-                )
+                if self.tls is None:  # nobody can be told before the handshake
+                    await _turn_away(
+                        stream, address, is_brief=self.open_connections.turned_away > TURNED_AWAY_MAX
+                    )
             finally:
                 self.open_connections.turned_away -= 1
             return
-        connection = Connection(self.app, self.config, self.context, self.open_connections, stream)
+        # the handshake is part of receiving the first bytes, and has their deadline
+        data = stream if self.tls is None else _over(stream, self.tls)
+        connection = Connection(self.app, self.config, self.context, self.open_connections, data)
         self.open_connections.add(connection, address)
         try:
             await connection.run()
@@ -182,6 +207,10 @@ class _ConnectionServer:
         finally:
             self.open_connections.waiting -= 1
         return False
+
+
+def _over(stream: trio.SocketStream, context: ssl.SSLContext) -> trio.SSLStream[trio.SocketStream]:
+    return trio.SSLStream(stream, context, server_side=True, https_compatible=True)
 
 
 async def _accept(

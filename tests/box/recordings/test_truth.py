@@ -113,7 +113,7 @@ def late_at(at_s: float, by_s: float) -> Callable[[float, random.Random], float]
 def test_media_time_that_leaps_makes_no_gap_and_no_lateness(
     tmp_path: Path, at_s: float, leap_s: float, late_s: float
 ) -> None:
-    camera = Feed(fps=Fraction(30), leaps=[(at_s, leap_s)], late_us=late_at(at_s, late_s), b_frames=2)
+    camera = Feed(fps=Fraction(30), leaps=((at_s, leap_s),), late_us=late_at(at_s, late_s), b_frames=2)
     errors = seen(tmp_path / "one", camera, 60, segment_s=15)
     assert worst_ms(errors, 10, at_s) < 12
     assert worst_ms(errors, at_s, at_s + 10) < 1000 / 30
@@ -126,7 +126,7 @@ def test_media_time_that_leaps_makes_no_gap_and_no_lateness(
 def test_media_time_that_leaps_while_the_daemon_is_down_moves_nothing(
     tmp_path: Path, at_s: float, stop: tuple[float, float], leap_s: float
 ) -> None:
-    camera = Feed(leaps=[(at_s, leap_s)], b_frames=2)
+    camera = Feed(leaps=((at_s, leap_s),), b_frames=2)
     for segment_s in (10, 60):
         errors = seen(tmp_path / str(segment_s), camera, 70, stops=[stop], segment_s=segment_s)
         assert worst_ms(errors, 10) < 1000 / 30
@@ -137,7 +137,7 @@ def test_media_time_that_leaps_while_the_daemon_is_down_moves_nothing(
 def test_frames_that_were_lost_are_a_gap_and_move_nothing(
     tmp_path: Path, lost_s: float, late_s: float
 ) -> None:
-    camera = Feed(losses=[(20.1, 20.1 + lost_s)], late_us=late_at(20.1 + lost_s, late_s), b_frames=2)
+    camera = Feed(losses=((20.1, 20.1 + lost_s),), late_us=late_at(20.1 + lost_s, late_s), b_frames=2)
     errors = seen(tmp_path / "one", camera, 70, segment_s=15)
     assert worst_ms(errors, 10) < 16
 
@@ -219,7 +219,7 @@ def claiming(recording: Recording, run: int, number: int, late_s: float) -> Reco
 @pytest.mark.parametrize("number", [0, 1, 4, 6, 7])
 @pytest.mark.parametrize("connects_s", [(0.3, 42.3), (0.3,)], ids=["another run", "the same run"])
 def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
-    tmp_path: Path, connects_s: Sequence[float], number: int, late_s: float
+    tmp_path: Path, connects_s: tuple[float, ...], number: int, late_s: float
 ) -> None:
     """The daemon first starts while the next run is recorded, or at the end of this one."""
     camera = Feed(connects_s=connects_s, gop_s=1)
@@ -236,7 +236,7 @@ def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
 )
 @pytest.mark.parametrize("recorder", ["mediamtx", "decode"])
 def test_files_with_b_frames_that_nobody_saw_being_written_are_in_step(
-    tmp_path: Path, recorder: str, skew_ppm: float, b_frames: int, fps: int, connects_s: Sequence[float]
+    tmp_path: Path, recorder: str, skew_ppm: float, b_frames: int, fps: int, connects_s: tuple[float, ...]
 ) -> None:
     """The first run is over when the daemon first starts."""
     camera = Feed(

@@ -11,8 +11,6 @@ from appliance.box.sessions.machine import SessionEvent
 from appliance.box.sessions.store import move_session
 from appliance.box.settings import check_settings
 from appliance.box.snapshot import snapshot
-from appliance.box.tags.model import TagIn
-from appliance.box.tags.store import create_tag
 from appliance.server.app import make_app
 from appliance.server.box_routes import Hooks, Site
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
@@ -20,7 +18,7 @@ from tests.kit.client import Client
 from tests.kit.clock import HandClock
 
 
-async def test_plays_clips_and_tags_follow_their_session(tmp_path: Path) -> None:
+async def test_plays_and_clips_follow_their_session(tmp_path: Path) -> None:
     clock, hooks = HandClock(), Hooks(dict, lambda: b"", lambda tx: {})
     async with sim_store(tmp_path, clock) as store:
         routes = DOMAIN.routes(check_settings({}))
@@ -30,11 +28,8 @@ async def test_plays_clips_and_tags_follow_their_session(tmp_path: Path) -> None
         session = f"/sessions/{(session_id := await store.write(add_session))}"
         start = SessionEvent.START
         await store.write(lambda tx: move_session(tx, COACH, session_id, start, lambda tx, session_id: None))
-        made = await store.write(
-            lambda tx: plays.create_play(tx, COACH, mark_rules(), PlayIn(session_id=session_id))
-        )
-        clip_id = made.resource["clip_ids"][0]
-        await store.write(lambda tx: create_tag(tx, COACH, TagIn(clip_id=clip_id, quarter=2)))
+        body = PlayIn(session_id=session_id)
+        await store.write(lambda tx: plays.create_play(tx, COACH, mark_rules(), body))
         clock.advance(10)
         completed = await client.post(f"{session}/complete")
         assert (completed.status, completed.json["status"]) == (200, "completed")
@@ -42,7 +37,7 @@ async def test_plays_clips_and_tags_follow_their_session(tmp_path: Path) -> None
         assert [each["duration"] for each in (*after["plays"], *after["clips"])] == [10.0, 10.0]
         assert (await client.delete(session)).status == 200
         after = await store.read(snapshot)
-        assert [after[table] for table in ("sessions", "plays", "clips", "tags")] == [[], [], [], []]
+        assert [after[table] for table in ("sessions", "plays", "clips")] == [[], [], []]
         restored = (await client.post(f"{session}/restore")).json
-        counters = ("play_count", "clip_count", "tag_count", "total_duration_seconds")
-        assert [restored[name] for name in counters] == [1, 1, 1, 10.0]
+        counters = ("play_count", "clip_count", "total_duration_seconds")
+        assert [restored[name] for name in counters] == [1, 1, 10.0]

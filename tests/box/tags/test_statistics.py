@@ -41,6 +41,14 @@ def test_untagged_plays_count_as_plays_and_as_nothing_else() -> None:  # V19
     assert stats["third_down"]["pct"] is None
 
 
+def test_words_are_listed_by_frequency_then_by_name_in_their_most_frequent_spelling() -> None:  # V19
+    words = ["Run", "run", "run", "Sweep", "Option", "Option", "Blast", "PASS", "Pass"]
+    clips = [clip(f"c{number}") for number in range(len(words))]
+    tags = [tag(f"c{number}", number, play_type=word) for number, word in enumerate(words)]
+    by_play_type = session_stats(clips, tags)["by_play_type"]
+    assert list(by_play_type.items()) == [("run", 3), ("Option", 2), ("PASS", 2), ("Blast", 1), ("Sweep", 1)]
+
+
 def test_a_play_on_two_cameras_tagged_three_times_counts_once() -> None:  # V19
     clips = [clip("side", "p1"), clip("end", "p1")]
     tags = [tag("side", 1, play_type="Run"), tag("end", 2, play_type="Run"), tag("end", 3, quarter=2)]

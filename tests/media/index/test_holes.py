@@ -39,7 +39,9 @@ def test_what_lies_beyond_the_end_of_the_file_is_gone(tmp_path: Path) -> None:
     assert hole_in(tmp_path, b"x" * 3000, end=3001) == 3000
 
 
-@pytest.mark.parametrize(("tail", "wanted"), [(bytes(100), 1024), (bytes(3), None), (bytes(99) + b"x", None)])
+@pytest.mark.parametrize(
+    ("tail", "wanted"), [(bytes(100), 1024), (bytes(4), 1024), (bytes(3), None), (bytes(99) + b"x", None)]
+)
 def test_the_last_sector_is_shorter(tmp_path: Path, tail: bytes, wanted: int | None) -> None:
     assert hole_in(tmp_path, b"x" * 1024 + tail) == wanted
 
@@ -51,5 +53,11 @@ def test_a_lost_sector_is_found_by_any_byte_of_it_that_is_wanted(tmp_path: Path)
     try:
         assert find_hole(fd, 0, 1025) == find_hole(fd, 1535, 2000) == 1024
         assert find_hole(fd, 0, 1024) is None and find_hole(fd, 1536, 2000) is None
+        assert find_hole(fd, 512, 1024) is None, "nothing past the sectors wanted is looked at"
     finally:
         os.close(fd)
+
+
+def test_a_lost_last_sector_matters_only_to_what_reaches_into_it(tmp_path: Path) -> None:
+    assert hole_in(tmp_path, b"x" * 1024 + bytes(100), end=512) is None
+    assert hole_in(tmp_path, b"x" * 1024 + bytes(100), end=1025) == 1024

@@ -1,4 +1,4 @@
-"""When the wait for footage ends (design section 5). Pure functions.
+"""When the wait for footage ends. Pure functions.
 
 The wait ends at the first of: video up to OUT is indexed; a later run began after OUT; the source is known to
 be down and its newest part is older than 3 s; the deadline. Footage missing then is listed in the clip's

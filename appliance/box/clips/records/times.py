@@ -1,4 +1,4 @@
-"""When a mark begins: the start a client wrote, resolved to an instant (V08, design section 6).
+"""When a mark begins: the start a client wrote, resolved to an instant (V08).
 
 Pure functions. A client may write an RFC 3339 time, or the time on the scoreboard: "14:23:15", which has
 neither date nor zone. The server never guesses beyond the rule here, and names what it refused.

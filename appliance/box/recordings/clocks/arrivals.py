@@ -13,7 +13,6 @@ from typing import Final
 
 # The window over which growth must match real time. Parts of 0.2 s are judged after 1.5 s, of 1 s after 3 s,
 # of 2 s after 4 s.
-# of 1 s after 3 s, of 2 s after 4 s.
 _WINDOW_US: Final = 1_500_000
 _STEPS: Final = 3
 _LONG_WINDOW_US: Final = 3_000_000  # so long that fewer steps are enough

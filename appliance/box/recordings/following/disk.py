@@ -197,7 +197,7 @@ def _scan(
         return _up_to_a_hole(cursor, fd, size, growth) if look_inside else growth
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001  # border: one recording file (design section 3)
+    except Exception as error:  # noqa: BLE001  # border: one recording file
         return Growth(cursor._replace(size=size, damage=f"{type(error).__name__}: {error}"))
 
 

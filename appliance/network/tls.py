@@ -1,0 +1,124 @@
+"""The certificate the box shows, kept current while it runs.
+
+Owns: one `ssl.SSLContext`, which new connections use, and loading a newer certificate into it. Must not know:
+settings, listeners.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+import trio
+from cryptography import x509
+
+from appliance.kernel.clock import wall_us
+from appliance.kernel.threads import in_thread
+from appliance.network.certificates import LEAF_NAME, Authority, renew_leaf
+
+log = structlog.get_logger("network")
+
+LOOK_S: Final = 15.0  # a new address or a new file is used within this time
+
+
+class CannotUse(Exception):
+    """A certificate or key that cannot be loaded; the text names the file and what is wrong."""
+
+
+class Source(Protocol):
+    """Where the certificate is from."""
+
+    def renew(self) -> tuple[Path, Path]:
+        """The files of certificate and key, made anew if needed. Blocks. Raises OSError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """Made by the box. `addresses`: those it has now."""
+
+    folder: Path
+    authority: Authority
+    name: str
+    addresses: Callable[[], Sequence[str]]
+
+    def renew(self) -> tuple[Path, Path]:
+        renew_leaf(self.folder, self.authority, self.name, self.addresses(), now())
+        return self.folder / LEAF_NAME, self.folder / LEAF_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCertificate:
+    """Files that a person or a program outside keeps current."""
+
+    certificate: Path
+    key: Path
+
+    def renew(self) -> tuple[Path, Path]:
+        return self.certificate, self.key
+
+
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@dataclass(slots=True)
+class Tls:
+    """`ends`: when the loaded certificate does. `trouble`: why a newer one could not be loaded."""
+
+    source: Source
+    context: ssl.SSLContext = field(default_factory=_server_context)
+    ends: datetime | None = None
+    trouble: str = ""
+    _loaded: tuple[object, ...] = ()
+
+    def load(self) -> None:
+        """Load the certificate if it is another one than before. Blocks. Raises CannotUse."""
+        try:
+            certificate, key = self.source.renew()
+            state = tuple((each.stat().st_mtime_ns, each.stat().st_ino) for each in (certificate, key))
+            if state == self._loaded:
+                return
+            leaf = x509.load_pem_x509_certificate(certificate.read_bytes())
+            _server_context().load_cert_chain(certificate, key)  # a wrong pair must not spoil the one in use
+            self.context.load_cert_chain(certificate, key)
+        except ssl.SSLError as error:
+            raise CannotUse(f"{certificate} and {key} do not belong together ({error.reason})") from error
+        except ValueError as error:
+            raise CannotUse(f"{certificate} is no certificate in PEM: {error}") from error
+        except OSError as error:
+            raise CannotUse(f"{error.filename or 'the certificate'}: {error.strerror or error}") from error
+        self.ends, self._loaded = leaf.not_valid_after_utc, state
+
+    def days_left(self) -> float | None:
+        return None if self.ends is None else (self.ends - now()) / timedelta(days=1)
+
+
+async def run_tls(*, tls: Tls, task_status: trio.TaskStatus[Tls] = trio.TASK_STATUS_IGNORED) -> None:
+    """Keep `tls` current until cancelled. Start: its certificate is loaded. A newer one that cannot be loaded
+    is shown in `trouble` and logged once; the one in use stays."""
+    task_status.started(tls)
+    logged = ""
+    while True:
+        await trio.sleep(LOOK_S)
+        try:
+            await in_thread(tls.load)
+            tls.trouble = ""
+        except CannotUse as error:
+            tls.trouble = str(error)
+            if tls.trouble != logged:
+                log.warning("certificate_refused", reason=tls.trouble)
+        logged = tls.trouble
+
+
+def now() -> datetime:
+    """The wall clock: certificates mean that, not box time."""
+    return datetime.fromtimestamp(wall_us() / 1e6, UTC)

@@ -1,0 +1,165 @@
+"""The server over TLS, with real sockets: the same effects, and a handshake that never holds a place."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.http.api import RawRoute, Routes
+from appliance.http.limits import LARGE_BYTES
+from appliance.network.certificates import AUTHORITY_NAME, open_authority
+from appliance.network.tls import OwnCertificate, Tls
+from appliance.server.connections.server import ServerLimits, TlsListener
+from tests.kit.waiting import LIMIT_S
+from tests.server.conftest import Box
+from tests.server.connections.test_server_websocket import socket_routes
+from tests.server.sample import sample_routes
+from tests.server.sockets import (
+    PATIENT,
+    Running,
+    frame,
+    handshake,
+    read_answer,
+    read_to_end,
+    request,
+    serving,
+)
+
+NAME = "stadium.local"
+NOTE = b'{"text":"x"}'
+Secure = trio.SSLStream[trio.SocketStream]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "tls"
+
+
+@pytest.fixture
+def tls(folder: Path) -> Tls:
+    made = Tls(OwnCertificate(folder, open_authority(folder, NAME, "Stadium"), NAME, list))
+    made.load()
+    return made
+
+
+@asynccontextmanager
+async def encrypted(app: Any, tls: Tls, limits: ServerLimits = PATIENT) -> AsyncIterator[Running]:
+    async with serving(app, limits, tls=TlsListener(app, 0, tls.context)) as server:
+        yield server
+
+
+async def connect(server: Running, folder: Path) -> Secure:
+    context = ssl.create_default_context(cafile=str(folder / AUTHORITY_NAME))
+    stream = trio.SSLStream(
+        await server.connect(server.bound.tls_port), context, server_hostname=NAME, https_compatible=True
+    )
+    await stream.do_handshake()
+    return stream
+
+
+async def read_all(stream: Secure) -> bytes:
+    return await read_to_end(stream)  # type: ignore[arg-type]  # it only receives
+
+
+def scheme_routes() -> Routes:
+    routes = Routes("test")
+
+    async def show(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
+        body = scope["scheme"].encode() + bytes(2 * LARGE_BYTES)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", b"%d" % len(body))],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    routes.raw.append(RawRoute("GET", "/scheme", show))
+    return routes
+
+
+async def test_requests_are_answered_on_one_connection_until_it_closes(
+    box: Box, tls: Tls, folder: Path
+) -> None:
+    async with encrypted(box.app(sample_routes()), tls) as server:
+        stream = await connect(server, folder)
+        assert stream.selected_alpn_protocol() in (None, "http/1.1")
+        for number in range(3):
+            await stream.send_all(
+                request("/hot", "POST", NOTE, content_type="application/json")
+            )  # a short request, as marks are
+            assert (await read_answer(stream)).startswith(b"HTTP/1.1 201 ")  # type: ignore[arg-type]
+            assert box.count_notes() == number + 1
+        await stream.send_all(request(connection="close"))
+        assert (await read_all(stream)).startswith(b"HTTP/1.1 200 ")
+        plain = await server.connect()
+        await plain.send_all(request(connection="close"))
+        assert (await read_to_end(plain)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_large_answer_is_whole_and_its_scheme_is_https(box: Box, tls: Tls, folder: Path) -> None:
+    async with encrypted(box.app(scheme_routes()), tls) as server:
+        stream = await connect(server, folder)
+        await stream.send_all(request("/scheme", connection="close"))
+        body = (await read_all(stream)).partition(b"\r\n\r\n")[2]
+        assert body == b"https" + bytes(2 * LARGE_BYTES)
+
+
+async def test_a_websocket_over_tls(box: Box, tls: Tls, folder: Path) -> None:
+    ended = trio.Event()
+    async with encrypted(box.app(socket_routes(ended)), tls) as server:
+        stream = await connect(server, folder)
+        await stream.send_all(handshake("/ws"))
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 101 ")
+        await stream.send_all(frame(b"x" * 60))
+        assert b"60" in await stream.receive_some()
+        await trio.aclose_forcefully(stream)
+        with trio.fail_after(LIMIT_S):
+            await ended.wait()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /time HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", bytes(600)]
+)
+async def test_who_makes_no_handshake_is_closed_and_harms_nobody(
+    box: Box, tls: Tls, folder: Path, sent: bytes
+) -> None:
+    async with encrypted(box.app(), tls, ServerLimits(first_s=0.5)) as server:
+        stranger = await server.connect(server.bound.tls_port)
+        if sent:
+            await stranger.send_all(sent)
+        with trio.fail_after(LIMIT_S):
+            await read_to_end(stranger)
+        stream = await connect(server, folder)
+        await stream.send_all(request(connection="close"))
+        assert (await read_all(stream)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_crowd_without_a_handshake_gives_its_places_up(box: Box, tls: Tls, folder: Path) -> None:
+    async with encrypted(box.app(), tls, ServerLimits(connections=10)) as server:
+        for _ in range(12):
+            await server.connect(server.bound.tls_port)
+        stream = await connect(server, folder)
+        await stream.send_all(request(connection="close"))
+        assert (await read_all(stream)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_certificate_made_anew_is_shown_to_the_next_connection(
+    box: Box, tls: Tls, folder: Path
+) -> None:
+    async with encrypted(box.app(), tls) as server:
+        before = (await connect(server, folder)).getpeercert(binary_form=True)
+        tls.source = OwnCertificate(folder, tls.source.authority, NAME, lambda: ["10.0.0.7"])  # type: ignore[attr-defined]
+        tls.load()
+        assert (await connect(server, folder)).getpeercert(binary_form=True) != before
+
+
+def test_old_versions_of_tls_are_refused(tls: Tls) -> None:
+    assert tls.context.minimum_version == ssl.TLSVersion.TLSv1_2

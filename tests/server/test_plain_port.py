@@ -1,0 +1,74 @@
+"""The plain port while TLS is on: a way to the encrypted one, and nothing that must stay secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.server.box_routes import Site
+from appliance.server.plain_port import PLAIN_PATHS, PlainPort, Trust, trust_routes
+from tests.kit.client import Client
+from tests.server.conftest import Box
+from tests.server.sample import sample_routes
+
+TRUST = Trust('North "A" <1>', b"certificate", b"profile", "AB:CD", "https://north.local:8443")
+
+
+def plain(box: Box, **options: Any) -> Client:
+    app = box.app(sample_routes(), trust_routes(TRUST), site=Site("north", hosts=("north.local",)))
+    return Client(PlainPort(app, app.gate, 8443), **options)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "location"),
+    [
+        ("127.0.0.1:8080", "/", "https://127.0.0.1:8443/"),
+        ("north.local", "/clips?limit=1", "https://north.local:8443/clips?limit=1"),
+        ("[::1]:8080", "/notes", "https://[::1]:8443/notes"),
+        ("[::1]", "/notes", "https://[::1]:8443/notes"),
+    ],
+)
+async def test_a_page_is_sent_to_the_same_address_with_https(
+    box: Box, host: str, path: str, location: str
+) -> None:
+    reply = await plain(box, host=host).get(path)
+    assert (reply.status, reply.headers["location"]) == (307, location)
+    assert reply.headers["cache-control"] == "no-store"
+
+
+async def test_a_name_that_is_not_the_boxes_is_not_redirected(box: Box) -> None:
+    reply = await plain(box, host="evil.example").get("/")
+    assert reply.status == 421 and "location" not in reply.headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
+async def test_what_changes_something_is_refused_without_effect(box: Box, method: str) -> None:
+    reply = await plain(box).request(method, "/notes", {"text": "x"})
+    assert (reply.status, reply.json["code"]) == (403, "tls_required")
+    assert "https://127.0.0.1:8443/notes" in reply.json["hint"]
+    assert box.count_notes() == 0
+
+
+async def test_what_a_device_needs_before_it_trusts_the_box_is_there(box: Box) -> None:
+    client = plain(box)
+    for path in PLAIN_PATHS:
+        assert (await client.get(path)).status == 200, path
+    assert (await client.get("/ca.crt")).body == b"certificate"
+    assert (await client.get("/ca.mobileconfig")).headers[
+        "content-type"
+    ] == "application/x-apple-aspen-config"
+    page = (await client.get("/trust")).body.decode()
+    assert "AB:CD" in page and "https://north.local:8443" in page
+    assert "North &quot;A&quot; &lt;1&gt;" in page and "{{" not in page
+
+
+async def test_a_websocket_is_refused(box: Box) -> None:
+    sent = list[dict[str, Any]]()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = box.app()
+    await PlainPort(app, app.gate, 8443)({"type": "websocket", "path": "/ws"}, None, send)  # type: ignore[arg-type]
+    assert [each["type"] for each in sent] == ["websocket.close"]
