@@ -205,11 +205,10 @@ def _applications(box: Services, encrypted: Encryption | None) -> dict[str, Any]
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     common: dict[str, Any] = {"store": box.store, "clock": box.clock, "site": site, "hooks": hooks}
     local = make_local_app(box.local_routes, **common)
-    common["door"] = box.door
     if encrypted is None:
-        return {"app": make_app(box.routes, **common), "local_app": local}
+        return {"app": make_app(box.routes, **common, door=box.door), "local_app": local}
     routes = box.routes if encrypted.trust is None else [*box.routes, trust_routes(encrypted.trust)]
-    app = make_app(routes, **common)
+    app = make_app(routes, **common, door=box.door)
     return {
         "app": PlainPort(app, app.gate, server.tls_port),
         "local_app": local,

@@ -22,9 +22,6 @@ ROWS: Mapping[str, Permission] = {
     # the box
     "GET /healthz": EVERYBODY,
     "GET /version": EVERYBODY,
-    "GET /trust": EVERYBODY,
-    "GET /ca.crt": EVERYBODY,
-    "GET /ca.mobileconfig": EVERYBODY,
     "GET /time": PAIRED,
     "GET /readyz": WATCH_HEALTH,
     "GET /metrics": roles("operator", "integrator"),
@@ -104,6 +101,12 @@ ROWS: Mapping[str, Permission] = {
     "POST /plays/{play_id}/favorite": MARK,
     "DELETE /plays/{play_id}/favorite": MARK,
     "DELETE /plays/{play_id}": MARK,
+}
+
+TRUST_ROWS: Mapping[str, Permission] = {  # of a box with an authority of its own
+    "GET /trust": EVERYBODY,
+    "GET /ca.crt": EVERYBODY,
+    "GET /ca.mobileconfig": EVERYBODY,
 }
 
 

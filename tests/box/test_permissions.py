@@ -21,7 +21,6 @@ from tests.kit.waiting import LIMIT_S
 from tests.server.sockets import handshake, read_answer, request
 
 PROXIED = {"x-forwarded-for": "192.0.2.1"}  # so that loopback is not open
-WITH_TLS = {"GET /trust", "GET /ca.crt", "GET /ca.mobileconfig"}  # tests/server/test_plain_port.py
 COMMANDS_BY_ROUTE = {
     "DO play_new": "POST /plays",
     "DO play_end": "POST /plays/{play_id}/end",
@@ -81,7 +80,7 @@ async def test_every_route_keeps_to_the_matrix(tmp_path: Path) -> None:
 
 async def walk(stream: trio.SocketStream, port: int, tokens: Mapping[str, str]) -> None:
     matrix = box_matrix(access_rows())
-    for rule in sorted(set(matrix.rows) - {"POST /pair", "WS /ws"} - WITH_TLS):
+    for rule in sorted(set(matrix.rows) - {"POST /pair", "WS /ws"}):
         method, path = rule.split()
         if method == "DO":
             continue  # tests/box/live/test_access.py, like WS /ws

@@ -10,7 +10,7 @@ from appliance.access.actor import run_access
 from appliance.access.door import AccessDoor
 from appliance.box.demo import page_addresses
 from appliance.box.domains import access_rows
-from appliance.box.permissions import box_matrix
+from appliance.box.permissions import TRUST_ROWS, box_matrix
 from appliance.box.settings import Settings
 from appliance.http.access import Door
 from appliance.http.api import Routes
@@ -40,7 +40,7 @@ async def access_of(settings: Settings, store: Store, clock: Clock) -> AsyncIter
     ) as handle:
         door = AccessDoor(
             handle.registry,
-            box_matrix(access_rows()),
+            box_matrix([*access_rows(), TRUST_ROWS]),
             clock,
             is_open=settings.access.mode == "open",
             on_loopback=settings.server.is_loopback,
