@@ -25,8 +25,7 @@ from appliance.http.problems import method_not_allowed, no_such_path, unexpected
 from appliance.http.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
 from appliance.http.requests import ClientGone, Request, header_map, read_body
 from appliance.kernel.errors import Refused, Unavailable
-from appliance.server.admitted import serve_admitted
-from appliance.server.endpoint import Backend, serve_route
+from appliance.server.endpoint import Backend, serve_admitted, serve_route
 from appliance.server.gate import Gate
 from appliance.server.mount import set_route
 from appliance.server.pages import Files
