@@ -1,22 +1,17 @@
 """Who sends a request: the types that the server, routes and appliance/access/ share.
 
-Owns: `Grant`, where the ASGI scope holds it, the interface of a door, and that a download ends at once when
-its device is revoked or has another role. Must not know: tokens, roles, devices (appliance/access/).
+Owns: `Grant`, where the ASGI scope holds it, and the interface of a door. Must not know: tokens, roles,
+devices (appliance/access/).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-import trio
-
-from appliance.http.api import Receive, Routes, Scope, Send
-from appliance.http.outgoing import Outgoing
-from appliance.http.passthrough import wire_of
-from appliance.kernel.errors import Refused
+from appliance.http.api import Routes, Scope
 
 GRANT_KEY = "appliance.grant"  # in the ASGI scope: Grant or None
 
@@ -75,34 +70,3 @@ def grant_of(scope: Scope) -> Grant | None:
     """The device that the door admitted; None where access is open."""
     grant: Grant | None = scope.get(GRANT_KEY)
     return grant
-
-
-Handler = Callable[[Scope, Receive, Send, dict[str, str]], Awaitable[None]]
-
-
-async def serve_admitted(
-    door: Door,
-    grant: Grant,
-    handler: Handler,
-    scope: Scope,
-    receive: Receive,
-    out: Outgoing,
-    given: dict[str, str],
-) -> None:
-    """Call `handler` for a device with access; not for requests with a body, which are answered within a
-    moment. Raises Refused 401 if the access ends before it has answered; a body that has begun
-    stays unfinished, and its connection is closed."""
-    running = trio.CancelScope()
-
-    def close(code: int, reason: str) -> None:
-        running.cancel(reason=reason)
-        wire = wire_of(out) if out.started and not out.ended else None
-        if wire is not None:
-            wire.socket.close()  # a client that does not read would hold a cancelled send for minutes
-
-    with running, door.watching(grant, close, shows_name=False):
-        await handler(scope, receive, out, given)
-    if running.cancelled_caught and not out.started:
-        raise Refused(
-            401, "not_paired", "this device's access has changed meanwhile", "load the page, or pair it again"
-        )

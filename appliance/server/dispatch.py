@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import trio
 
-from appliance.http.access import GRANT_KEY, Door, Grant, serve_admitted
+from appliance.http.access import GRANT_KEY, Door, Grant
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
 from appliance.http.limits import ServerLimits
@@ -25,7 +25,7 @@ from appliance.http.problems import method_not_allowed, no_such_path, unexpected
 from appliance.http.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
 from appliance.http.requests import ClientGone, Request, header_map, read_body
 from appliance.kernel.errors import Refused, Unavailable
-from appliance.server.endpoint import Backend, serve_route
+from appliance.server.endpoint import Backend, serve_admitted, serve_route
 from appliance.server.gate import Gate
 from appliance.server.mount import set_route
 from appliance.server.pages import Files

@@ -1,17 +1,24 @@
-"""One ordinary route, from a parsed request to a complete reply: the conventions, in one place.
+"""One route: the conventions of an ordinary one, and the end of a download.
 
-Owns: the order of the steps (caller, query, body, handler, answer). Must not know: Quart, sockets. Called by
-Quart's routes and, for hot routes, directly by the dispatcher.
+Owns: the order of the steps (caller, query, body, handler, answer), and that a download or a waiting request
+ends at once when its device is revoked or has another role. Must not know: Quart, roles, tokens. Called by
+Quart's routes and directly by the dispatcher. Requests with a body are answered within a moment: they are not
+watched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.http.api import Ctx, Route
+import trio
+
+from appliance.http.access import Door, Grant
+from appliance.http.api import Ctx, Receive, Route, Scope, Send
 from appliance.http.caller import caller_of
+from appliance.http.outgoing import Outgoing
+from appliance.http.passthrough import wire_of
 from appliance.http.replies import Reply, answer_reply, problem_reply
 from appliance.http.requests import Empty, Request, parse_body, parse_query
 from appliance.kernel.clock import Clock
@@ -52,3 +59,33 @@ def _arguments(route: Route, request: Request, parameters: Mapping[str, str]) ->
     elif request.body:
         parse_body(request.headers, request.body, None)
     return arguments
+
+
+Handler = Callable[[Scope, Receive, Send, dict[str, str]], Awaitable[None]]
+
+
+async def serve_admitted(
+    door: Door,
+    grant: Grant,
+    handler: Handler,
+    scope: Scope,
+    receive: Receive,
+    out: Outgoing,
+    given: dict[str, str],
+) -> None:
+    """Call `handler`. Raises Refused 401 if the access ends before it has answered; a body that has begun
+    stays unfinished, and its connection is closed."""
+    running = trio.CancelScope()
+
+    def close(code: int, reason: str) -> None:
+        running.cancel(reason=reason)
+        wire = wire_of(out) if out.started and not out.ended else None
+        if wire is not None:
+            wire.socket.close()  # a client that does not read would hold a cancelled send for minutes
+
+    with running, door.watching(grant, close, shows_name=False):
+        await handler(scope, receive, out, given)
+    if running.cancelled_caught and not out.started:
+        raise Refused(
+            401, "not_paired", "this device's access has changed meanwhile", "load the page, or pair it again"
+        )
