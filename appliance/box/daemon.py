@@ -24,7 +24,7 @@ from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
 from appliance.box.sources import Sources
 from appliance.box.wiring import bridges, media
-from appliance.box.wiring.access import access_of
+from appliance.box.wiring.access import access_of, open_to_all
 from appliance.box.wiring.encryption import Encryption, encryption
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
@@ -90,6 +90,8 @@ async def run_daemon(
                     door=access.door,
                     routes=[access.routes],
                 )
+                if (exposed := open_to_all(settings)) is not None:
+                    box.board.add("access", lambda: exposed)
                 box.board.add("safe_mode", lambda: safe_mode_parts.safe_mode_line(safe))
                 box.board.add("clock", lambda: clock_part(clock.step_us()))
                 report = await store.read(database_check.read_report)
