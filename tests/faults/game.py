@@ -130,7 +130,7 @@ class Game:
         self.keep("session", await self.say("POST", f"/sessions/{self.session_id}/start"))
 
     async def coach(self) -> None:
-        """Plays from IN to OUT, their star, and a tag."""
+        """Plays from IN to OUT, their title and star."""
         while not self.is_over:
             mark = {"id": str(uuid.uuid4()), "session_id": self.session_id}
             play = await self.say("POST", "/plays", mark)
@@ -141,8 +141,8 @@ class Game:
             for clip in play.get("clips", ()):
                 self.keep("clip", clip)
                 self.clips[clip["id"]] = clip
-            tag = {"id": str(uuid.uuid4()), "clip_id": play["clip_ids"][0], "down": self.rnd.randint(1, 4)}
-            self.keep("tag", await self.say("POST", "/tags", tag))
+            title = {"title": f"Down {self.rnd.randint(1, 4)}"}
+            self.keep("play", await self.say("PATCH", f"/plays/{play['id']}", title))
             self.keep("play", await self.say("POST", f"/plays/{play['id']}/favorite"))
             await trio.sleep(self.rnd.uniform(0, 0.1))
 
