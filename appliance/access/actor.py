@@ -66,6 +66,9 @@ async def _take_over_devices(registry: Registry, codes: Codes) -> None:
         registry.unknown_token = trio.Event()
         try:
             await codes.take_over()
-        except Unavailable as error:  # the files wait; the device is refused until its next request
-            log.warning("devices_not_taken_over", reason=error.detail)
+        except (
+            Unavailable,
+            OSError,
+        ) as error:  # the files wait; until its next request the device is refused
+            log.warning("devices_not_taken_over", reason=str(error))
         await registry.unknown_token.wait()

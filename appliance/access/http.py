@@ -29,7 +29,7 @@ from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import json_reply, send_reply
 from appliance.http.requests import header_map, parse_body, read_body
 from appliance.kernel.clock import S_US, to_rfc3339
-from appliance.kernel.errors import Refused, invalid
+from appliance.kernel.errors import Refused, Unavailable, invalid
 from appliance.kernel.operation import Answer
 
 _NEW = "get a new code: on an admin's device, or by `appliance pair` on the box"
@@ -121,7 +121,11 @@ def _device_routes(routes: Routes, registry: Registry, revocations: Revocations)
     @routes.delete("/devices/{device_id}")
     async def revoke(ctx: Ctx, device_id: str) -> Answer:
         """Take its access away: its next request is refused, its WebSockets and downloads end."""
-        row = await ctx.store.write(lambda tx: store.revoke_device(tx, ctx.caller, device_id))
+        try:
+            row = await ctx.store.write(lambda tx: store.revoke_device(tx, ctx.caller, device_id))
+        except Unavailable:  # a stolen tablet is locked out at once, also while nothing can be stored
+            registry.revoke(device_id)
+            raise
         registry.revoke(device_id)
         revocations.note(device_id, None, row["revoked_us"])
         await revocations.save()

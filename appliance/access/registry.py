@@ -30,6 +30,7 @@ class Known:
     token_hash: str
     seen_us: int | None = None
     watches: list[Watch] = field(default_factory=list)
+    rev: int = 0  # of the row it is from
 
     def end(self, code: int, reason: str, *, is_renamed_only: bool = False) -> None:
         """Close what it has open; what does not show its name stays open when it is only renamed."""
@@ -74,6 +75,7 @@ class Registry:
     def __init__(self) -> None:
         self._by_hash: dict[str, Known] = {}
         self._by_id: dict[str, Known] = {}
+        self._revoked: set[str] = set()  # ids; an answer that comes late must not bring a device back
         self._by_header: dict[bytes, Known] = {}  # values of Authorization and Cookie that named a device
         self._stored_us: dict[str, int | None] = {}  # the times last seen that the database has
         self.selectors: set[str] = set()  # of codes that can be used, or could until lately
@@ -86,20 +88,25 @@ class Registry:
         self.selectors.update(selectors)
 
     def put(self, row: Mapping[str, Any]) -> None:
-        """A device that was paired or changed; a changed one reconnects its sockets."""
+        """A device that was paired or changed; a changed one reconnects its sockets. A row older than what is
+        known, or of a revoked device, is ignored: requests of one commit are answered in any order."""
+        if row["id"] in self._revoked:
+            return
         grant = Grant(row["id"], row["name"], row["role"])
         known = self._by_id.get(grant.device_id)
         if known is None:
             known = Known(grant, row["token_hash"], row["seen_us"])
             self._by_id[grant.device_id] = self._by_hash[known.token_hash] = known
-            self._stored_us[grant.device_id] = known.seen_us
-        elif known.grant != grant:
+            self._stored_us[grant.device_id], known.rev = known.seen_us, row["rev"]
+        elif row["rev"] > known.rev and known.grant != grant:
+            known.rev = row["rev"]
             is_renamed_only = known.grant.role == grant.role
             known.grant = grant
             known.end(CHANGED, _CHANGED_REASON, is_renamed_only=is_renamed_only)
 
     def revoke(self, device_id: str) -> None:
         """Its next request is refused, what it has open ends."""
+        self._revoked.add(device_id)
         known = self._by_id.pop(device_id, None)
         if known is not None:
             del self._by_hash[known.token_hash], self._stored_us[device_id]

@@ -47,7 +47,10 @@ class Revocations:
         self._lock = trio.Lock()
 
     def note(self, device_id: str, role: str | None, at_us: int) -> None:
-        """A change that was committed; `save` writes it."""
+        """A change that was committed; `save` writes it. A revocation stays, and a newer change."""
+        before = self._changes.get(device_id)
+        if before is not None and (before.role is None or (role is not None and before.at_us > at_us)):
+            return
         self._changes[device_id] = Change(role, at_us)
         self._is_unsaved = self._file is not None
 

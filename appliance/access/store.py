@@ -165,6 +165,8 @@ def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch) -> 
         )
     if changes:
         tx.update("devices", device_id, changes)
+    if "role" in changes:
+        _end_codes_of(tx, row)
     return load_device(tx, device_id)
 
 
@@ -172,7 +174,17 @@ def revoke_device(tx: Tx, caller: Caller, device_id: str) -> Row:
     """End its access; the row as it is then."""
     row = load_device(tx, device_id)
     check_rev(caller, "device", row["rev"])
+    _end_codes_of(tx, row)
     return tx.updated("devices", row, {"revoked_us": tx.now_us})
+
+
+def _end_codes_of(tx: Tx, device: Row) -> None:
+    """An admin who goes must not come back by a code made before. All live codes end: they name no device."""
+    if device["role"] == "admin":
+        tx.run(
+            "UPDATE pairing_codes SET expires_us = ? WHERE used_us IS NULL AND expires_us > ?",
+            (tx.now_us, tx.now_us),
+        )
 
 
 def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> None:

@@ -65,15 +65,19 @@ class Announcer:
                 raise OSError("the machine has no address in a network")
             self._announce(wanted)
             self.trouble = ""
-        except (OSError, Error) as error:
+        except (OSError, RuntimeError, ValueError, Error) as error:
             self.withdraw()
             self.trouble = str(error) or type(error).__name__
 
     def withdraw(self) -> None:
         """Tell the network that the name leads nowhere any more. Blocks for a moment."""
         zeroconf, self._zeroconf, self.addresses = self._zeroconf, None, ()
-        if zeroconf is not None:
+        if zeroconf is None:
+            return
+        try:
             zeroconf.close()
+        except (OSError, RuntimeError) as error:  # its thread hangs: the name ends with its time to live
+            log.warning("not_withdrawn", name=self.announcement.name, reason=str(error))
 
     def _announce(self, addresses: tuple[str, ...]) -> None:
         from zeroconf import ServiceInfo, Zeroconf

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 import trio
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from appliance.kernel.clock import wall_us
 from appliance.kernel.threads import in_thread
@@ -48,7 +49,11 @@ class OwnCertificate:
     addresses: Callable[[], Sequence[str]]
 
     def renew(self) -> tuple[Path, Path]:
-        renew_leaf(self.folder, self.authority, self.name, self.addresses(), now())
+        try:
+            renew_leaf(self.folder, self.authority, self.name, self.addresses(), now())
+        except OSError:  # a full disk must not keep the box from starting with the certificate it has
+            if not (self.folder / LEAF_NAME).exists():
+                raise
         return self.folder / LEAF_NAME, self.folder / LEAF_NAME
 
 
@@ -61,6 +66,19 @@ class GivenCertificate:
 
     def renew(self) -> tuple[Path, Path]:
         return self.certificate, self.key
+
+
+class Newer(NamedTuple):
+    """Files that can be loaded; `state` tells them from those before."""
+
+    certificate: Path
+    key: Path
+    ends: datetime
+    state: tuple[object, ...]
+
+
+def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    context.load_cert_chain(certificate, key, password=lambda: b"")  # else OpenSSL asks on the terminal
 
 
 def _server_context() -> ssl.SSLContext:
@@ -82,21 +100,34 @@ class Tls:
 
     def load(self) -> None:
         """Load the certificate if it is another one than before. Blocks. Raises CannotUse."""
+        if (newer := self.find_newer()) is not None:
+            self.use(newer)
+
+    def find_newer(self) -> Newer | None:
+        """What to load, checked; None: it is loaded. Blocks. Raises CannotUse."""
+        place = "the certificate"
         try:
             certificate, key = self.source.renew()
+            place = f"{certificate} with {key}"
             state = tuple((each.stat().st_mtime_ns, each.stat().st_ino) for each in (certificate, key))
             if state == self._loaded:
-                return
+                return None
             leaf = x509.load_pem_x509_certificate(certificate.read_bytes())
-            _server_context().load_cert_chain(certificate, key)  # a wrong pair must not spoil the one in use
-            self.context.load_cert_chain(certificate, key)
-        except ssl.SSLError as error:
-            raise CannotUse(f"{certificate} and {key} do not belong together ({error.reason})") from error
-        except ValueError as error:
-            raise CannotUse(f"{certificate} is no certificate in PEM: {error}") from error
+            _load(_server_context(), certificate, key)  # a wrong pair must not spoil the one in use
+        except OSError as error:  # SSLError is one
+            raise CannotUse(f"{place}: {error.strerror or error}") from error
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise CannotUse(f"{place}: no certificate in PEM: {error}") from error
+        return Newer(certificate, key, leaf.not_valid_after_utc, state)
+
+    def use(self, newer: Newer) -> None:
+        """Show it to new connections. Call it in the thread that accepts them: OpenSSL's context must not
+        change while a connection is made with it. Raises CannotUse."""
+        try:
+            _load(self.context, newer.certificate, newer.key)
         except OSError as error:
-            raise CannotUse(f"{error.filename or 'the certificate'}: {error.strerror or error}") from error
-        self.ends, self._loaded = leaf.not_valid_after_utc, state
+            raise CannotUse(f"{newer.certificate}: {error.strerror or error}") from error
+        self.ends, self._loaded = newer.ends, newer.state
 
     def days_left(self) -> float | None:
         return None if self.ends is None else (self.ends - now()) / timedelta(days=1)
@@ -110,7 +141,9 @@ async def run_tls(*, tls: Tls, task_status: trio.TaskStatus[Tls] = trio.TASK_STA
     while True:
         await trio.sleep(LOOK_S)
         try:
-            await in_thread(tls.load)
+            newer = await in_thread(tls.find_newer, abandon_on_cancel=True)
+            if newer is not None:
+                tls.use(newer)
             tls.trouble = ""
         except CannotUse as error:
             tls.trouble = str(error)

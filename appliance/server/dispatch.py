@@ -133,6 +133,8 @@ class Dispatcher:
         if match is not None:
             self._admit(scope, headers, match[0])
         request = await _read(scope, headers, receive, out.request_id)
+        if match is not None and request.body:
+            self._admit(scope, headers, match[0])  # its access may have ended while the body came
         if match is None:
             await send_reply(out, self._not_served(method, path))
             return

@@ -60,6 +60,7 @@ class PlainPort:
         if not name:
             name = str((scope.get("server") or ("localhost",))[0])
         path: bytes = scope.get("raw_path") or scope["path"].encode()
+        path = path if path.startswith(b"/") else b"/"  # else it would become part of the host
         query: bytes = scope.get("query_string", b"")
         return f"https://{name}:{self.https_port}".encode("latin-1") + path + (b"?" + query if query else b"")
 

@@ -11,6 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from appliance.access import core
 from appliance.access.console import leave_code, waiting_codes
+from appliance.kernel.store import StoreFull
 from tests.access.kit import Side
 
 
@@ -171,3 +172,63 @@ async def test_a_file_that_is_no_code_is_passed_over(side: Side, text: str) -> N
     code = leave_code(side.state_dir, "coach", None, 10)
     (side.state_dir / "pairing" / "0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e.json").write_text(text)
     assert (await side.client.post("/pair", {"code": code})).status == 201
+
+
+async def test_the_codes_of_an_admin_end_with_its_access(autojump_clock: MockClock, side: Side) -> None:
+    thief, stolen = await side.paired("admin", "Stolen")
+    _, admin = await side.paired("admin", "Office")
+    code = (await stolen.post("/devices/codes", {"role": "admin"})).json["code"]
+    assert (await admin.delete(f"/devices/{thief}")).status == 200
+    reply = await side.client.post("/pair", {"code": code})
+    assert (reply.status, reply.json["reason"]) == (403, "expired")
+
+
+async def test_a_request_whose_body_comes_after_the_revocation_is_refused(side: Side) -> None:
+    thief, stolen = await side.paired("admin", "Stolen")
+    _, admin = await side.paired("admin", "Office")
+    started, body = trio.Event(), trio.Event()
+
+    async def receive() -> dict[str, object]:
+        started.set()
+        await body.wait()
+        return {"type": "http.request", "body": b'{"role":"admin"}', "more_body": False}
+
+    statuses = list[int]()
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(int(str(message["status"])))
+
+    headers = [
+        (b"host", b"box.local"),
+        (b"authorization", stolen.headers["authorization"].encode()),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"16"),
+    ]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/devices/codes",
+        "query_string": b"",
+        "headers": headers,
+    }
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stolen.app, scope, receive, send)
+        await started.wait()
+        assert (await admin.delete(f"/devices/{thief}")).status == 200
+        body.set()
+    assert statuses == [401]
+
+
+async def test_a_device_is_locked_out_also_while_nothing_can_be_stored(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thief, stolen = await side.paired("coach", "Stolen")
+    _, admin = await side.paired("admin", "Office")
+
+    async def full(closure: object) -> None:
+        raise StoreFull
+
+    monkeypatch.setattr(side.store, "write", full)
+    assert (await admin.delete(f"/devices/{thief}")).status == 507
+    assert (await stolen.get("/time")).status == 401

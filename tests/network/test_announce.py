@@ -127,6 +127,17 @@ async def test_an_address_that_changes_is_announced_anew(monkeypatch: pytest.Mon
         await becomes(announcer, (), "no address")
 
 
+async def test_an_error_of_the_library_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Announcer, addresses: tuple[str, ...]) -> None:  # as zeroconf, of one just gone
+        raise RuntimeError(
+            "No adapter found for IP address 2001:db8::1"
+        )  # it says so of an address just gone
+
+    monkeypatch.setattr(Announcer, "_announce", broken)
+    async with announced(box("box-stale")) as announcer:
+        await becomes(announcer, (), "No adapter found")
+
+
 def test_the_addresses_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     every = ["127.0.0.1", "::1", "fe80::1", "169.254.3.4", "192.168.1.5", "10.0.0.9", "fd00::2"]
     monkeypatch.setattr(announce, "all_addresses", lambda: every)

@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 import trio
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from appliance.network import tls as tested
 from appliance.network.certificates import LEAF_NAME, open_authority, renew_leaf
@@ -71,3 +77,28 @@ async def test_a_file_that_changes_is_used_and_a_bad_one_is_reported(
             while tls.trouble:  # noqa: ASYNC110
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
+
+
+def test_a_disk_that_is_full_keeps_the_certificate_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tls(own(tmp_path)).load()
+
+    def full(*given: object, **options: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("appliance.network.certificates.os.open", full)
+    tls = Tls(own(tmp_path, "10.0.0.7"))
+    tls.load()
+    assert tls.days_left() == pytest.approx(396, abs=0.1)
+
+
+def test_a_key_with_a_passphrase_is_refused_without_a_question(tmp_path: Path) -> None:
+    Tls(own(tmp_path)).load()
+    pem = (tmp_path / LEAF_NAME).read_bytes()
+    locked = load_pem_private_key(pem, None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    (tmp_path / "key.pem").write_bytes(locked)
+    with pytest.raises(CannotUse, match=r"key\.pem"):
+        Tls(GivenCertificate(tmp_path / LEAF_NAME, tmp_path / "key.pem")).load()

@@ -29,9 +29,16 @@ PATHS = ("/film", "/plain", "/wait")
 WATCH = Permission(frozenset({"coach", "analyst"}), media=True)
 
 
-def row(device_id: str, role: str = "coach", name: str = "iPad") -> dict[str, object]:
+def row(device_id: str, role: str = "coach", name: str = "iPad", rev: int = 1) -> dict[str, object]:
     token_hash = secret_hash(f"token of {device_id}")
-    return {"id": device_id, "name": name, "role": role, "token_hash": token_hash, "seen_us": None}
+    return {
+        "id": device_id,
+        "name": name,
+        "role": role,
+        "token_hash": token_hash,
+        "seen_us": None,
+        "rev": rev,
+    }
 
 
 @dataclass
@@ -111,11 +118,11 @@ async def test_a_download_survives_a_new_name_and_ends_with_another_role(tmp_pat
     async with running_side(tmp_path) as side:
         stream = await side.ask(path, "a")
         await stream.receive_some(4096)
-        side.registry.put(row("a", name="Sideline"))
+        side.registry.put(row("a", name="Sideline", rev=2))
         got = 0
         while got < SIZE // 2:
             got += len(await stream.receive_some(1 << 20))
-        side.registry.put(row("a", role="capture", name="Sideline"))
+        side.registry.put(row("a", role="capture", name="Sideline", rev=3))
         with trio.fail_after(LIMIT_S):
             assert got + len(await read_to_end(stream)) < SIZE
 

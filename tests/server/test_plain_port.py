@@ -69,6 +69,19 @@ async def test_what_a_device_needs_before_it_trusts_the_box_is_there(box: Box) -
     assert "North &quot;A&quot; &lt;1&gt;" in page and "{{" not in page
 
 
+async def test_a_target_that_is_no_path_does_not_change_the_host(box: Box) -> None:
+    sent = list[Any]()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = box.app()
+    scope = {"type": "http", "method": "GET", "path": "x", "raw_path": b"@evil.example/", "query_string": b""}
+    scope |= {"headers": [(b"host", b"127.0.0.1:8080")], "server": ("127.0.0.1", 8080)}
+    await PlainPort(app, app.gate, 8443)(scope, None, send)  # type: ignore[arg-type]
+    assert dict(sent[0]["headers"])[b"location"] == b"https://127.0.0.1:8443/"
+
+
 async def test_a_websocket_is_refused(box: Box) -> None:
     sent = list[dict[str, Any]]()
 

@@ -47,16 +47,20 @@ export function placed(mark, site, epoch, isKnown) {
   return "nothing";
 }
 
-const FULL = "too_many_open";
+/** Refusals that end: another play ends, the device gets its role, the page is opened over TLS. */
+const PASSING = new Set(["too_many_open", "not_allowed", "tls_required"]);
 
 /**
- * Is an answer final? A refusal is; a temporary condition is not: too many open plays become fewer when one
- * ends, and a device whose access has ended (401) can be paired again.
+ * Is an answer final? A refusal is; a temporary condition is not (PASSING), and a device whose access has
+ * ended (401) can be paired again.
  * @param {number} status
  * @param {{code?: string} | null} [problem]
  */
 export const isFinal = (status, problem) =>
-  status >= 400 && status < 500 && ![401, 408, 425, 429].includes(status) && problem?.code !== FULL;
+  status >= 400 &&
+  status < 500 &&
+  ![401, 408, 425, 429].includes(status) &&
+  !PASSING.has(problem?.code ?? "");
 
 /** @param {any} error of a command or of a request */
 const codeOf = (error) => error?.code ?? error?.problem?.code;
@@ -258,7 +262,7 @@ export class Outbox extends EventTarget {
           aside.clear();
           continue;
         }
-        if (!outcome.ok && codeOf(outcome.error) === FULL) {
+        if (!outcome.ok && PASSING.has(codeOf(outcome.error) ?? "")) {
           aside.add(mark.subject);
           continue;
         }

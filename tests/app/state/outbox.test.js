@@ -183,6 +183,11 @@ test("which answers are final", () => {
   );
   assert.equal(isFinal(409, { code: "too_many_open" }), false);
   assert.equal(isFinal(409, { code: "conflict" }), true);
+  assert.deepEqual(
+    ["not_allowed", "tls_required"].map((code) => isFinal(403, { code })),
+    [false, false],
+  );
+  assert.equal(isFinal(403, { code: "cross_origin" }), true);
   assert.deepEqual([200, 408, 429, 500, 503].map(isFinal), [false, false, false, false, false]);
 });
 

@@ -21,8 +21,8 @@ from tests.kit.clock import HandClock
 from tests.kit.waiting import eventually
 
 
-def row(device_id: str, role: str = "coach", name: str = "iPad") -> dict[str, object]:
-    return {"id": device_id, "name": name, "role": role, "token_hash": device_id, "seen_us": None}
+def row(device_id: str, role: str = "coach", name: str = "iPad", rev: int = 1) -> dict[str, object]:
+    return {"id": device_id, "name": name, "role": role, "token_hash": device_id, "seen_us": None, "rev": rev}
 
 
 @dataclass
@@ -77,8 +77,8 @@ async def test_a_session_that_was_ended_is_not_ended_again() -> None:
         desk.begin("a", "2")
         desk.sessions.ended("1")
         desk.sessions.ended("unknown")
-        desk.registry.put(row("a", name="Sideline"))
-        desk.registry.put(row("a", role="capture", name="Sideline"))
+        desk.registry.put(row("a", name="Sideline", rev=2))
+        desk.registry.put(row("a", role="capture", name="Sideline", rev=3))
         await eventually(lambda: desk.asked == ["DELETE /cam1/whep/2"])
 
 
