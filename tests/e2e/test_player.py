@@ -43,11 +43,15 @@ SETTLED = """async () => {
 
 
 def shown(page: Page) -> dict[str, float]:
-    """{frame, instantMs} of the picture shown, once it is stable."""
-    page.evaluate(SETTLED)
-    reading: dict[str, float] | None = page.evaluate(READ)
-    assert reading is not None
-    return reading
+    """{frame, instantMs} of the picture shown, once it is stable: a slow browser paints the first one of a
+    new cut some time after it reports the picture as loaded."""
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        page.evaluate(SETTLED)
+        reading: dict[str, float] | None = page.evaluate(READ)
+        if reading is not None:
+            return reading
+        assert time.monotonic() < deadline, "no picture is shown"
 
 
 def stands(page: Page, frame: float) -> dict[str, float]:

@@ -23,6 +23,7 @@ import { beginOf } from "../state/replay.js";
 const FAR_S = 0.3; // a follower that differs by more seeks; others adjust their playback rate
 const NEAR_S = 0.02;
 const STUCK_MS = 2000;
+const SILENT_MS = 5000;
 const AGAIN_MS = 1000; // a failed request is repeated after this delay, doubled each time
 const AGAIN_MAX_MS = 30_000;
 const FRAME_S = 1 / 30; // when the appliance gives no frame count
@@ -165,6 +166,7 @@ export class Tile {
     const { video } = this;
     const t = this.time;
     video.src = source;
+    this.expect();
     this.target = t;
     if (this.given.runs()) void video.play().catch(() => {});
   }
@@ -244,6 +246,7 @@ export class Tile {
     if (url) {
       this.video.poster = clip?.thumbnail_url ?? "";
       this.video.src = this.given.source(url);
+      this.expect();
     } else this.unload();
     return true;
   }
@@ -260,7 +263,22 @@ export class Tile {
     return same && this.given.source(url) === url;
   }
 
+  /**
+   * A copy on this device is loaded at once. One of which nothing is known after SILENT_MS never will be
+   * (WebKitGTK, rarely): load it again.
+   */
+  expect() {
+    const { src } = this.video;
+    clearTimeout(this.silent);
+    if (!src.startsWith("blob:")) return;
+    this.silent = setTimeout(() => {
+      const { video } = this;
+      if (this.url && video.src === src && video.readyState === 0 && !video.error) this.restart(src);
+    }, SILENT_MS);
+  }
+
   unload() {
+    clearTimeout(this.silent);
     clearTimeout(this.stuck);
     clearTimeout(this.later);
     this.url = "";
