@@ -3,7 +3,8 @@
 Owns: what a wrong one costs, and taking over codes and devices from the console. A flood of wrong codes
 touches neither the database nor, more than a few times a second, the disk: only a code whose beginning is
 known is looked up.
-A wrong answer waits, growing with each of its address; a right one never does, so nobody is locked out.
+The answer to a wrong code is delayed, longer with each wrong code from the same address. A right code is
+answered without delay, also from that address: nobody is locked out.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ LOOK_S = 0.2  # between two looks into the console's folder
 FORGIVEN_S = 60.0  # without a wrong code
 ADDRESSES_MAX = 1024
 REFUSED_MAX = 256  # codes
-WAITING_MAX = 200  # wrong answers that wait; above this they are told to come back
+WAITING_MAX = 200  # delayed answers; while there are as many, a wrong code is answered 503 at once
 
 
 class Codes:
@@ -82,7 +83,7 @@ class Codes:
         return self._refused.get(core.secret_hash(code), "wrong")
 
     def _remember(self, refused: Mapping[str, store.Why]) -> None:
-        """Who knows a whole code is told why it is refused, later too, when its beginning is forgotten."""
+        """Keep the reason for a complete code, so that it is given also after the code is no longer known."""
         self._refused.update(refused)
         while len(self._refused) > REFUSED_MAX:
             self._refused.popitem(last=False)

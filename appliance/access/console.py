@@ -1,10 +1,10 @@
 """Codes and tokens made on the box's own console: `appliance pair` leaves a file, the daemon takes it over.
 
-Owns: the folder `state_dir/pairing`. Whoever may write there has the database anyway, so the first admin can
-be made only there. It works while the daemon runs, because no second program opens the database. A file of a
-code holds its hash and when it was made on this boot's clock: a step of the wall clock makes no code older. A
-file of a token, which a device is given in a file of its own, holds the token's hash; it waits until the
-device is first heard of, or the daemon starts.
+Owns: the folder `state_dir/pairing`. The first admin is made here only: a user who may write to this folder
+can change the database too, so it gives no additional rights. It works while the daemon runs, because no
+second program opens the database. The file of a code holds its hash and the time since boot at which it was
+made: a step of the wall clock makes no code older. The file of a token holds the token's hash; the device
+gets the token in another file. The daemon reads both at its start, and when a device uses an unknown token.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Owns: their form and strength. Must not know: where they are kept, requests.
 
-A code is 8 characters: the first three find it, the other five (25 bits) prove it. So a wrong guess counts
-against the one code it was meant for, and nobody can end another's code without having seen its beginning.
+A code is 8 characters: the first three identify it, the other five (25 bits) prove it. A wrong code counts as
+a try of the code with the same first three characters. Somebody who sends many random codes can therefore end
+other people's codes; guessing one succeeds with a chance of 5 in 2^25.
 """
 
 from __future__ import annotations

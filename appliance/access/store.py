@@ -198,7 +198,7 @@ def _is_taken(tx: ReadTx, name: str) -> bool:
 
 
 def _free_name(tx: ReadTx, wanted: str) -> str:
-    """`wanted`, or with a number behind it: two devices of one name could not be told apart."""
+    """`wanted`; if another device has that name, `wanted` with the next free number, as in "iPad 2"."""
     name, number = wanted, 1
     while _is_taken(tx, name):
         number += 1

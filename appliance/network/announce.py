@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("network")
 
 LOOK_S: Final = 15.0  # a new DHCP lease is announced within this time
-LAST_WORDS_S: Final = 2.0  # for telling the network that the box has left
+WITHDRAW_S: Final = 2.0  # for telling the network that the box has left
 ASK_MS: Final = 1000
 SERVICE: Final = "_http._tcp.local."
 NAME_BYTES: Final = 63  # of one label (RFC 1035 section 2.3.4)
@@ -58,7 +58,7 @@ class Announcer:
         wanted = addresses_of(self.announcement.host)
         try:
             if self._zeroconf is not None and wanted == self.addresses:
-                self._refuse_strangers(self._zeroconf)
+                self._check_name_is_free(self._zeroconf)
                 return
             self.withdraw()
             if not wanted:
@@ -84,7 +84,7 @@ class Announcer:
 
         own = self.announcement
         self._zeroconf = zeroconf = Zeroconf(interfaces=list(addresses))
-        self._refuse_strangers(zeroconf)
+        self._check_name_is_free(zeroconf)
         info = ServiceInfo(
             SERVICE,
             f"{_label(own.title or own.name)}.{SERVICE}",
@@ -96,7 +96,7 @@ class Announcer:
         zeroconf.register_service(info, allow_name_change=True)  # the title is shown to people only
         self.addresses = addresses
 
-    def _refuse_strangers(self, zeroconf: Zeroconf) -> None:
+    def _check_name_is_free(self, zeroconf: Zeroconf) -> None:
         """Raises OSError if another machine announces the box's name. Two that start at the same moment see
         each other at the next look."""
         from zeroconf import AddressResolver  # type: ignore[attr-defined]  # public, but not in __all__
@@ -104,8 +104,8 @@ class Announcer:
         name = self.announcement.name
         asked = AddressResolver(f"{name}.")
         asked.request(zeroconf, ASK_MS)
-        if strangers := sorted(set(asked.parsed_addresses()) - set(all_addresses())):
-            raise OSError(f"another machine in this network is {name}: {', '.join(strangers)}")
+        if others := sorted(set(asked.parsed_addresses()) - set(all_addresses())):
+            raise OSError(f"another machine in this network is {name}: {', '.join(others)}")
 
 
 async def run_announcer(
@@ -128,7 +128,7 @@ async def run_announcer(
             logged = announcer.trouble
             await trio.sleep(LOOK_S)
     finally:
-        with trio.move_on_after(LAST_WORDS_S, shield=True):
+        with trio.move_on_after(WITHDRAW_S, shield=True):
             await in_thread(announcer.withdraw, abandon_on_cancel=True)
 
 

@@ -166,7 +166,7 @@ export class Tile {
     const { video } = this;
     const t = this.time;
     video.src = source;
-    this.expect();
+    this.reloadIfSilent();
     this.target = t;
     if (this.given.runs()) void video.play().catch(() => {});
   }
@@ -246,7 +246,7 @@ export class Tile {
     if (url) {
       this.video.poster = clip?.thumbnail_url ?? "";
       this.video.src = this.given.source(url);
-      this.expect();
+      this.reloadIfSilent();
     } else this.unload();
     return true;
   }
@@ -267,7 +267,7 @@ export class Tile {
    * A copy on this device is loaded at once. One of which nothing is known after SILENT_MS never will be
    * (WebKitGTK, rarely): load it again.
    */
-  expect() {
+  reloadIfSilent() {
     const { src } = this.video;
     clearTimeout(this.silent);
     if (!src.startsWith("blob:")) return;
