@@ -49,6 +49,21 @@ def test_every_screen_in_both_themes(page: Page) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+# What is drawn in a button changes at any moment, and a click on an element that is gone is no click.
+PRESSED_INSIDE = """() => [...document.querySelectorAll("button, .button")].map((button) => {
+  const { left, top, width, height } = button.getBoundingClientRect();
+  const under = document.elementFromPoint(left + width / 2, top + height / 2);
+  return under !== button && button.contains(under) ? `${location.hash} ${button.outerHTML}` : "";
+}).filter(Boolean)"""
+
+
+def test_a_press_is_of_the_button_and_not_of_what_is_drawn_in_it(page: Page) -> None:
+    for name in page.evaluate(SCREENS):
+        page.evaluate("(name) => app.go(name)", name)
+        until(page, f"document.querySelector('#main.{name}')?.childElementCount > 0")
+        assert page.evaluate(PRESSED_INSIDE) == []
+
+
 SIZES = (TABLET, looks.UPRIGHT, PHONE, looks.BARS, looks.SMALL, looks.FLAT)
 PANES = {"Clips": ".clip-list li", "Figures": ".figures", "Footage": "game-timeline"}  # of Review
 

@@ -97,6 +97,21 @@ def test_undo_takes_back_the_last_action_whatever_it_was(coach: Page, session: S
     assert len(session.plays()) == 1
 
 
+def test_a_press_counts_although_the_card_is_drawn_again_meanwhile(coach: Page, session: Session) -> None:
+    """A title of another device, a clip that becomes ready: a card changes also under a finger."""
+    play = session.play()
+    newest = cards(coach).first
+    star = newest.get_by_label("Star play 1")
+    at = star.bounding_box()
+    assert at is not None
+    coach.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+    coach.mouse.down()
+    session.tell(f"/plays/{play['id']}", {"title": "Wide left"}, "PATCH")
+    expect(newest.get_by_text("Wide left")).to_be_visible()
+    coach.mouse.up()
+    expect(star).to_have_attribute("aria-pressed", "true")
+
+
 def test_undo_of_a_new_play_opens_the_one_it_ended(coach: Page, session: Session) -> None:
     coach.click("#new-play")
     expect(cards(coach).first.locator(".number")).to_have_text("1")

@@ -76,6 +76,19 @@ export function icon(name, filled = false) {
 }
 
 /**
+ * Draw another icon into a button that has one. The element stays: a browser drops the click when the element
+ * that was pressed is gone at the release, and a button is redrawn at any moment.
+ * @param {Element} where
+ * @param {string} name
+ * @param {boolean} [filled]
+ */
+export function setIcon(where, name, filled = false) {
+  const svg = where.querySelector("svg");
+  svg?.setAttribute("class", filled ? "icon filled" : "icon");
+  svg?.firstElementChild?.setAttribute("d", ICONS[name] ?? "");
+}
+
+/**
  * A button with an icon or text, and a label for screen readers.
  * @param {string} label
  * @param {Node | string} face

@@ -3,7 +3,7 @@
 //
 // Properties: `view` (PlayView). Emits `watch`, `star`, `undo`, `end-play`, each with the play.
 
-import { button, define, emit, h, icon, say } from "./dom.js";
+import { button, define, emit, h, icon, say, setIcon } from "./dom.js";
 import { Presses } from "../state/press.js";
 import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } from "../state/words.js";
 
@@ -135,7 +135,7 @@ export class PlayCard extends HTMLElement {
     this.drawState(play, clips, refused);
     made.star.setAttribute("aria-pressed", String(play.is_favorite));
     made.star.setAttribute("aria-label", `Star play ${name}`);
-    made.star.replaceChildren(icon("star", play.is_favorite));
+    setIcon(made.star, "star", play.is_favorite);
     made.undo.setAttribute("aria-label", `Delete play ${name}`);
     made.end.hidden = Boolean(play.duration);
     made.end.setAttribute("aria-label", `End play ${name}`);

@@ -5,7 +5,7 @@
 // id), `retry` (clip id), `trim` {id, start_time, duration_seconds}, `panel`, `star` (play), `back`.
 
 import { AngleVideos } from "./angle-videos.js";
-import { define, emit, h, icon, say } from "./dom.js";
+import { define, emit, h, say, setIcon } from "./dom.js";
 import { Gestures } from "./gestures.js";
 import { drawAngles } from "./player-angles.js";
 import { controlsOf, headerOf } from "./player-controls.js";
@@ -184,7 +184,7 @@ export class ReplayPlayer extends HTMLElement {
       ...(number ? [number, h("span", {}, play.title || tagsOf(this.tags))] : []),
     );
     this.classList.toggle("nothing", !play);
-    tools.star.replaceChildren(icon("star", play?.is_favorite));
+    setIcon(tools.star, "star", play?.is_favorite);
     tools.star.setAttribute("aria-pressed", String(Boolean(play?.is_favorite)));
     tools.panel.hidden = !this.hasPanel?.();
     tools.trim.setAttribute("aria-pressed", String(Boolean(this.trim?.range)));
@@ -209,7 +209,7 @@ export class ReplayPlayer extends HTMLElement {
     const runs = videos.running;
     if (go.dataset.runs !== String(runs)) {
       go.dataset.runs = String(runs);
-      go.replaceChildren(icon(runs ? "pause" : "play", !runs));
+      setIcon(go, runs ? "pause" : "play", !runs);
       go.setAttribute("aria-label", runs ? "Pause" : "Play");
       go.title = runs ? "Pause" : "Play";
     }
@@ -221,7 +221,7 @@ export class ReplayPlayer extends HTMLElement {
       );
     head.modes.loop.setAttribute("aria-pressed", String(videos.loop));
     head.modes.sound.setAttribute("aria-pressed", String(!videos.muted));
-    head.modes.sound.replaceChildren(icon(videos.muted ? "mute" : "sound"));
+    setIcon(head.modes.sound, videos.muted ? "mute" : "sound");
     this.drawLoaded();
     this.drawWaiting();
   }
@@ -359,7 +359,7 @@ export class ReplayPlayer extends HTMLElement {
 
   wide() {
     const on = document.body.classList.toggle("wide");
-    this.foot?.tools.wide.replaceChildren(icon(on ? "shrink" : "expand"));
+    if (this.foot) setIcon(this.foot.tools.wide, on ? "shrink" : "expand");
     this.foot?.tools.wide.setAttribute("aria-pressed", String(on));
   }
 

@@ -2,7 +2,7 @@
 // screen. This file is the screen: bar, buttons, keys, choice of angle. live-views.js receives the pictures,
 // live-past.js shows the past.
 
-import { button, h, icon, keyed, say } from "../parts/dom.js";
+import { button, h, icon, keyed, say, setIcon } from "../parts/dom.js";
 import { repeatWhileHeld } from "../parts/repeat-button.js";
 import "../parts/scrub-bar.js";
 import { clockOf, lengthOf } from "../state/words.js";
@@ -244,7 +244,7 @@ class Live {
     const { go } = this;
     if (!go || go.dataset.runs === String(runs)) return;
     go.dataset.runs = String(runs);
-    go.replaceChildren(icon(runs ? "pause" : "play", !runs));
+    setIcon(go, runs ? "pause" : "play", !runs);
     go.title = runs ? "Pause" : "Play";
     go.setAttribute("aria-label", go.title);
   }

@@ -1,6 +1,6 @@
 // Review, clips: every play of the session and every clip without a play, to watch, star and download.
 
-import { button, h, icon, keyed, say } from "../parts/dom.js";
+import { button, h, icon, keyed, say, setIcon } from "../parts/dom.js";
 import "../parts/replay-player.js";
 import { Presses } from "../state/press.js";
 import { lengthOf, stateOf, stateOfPlay, tagsOf } from "../state/words.js";
@@ -168,9 +168,7 @@ export class Clips {
     made.classList.toggle("chosen", row.id === this.id);
     star.setAttribute("aria-label", `Star ${row.name}`);
     star.setAttribute("aria-pressed", String(row.play.is_favorite));
-    if (star.getAttribute("data-on") !== String(row.play.is_favorite))
-      star.replaceChildren(icon("star", row.play.is_favorite));
-    star.setAttribute("data-on", String(row.play.is_favorite));
+    setIcon(star, "star", row.play.is_favorite);
     const image = /** @type {HTMLImageElement} */ (open.firstElementChild);
     if (clip?.stream_url && image.dataset.of !== clip.thumbnail_url) {
       image.dataset.of = clip.thumbnail_url;

@@ -1,6 +1,6 @@
 // Review, footage: the whole recording by timeline, and clips from any part of it.
 
-import { button, h, icon, keyed, say } from "../parts/dom.js";
+import { button, h, icon, keyed, say, setIcon } from "../parts/dom.js";
 import "../parts/footage-view.js";
 import "../parts/game-timeline.js";
 import "../parts/scrub-bar.js";
@@ -287,7 +287,7 @@ export class Footage {
     const runs = this.view.running;
     if (this.go.dataset.runs === String(runs)) return;
     this.go.dataset.runs = String(runs);
-    this.go.replaceChildren(icon(runs ? "pause" : "play", !runs));
+    setIcon(this.go, runs ? "pause" : "play", !runs);
     this.go.setAttribute("aria-label", runs ? "Pause" : "Play");
   }
 
