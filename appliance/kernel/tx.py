@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import apsw
 
@@ -11,6 +12,10 @@ from appliance.kernel import json
 from appliance.kernel.journal import Entry, event_bytes
 
 Row = dict[str, Any]
+
+_STATEMENTS: Final = 300  # whose column names a connection remembers: those of a list depend on its filters
+# Asking SQLite for them took as long as reading a row. The schema changes only before a connection serves
+_columns = WeakKeyDictionary[apsw.Connection, dict[str, list[str]]]()
 
 
 class ReadTx:
@@ -25,10 +30,16 @@ class ReadTx:
     def all(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Every row as a dict by column name."""
         cursor = self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw accepts more than it declares
-        try:
-            names = [column[0] for column in cursor.get_description()]
-        except apsw.ExecutionCompleteError:
-            return []
+        known = _columns.setdefault(self.db, {})
+        names = known.get(sql)
+        if names is None:
+            try:
+                names = [column[0] for column in cursor.get_description()]
+            except apsw.ExecutionCompleteError:
+                return []
+            if len(known) >= _STATEMENTS:
+                known.clear()
+            known[sql] = names
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def one(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> Row | None:

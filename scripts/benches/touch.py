@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +70,17 @@ def chromium_pages(url: str) -> Iterator[Callable[[], Evaluate]]:
 
 @contextmanager
 def webkit_pages(url: str) -> Iterator[Callable[[], Evaluate]]:
+    """Each visit has a browser of its own: WebKitGTK sometimes hangs when a page with a player is left."""
     from tests.kit import webkit
 
-    def fresh() -> Evaluate:
-        window.open(url)
-        return lambda expression: window.run_async(f"return await ({expression})")
+    with ExitStack() as last:
 
-    with webkit.webkit() as window:
+        def fresh() -> Evaluate:
+            last.close()
+            window = last.enter_context(webkit.webkit())
+            window.open(url)
+            return lambda expression: window.run_async(f"return await ({expression})")
+
         yield fresh
 
 

@@ -28,6 +28,8 @@ WAIT_S = 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 12.1
 KEYS = {"Space": " ", "Escape": "\ue00c", "ArrowLeft": "\ue012"}
 PLAYERS = "[...document.querySelectorAll('video')]"
+# Each player has no clip, has failed, or knows what its clip is. (2: NETWORK_LOADING)
+KNOWN = f"{PLAYERS}.every((each) => each.networkState !== 2 || each.readyState > 0)"
 NOT_YET = ("no such element", "stale element reference", "element not interactable")
 _BROWSERS = ("/usr/lib/*/webkit2gtk-4.*/MiniBrowser", "/usr/lib/*/webkitgtk-6.*/MiniBrowser")
 
@@ -75,7 +77,9 @@ class WebKit:
         self._loaded()
 
     def _close_players(self) -> None:
-        """GStreamer 1.22 sometimes hangs, and the driver with it, when a page with a player is left."""
+        """GStreamer 1.22 hangs, and the driver with it, when a player is closed that does not know yet what
+        its clip is, and sometimes when a page with a player is left."""
+        self.until(KNOWN)
         self.run(
             f"for (const each of {PLAYERS}) {{ each.pause(); each.removeAttribute('src'); each.load(); }}"
         )
