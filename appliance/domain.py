@@ -85,6 +85,36 @@ class ClipFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """An invariant that does not hold, as `appliance fsck` reports it. `mend` names the safe repair, "" when
+    there is none."""
+
+    code: str
+    subject: str
+    detail: str
+    mend: str = ""
+    repaired: bool = False
+
+    def __str__(self) -> str:
+        tail = " [repaired]" if self.repaired else " [--repair can mend this]" if self.mend else ""
+        return f"{self.code}: {self.subject}: {self.detail}{tail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """What fsck checks of a domain's rows and files, and how it repairs them. Repairs are found by the name
+    in `Finding.mend`, which no two domains share. What holds for every domain: ops/consistency.py."""
+
+    check: Callable[[ReadTx, Any], Sequence[Finding]]
+    """Every finding, the gravest kinds first: from one snapshot of the database and the root's settings.
+    Runs in a reader's thread, so it may read disks."""
+    row_repairs: Mapping[str, Callable[[Tx, Finding], object]] = field(default_factory=dict)
+    """In a transaction of their own."""
+    file_repairs: Mapping[str, Callable[[Any, Finding], object]] = field(default_factory=dict)
+    """From the root's settings, in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
 class Domain(Generic[S_contra]):
     """`S_contra`: what its root offers to the actors of its domains."""
 
@@ -102,7 +132,11 @@ class Domain(Generic[S_contra]):
     """What `appliance demo` sets in these sections."""
     kept_free_gb: Callable[[Any], Mapping[str, float]] = lambda settings: {}
     """Space that its settings keep free on the disk of the recordings, by dotted path."""
+    media_workers: Callable[[Any], int] = lambda settings: 0
+    """How many media workers its jobs may keep busy, by the root's settings."""
     resources: Sequence[Resources] = ()
+    consistency: Callable[[], Consistency] | None = None
+    """Loads what fsck checks beyond the revisions of `resources`."""
     clip_parts: Mapping[str, Callable[[ReadTx, str], Any]] = field(default_factory=dict)
     """Fields of a clip that `?include=` adds, from the clip's id."""
     clip_filters: Mapping[str, ClipFilter] = field(default_factory=dict)

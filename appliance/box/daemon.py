@@ -17,9 +17,7 @@ import structlog
 import trio
 
 from appliance.box import database_check, domains, safe_mode_parts
-from appliance.box.clips.settings import ClipsSettings
 from appliance.box.domains import Services
-from appliance.box.mediamtx.hook import HookCalls
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
 from appliance.box.sources import Sources
@@ -86,7 +84,6 @@ async def run_daemon(
                     holds=safe_mode_parts.holds(safe),
                     after_cut=after_cut,
                     stop=stop,
-                    hook_calls=HookCalls(),
                     door=access.door,
                     routes=[access.routes],
                 )
@@ -106,7 +103,7 @@ async def _domains_layer(
     async with running(
         "workers",
         run_worker_pool,
-        count=box.settings.section(ClipsSettings).workers,
+        count=domains.media_workers(box.settings),
         socket_dir=SOCKET_DIR if SOCKET_DIR.is_dir() else None,
     ) as workers:
         media.add_workers(box.board, box.metrics, workers)

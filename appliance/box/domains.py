@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.domain import Domain, Resources, connect
+from appliance.domain import Consistency, Domain, Resources, connect
 from appliance.kernel.fields import Section
 from appliance.kernel.schema import use_schemas
 
@@ -87,7 +87,6 @@ class Services:
     holds: Holds
     after_cut: bool  # the machine was rebooted: bytes that were not synced may be gone
     stop: trio.Event  # set when the box is to end
-    hook_calls: HookCalls
     door: Door  # who may do what
     # adapters, set by the root
     media_jobs: MediaJobs = field(init=False)
@@ -97,6 +96,7 @@ class Services:
     # handles of the domains
     recorder: RecorderHandle | None = None  # None: MediaMTX records
     publishers: PublishersHandle | None = None  # None: MediaMTX is not asked
+    hook_calls: HookCalls = field(init=False)  # of MediaMTX
     recordings: RecordingsHandle = field(init=False)
     monitor: MonitorHandle = field(init=False)  # of channels
     clip_files: ClipFiles = field(init=False)
@@ -136,8 +136,18 @@ def kept_free_gb(settings: Any) -> dict[str, float]:
     return {name: gb for domain in domains() for name, gb in domain.kept_free_gb(settings).items()}
 
 
+def media_workers(settings: Any) -> int:
+    """How many media workers the domains' jobs may keep busy together."""
+    return sum(domain.media_workers(settings) for domain in domains())
+
+
 def resources() -> list[Resources]:
     return [each for domain in domains() for each in domain.resources]
+
+
+def consistency() -> list[Consistency]:
+    """What fsck checks of the domains' rows and files."""
+    return [domain.consistency() for domain in domains() if domain.consistency is not None]
 
 
 def before_start(state_dir: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from appliance.box.domains import domains, section_lists, sections
+from appliance.box.domains import consistency, domains, section_lists, sections
 from appliance.box.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "config/appliance.toml"
@@ -34,5 +34,7 @@ def test_no_two_records_give_the_same_name() -> None:
     for part in ("sections", "section_lists", "clip_parts", "clip_filters"):
         names = [name for domain in domains() for name in getattr(domain, part)]
         assert len(names) == len(set(names)), part
+    repairs = [name for each in consistency() for name in (*each.row_repairs, *each.file_repairs)]
+    assert len(repairs) == len(set(repairs))
     counters = [domain.session_counters.fields for domain in domains() if domain.session_counters]
     assert sum(map(len, counters)) == len({name for fields in counters for name in fields})

@@ -25,6 +25,7 @@ from appliance.box.daemon import run_daemon
 from appliance.box.demo import begin_session, demo_settings
 from appliance.box.snapshot import snapshot
 from appliance.ops.export import read_session
+from appliance.ops.fsck import check_box
 from appliance.ops.loopwatch import LoopWatch
 
 state, file = Path(sys.argv[1]), Path(sys.argv[2])
@@ -42,7 +43,9 @@ async def main():
         print(json.dumps([len(shown["sessions"]), manifest["session"]["id"] == session_id]))
         stop.set()
 
-    await run_daemon(demo_settings(state, 0, "127.0.0.1", 0), stop=stop, loop=LoopWatch(), ready=ready)
+    settings = demo_settings(state, 0, "127.0.0.1", 0)
+    await run_daemon(settings, stop=stop, loop=LoopWatch(), ready=ready)
+    assert await check_box(settings, False) == []
 
 
 trio.run(main)

@@ -1,12 +1,13 @@
-"""fsck finds injected damage, reports it once, and repairs what is safe."""
+"""fsck finds injected damage, reports it once, and repairs what a domain offers to repair."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from appliance.domain import Consistency, Finding
+from appliance.kernel.tx import ReadTx, Tx
 from appliance.ops import fsck
 from appliance.ops.fsck import NoDatabase, check_box
 from appliance.ops.lock import StateBusy, hold_state
@@ -30,11 +31,6 @@ async def test_a_box_without_a_database_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "code"),
     [
-        ("DELETE FROM plans", "no_plan"),
-        ("UPDATE clips SET ready_media_rev = NULL WHERE status = 'ready'", "no_plan"),
-        ("UPDATE clips SET ready_media_rev = 2 WHERE status = 'ready'", "no_plan"),
-        ("UPDATE plans SET header = x'00'", "plan_size"),
-        ("UPDATE clips SET file_path = NULL", "file_mismatch"),
         ("DELETE FROM journal WHERE seq = 2", "journal_gap"),
         ("DELETE FROM journal", "journal_gap"),
         ("UPDATE sqlite_sequence SET seq = 3 WHERE name = 'journal'", "journal_head"),
@@ -43,109 +39,38 @@ async def test_a_box_without_a_database_is_reported(tmp_path: Path) -> None:
         ("UPDATE tags SET rev = 7", "journal_differs"),
     ],
 )
-async def test_each_broken_promise_in_the_database_is_found(tmp_path: Path, sql: str, code: str) -> None:
+async def test_a_journal_that_differs_from_the_rows_is_found(tmp_path: Path, sql: str, code: str) -> None:
     box = await make_box(tmp_path)
     await change(box, sql)
-    result = await codes(box)
-    assert code in result
-    assert code in await codes(box, repair=True), "nothing of this is mended by guessing"
+    assert code in await codes(box)
+    assert code in await codes(box, repair=True), "nothing of this is repaired by guessing"
 
 
-def cut_recording(box: Box) -> None:
-    box.recording("cam1/a.mp4").write_bytes(b"short")
-
-
-def lose_recording(box: Box) -> None:
-    box.recording("cam1/b.mp4").unlink()
-
-
-def lose_file(box: Box) -> None:
-    box.clip_file.unlink()
-
-
-def cut_file(box: Box) -> None:
-    box.clip_file.write_bytes(b"x")
-
-
-def lose_picture(box: Box) -> None:
-    box.picture.unlink()
-
-
-def leave_draft(box: Box) -> None:
-    box.clip_file.with_suffix(".partial").write_bytes(b"half")
-
-
-@pytest.mark.parametrize(
-    ("damage", "code"),
-    [
-        (lose_file, "file_wrong"),
-        (cut_file, "file_wrong"),
-        (lose_picture, "picture_missing"),
-        (leave_draft, "orphan_file"),
-    ],
-)
-async def test_what_can_be_made_again_is_mended(
-    tmp_path: Path, damage: Callable[[Box], None], code: str
+async def test_a_domain_gives_its_own_findings_and_repairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box = await make_box(tmp_path)
-    damage(box)
-    assert await codes(box) == [code]
+    leftover = tmp_path / "leftover"
+    leftover.touch()
+
+    def check(tx: ReadTx, settings: object) -> list[Finding]:
+        names = [row["name"] for row in tx.all("SELECT name FROM sessions WHERE name = 'Game'")]
+        findings = [Finding("odd_name", name, "x", mend="rename") for name in names]
+        return findings + [
+            Finding("leftover", path.name, "x", mend="remove") for path in [leftover] if path.exists()
+        ]
+
+    def rename(tx: Tx, finding: Finding) -> None:
+        tx.run("UPDATE sessions SET name = 'Final' WHERE name = ?", (finding.subject,))
+
+    def remove(settings: object, finding: Finding) -> None:
+        (tmp_path / finding.subject).unlink()
+
+    domain = Consistency(check, {"rename": rename}, {"remove": remove})
+    monkeypatch.setattr(fsck, "consistency", lambda: [domain])
+    assert await codes(box) == ["odd_name", "leftover"]
     mended = await check_box(box.settings, True)
-    assert [(each.code, each.repaired) for each in mended] == [(code, True)]
-    assert await codes(box) == [], "a second look finds nothing"
-
-
-@pytest.mark.parametrize("damage", [cut_recording, lose_recording])
-async def test_recordings_that_went_after_the_file_was_written_are_no_finding(
-    tmp_path: Path, damage: Callable[[Box], None]
-) -> None:
-    box = await make_box(tmp_path)
-    damage(box)
-    assert await codes(box) == []
-
-
-@pytest.mark.parametrize("damage", [cut_recording, lose_recording])
-async def test_a_virtual_clip_whose_bytes_went_is_found(
-    tmp_path: Path, damage: Callable[[Box], None]
-) -> None:
-    box = await make_box(tmp_path)
-    await change(box, "UPDATE plans SET file_path = NULL")
-    await change(box, "UPDATE clips SET file_path = NULL")
-    box.clip_file.unlink()
-    damage(box)
-    (finding,) = await check_box(box.settings, True)
-    assert (finding.code, finding.repaired) == ("bytes_lost", False)
-    assert "recording cam1/" in str(finding)
-
-
-async def test_a_lost_file_is_not_forgotten_while_nothing_else_holds_its_bytes(tmp_path: Path) -> None:
-    box = await make_box(tmp_path)
-    lose_file(box)
-    lose_recording(box)
-    (finding,) = await check_box(box.settings, True)
-    assert (finding.code, finding.repaired) == ("file_wrong", False)
-
-
-async def test_a_file_written_but_not_yet_committed_is_no_orphan(tmp_path: Path) -> None:
-    box = await make_box(tmp_path)
-    await change(box, "UPDATE plans SET file_path = NULL")
-    await change(box, "UPDATE clips SET file_path = NULL")
-    assert await codes(box) == []
-
-
-async def test_a_strangers_file_is_named_and_left_alone(tmp_path: Path) -> None:
-    box = await make_box(tmp_path)
-    stranger = box.settings.storage.clips / "holiday.mp4"
-    stranger.write_bytes(b"x")
-    (finding,) = await check_box(box.settings, True)
-    assert (finding.code, finding.subject, finding.repaired) == ("orphan_file", "holiday.mp4", False)
-    assert stranger.exists()
-
-
-async def test_what_waits_to_be_deleted_is_no_orphan(tmp_path: Path) -> None:
-    box = await make_box(tmp_path)
-    await change(box, "UPDATE clips SET deleted_us = 1 WHERE status = 'ready'")
-    await change(box, "INSERT INTO garbage VALUES (?, 1)", f"thumbs/{box.picture.name}")
+    assert [(each.code, each.repaired) for each in mended] == [("odd_name", True), ("leftover", True)]
     assert await codes(box) == []
 
 
@@ -160,7 +85,7 @@ async def test_beside_a_running_box_it_looks_but_does_not_mend(
 ) -> None:
     monkeypatch.setattr(fsck, "SETTLE_S", 0)
     box = await make_box(tmp_path)
-    lose_picture(box)
+    box.picture.unlink()
     with hold_state(box.settings.storage.state_dir):
         assert await codes(box) == ["picture_missing"]
         with pytest.raises(StateBusy):

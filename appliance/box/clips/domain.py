@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import Field
 
 from appliance.box.clips.settings import ClipsSettings
-from appliance.domain import Domain, ExportFormat, Resources, SessionCounters, clip_words
+from appliance.domain import Consistency, Domain, ExportFormat, Resources, SessionCounters, clip_words
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 if TYPE_CHECKING:
@@ -85,6 +85,16 @@ def _session_restored(tx: Tx, session_id: str, deleted_us: int) -> None:
     from appliance.box.clips.records.undo import restore_session_clips
 
     restore_session_clips(tx, session_id, deleted_us)
+
+
+def _consistency() -> Consistency:
+    from appliance.box.clips.housekeeping.fsck import CONSISTENCY
+
+    return CONSISTENCY
+
+
+def _media_workers(settings: Any) -> int:
+    return settings.section(ClipsSettings).workers
 
 
 def _routes(
@@ -175,10 +185,12 @@ DOMAIN: Domain[Services] = Domain(
     name="clips",
     schema=Path(__file__).parent / "schema",
     sections={"clips": ClipsSettings},
+    media_workers=_media_workers,
     resources=[
         Resources("play", "plays", "start_us", _play, export=_PLAYS),
         Resources("clip", "clips", "start_us", _clip, export=_CLIPS),
     ],
+    consistency=_consistency,
     session_counters=SessionCounters(_COUNTERS, _counters),
     on_session_complete=_session_completed,
     on_session_delete=_session_deleted,

@@ -28,6 +28,7 @@ def preview_url(settings: Any) -> str:
 async def _run(box: Services) -> AsyncIterator[None]:
     """Poll its API and forward previews. In embedded mode, and where its address is not set, there is
     neither; the hook is answered all the same."""
+    from appliance.box.mediamtx.hook import HookCalls
     from appliance.box.mediamtx.http import Previews, hook_routes
     from appliance.box.mediamtx.publishers import run_publisher_watch
     from appliance.box.mediamtx.sessions import PreviewSessions
@@ -53,6 +54,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
             sessions = PreviewSessions(whep, box.door)
             await stack.enter_async_context(running("previews", sessions.run))
         box.routes.append(Previews(box.store, whep, sessions).routes())
+        box.hook_calls = HookCalls()
         box.local_routes.append(hook_routes(lambda: box.recordings, box.hook_calls))  # started after this
         yield
 
