@@ -21,20 +21,6 @@ from tests.kit.waiting import LIMIT_S
 from tests.server.sockets import handshake, read_answer, request
 
 PROXIED = {"x-forwarded-for": "192.0.2.1"}  # so that loopback is not open
-COMMANDS_BY_ROUTE = {
-    "DO play_new": "POST /plays",
-    "DO play_end": "POST /plays/{play_id}/end",
-    "DO play_cue": "POST /plays/{play_id}/cue",
-    "DO clip_new": "POST /clips",
-    "DO clip_end": "POST /clips/{clip_id}/end",
-}
-
-
-def test_a_command_has_the_roles_of_its_route() -> None:
-    matrix = box_matrix(access_rows())
-    assert {rule for rule in matrix.rows if rule.startswith("DO ")} == set(COMMANDS_BY_ROUTE)
-    for command, route in COMMANDS_BY_ROUTE.items():
-        assert matrix.row(command) == matrix.row(route)
 
 
 def test_who_reads_changes_nothing() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.box.channels.contradictions import contradictions
 from appliance.box.channels.settings import ChannelSettings, HeartbeatSettings
+from appliance.box.permissions import PAIRED, REPORT, RUN
 from appliance.domain import Domain, Resources
 from appliance.kernel.tx import ReadTx, Row, Tx
 
@@ -84,5 +85,16 @@ DOMAIN: Domain[Services] = Domain(
     ],
     on_footage=_on_footage,
     prepare=_prepare,
+    access={
+        "GET /channels": PAIRED,
+        "GET /channels/{channel_id}": PAIRED,
+        "POST /channels": RUN,
+        "PATCH /channels/{channel_id}": RUN,
+        "DELETE /channels/{channel_id}": RUN,
+        "POST /channels/{channel_id}/activate": RUN,
+        "POST /channels/{channel_id}/deactivate": RUN,
+        "POST /channels/{channel_id}/heartbeat": REPORT,
+        "POST /channels/{channel_id}/error": REPORT,
+    },
     run=_run,
 )

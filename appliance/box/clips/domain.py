@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
+from appliance.box.clips.access import ACCESS
 from appliance.box.clips.settings import ClipsSettings
 from appliance.domain import Consistency, Domain, ExportFormat, Resources, SessionCounters, clip_words
 from appliance.kernel.tx import ReadTx, Row, Tx
@@ -195,5 +196,6 @@ DOMAIN: Domain[Services] = Domain(
     on_session_complete=_session_completed,
     on_session_delete=_session_deleted,
     on_session_restore=_session_restored,
+    access=ACCESS,
     run=_run,
 )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from appliance.box.permissions import WATCH, WATCH_HEALTH
 from appliance.domain import Domain
 
 if TYPE_CHECKING:
@@ -43,5 +44,10 @@ async def _run(box: Services) -> AsyncIterator[None]:
 
 DOMAIN: Domain[Services] = Domain(
     name="live",
+    access={
+        "GET /clients": WATCH_HEALTH,
+        "WS /ws": WATCH,
+        "WS /channels/{channel_id}/live": WATCH,
+    },
     run=_run,
 )

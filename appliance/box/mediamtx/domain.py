@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.box.mediamtx.contradictions import contradictions
 from appliance.box.mediamtx.settings import MediamtxSettings
+from appliance.box.permissions import WATCH
 from appliance.domain import Domain
 
 if TYPE_CHECKING:
@@ -63,5 +64,11 @@ DOMAIN: Domain[Services] = Domain(
     name="mediamtx",
     sections={"mediamtx": MediamtxSettings},
     contradictions=contradictions,
+    access={
+        "GET /channels/{channel_id}/live": WATCH,
+        "POST /channels/{channel_id}/whep": WATCH,
+        "PATCH /channels/{channel_id}/whep/{secret}": WATCH,
+        "DELETE /channels/{channel_id}/whep/{secret}": WATCH,
+    },
     run=_run,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from appliance.box.permissions import WATCH
 from appliance.domain import Domain, footage_changed
 
 if TYPE_CHECKING:
@@ -97,5 +98,8 @@ async def _run(box: Services) -> AsyncIterator[None]:
 DOMAIN: Domain[Services] = Domain(
     name="recordings",
     schema=Path(__file__).parent / "schema",
+    access={
+        "GET /channels/{channel_id}/timeline": WATCH,
+    },
     run=_run,
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from appliance.box.permissions import RUN, WATCH
 from appliance.domain import (
     Domain,
     ExportFormat,
@@ -50,4 +51,17 @@ DOMAIN: Domain[Any] = Domain(
         )
     ],
     routes=_routes,
+    access={
+        "GET /sessions": WATCH,
+        "GET /sessions/{session_id}": WATCH,
+        "POST /sessions": RUN,
+        "PATCH /sessions/{session_id}": RUN,
+        "DELETE /sessions/{session_id}": RUN,
+        "POST /sessions/{session_id}/restore": RUN,
+        "POST /sessions/{session_id}/start": RUN,
+        "POST /sessions/{session_id}/pause": RUN,
+        "POST /sessions/{session_id}/resume": RUN,
+        "POST /sessions/{session_id}/complete": RUN,
+        "POST /sessions/{session_id}/reopen": RUN,
+    },
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from appliance.access.roles import roles
+from appliance.box.permissions import MARK, WATCH
 from appliance.box.tags.model import tag_resource
 from appliance.box.tags.settings import TaggingSettings
 from appliance.domain import ClipFilter, Domain, ExportFormat, Resources, SessionCounters
@@ -69,9 +69,6 @@ def _restored(tx: Tx, session_id: str, deleted_us: int) -> None:
     restore_tags_of(tx, session_id, deleted_us)
 
 
-_READ = roles("operator", "coach", "analyst", "assistant", "integrator")
-_TAG = roles("operator", "coach", "analyst")
-
 DOMAIN: Domain[Any] = Domain(
     name="tags",
     schema=Path(__file__).parent / "schema",
@@ -94,13 +91,13 @@ DOMAIN: Domain[Any] = Domain(
     on_restore=_restored,
     routes=_routes,
     access={
-        "GET /tagging": _READ,
-        "GET /tags": _READ,
-        "GET /tags/{tag_id}": _READ,
-        "GET /sessions/{session_id}/tags": _READ,
-        "GET /sessions/{session_id}/stats": _READ,
-        "POST /tags": _TAG,
-        "PATCH /tags/{tag_id}": _TAG,
-        "DELETE /tags/{tag_id}": _TAG,
+        "GET /tagging": WATCH,
+        "GET /tags": WATCH,
+        "GET /tags/{tag_id}": WATCH,
+        "GET /sessions/{session_id}/tags": WATCH,
+        "GET /sessions/{session_id}/stats": WATCH,
+        "POST /tags": MARK,
+        "PATCH /tags/{tag_id}": MARK,
+        "DELETE /tags/{tag_id}": MARK,
     },
 )
