@@ -1,4 +1,4 @@
-"""For all tests: Hypothesis is independent of the machine's load, and no test depends on another."""
+"""For all tests: Hypothesis is independent of the machine's load; the order is random, its seed printed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_finish() -> None:
-    """Modules and tests stay to the end: the garbage collector, which many tests run, leaves them out."""
+    """Modules and tests exist until the end: the garbage collector, which many tests run, skips them."""
     gc.collect()
     gc.freeze()
 

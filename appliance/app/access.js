@@ -33,8 +33,8 @@ export class Access {
   }
 
   /**
-   * The connection has changed: what this device is now. Does it have another role?
-   * @returns {boolean}
+   * Call after a change of the connection: stores who this device is now, and shows what its role allows.
+   * @returns {boolean} whether it has another role than before
    */
   follow() {
     const { me, prefs } = this;
@@ -47,7 +47,7 @@ export class Access {
     return me?.role !== before?.role;
   }
 
-  /** A page that has nothing to show and nothing to keep goes to the pairing page. */
+  /** Go to the pairing page, unless there are stored plays to show or marks that are not sent. */
   async leaveEmpty() {
     if (this.looked) return;
     this.looked = true;
@@ -58,7 +58,7 @@ export class Access {
     if (box.pairing.out === "not_paired" && !waits && !box.state.sessions.size) location.replace("/pair");
   }
 
-  /** What the banner says while this device is out; "" while it is in. */
+  /** Text of the banner while this device has no access; "" while it has. */
   get words() {
     const { out } = this.box.pairing;
     const { outbox } = this.box;
@@ -72,7 +72,7 @@ export class Access {
     });
   }
 
-  /** The way to the pairing page. Marks that only this page has must not be left. */
+  /** A link to the pairing page; in another tab while this page holds marks that a reload would lose. */
   link() {
     const { outbox } = this.box;
     const waiting = outbox.waiting().length;

@@ -22,7 +22,7 @@ function tell(words, wrong) {
   wrong?.focus();
 }
 
-/** The hyphen comes by itself, except while something is typed before the end. */
+/** Insert the hyphen, unless the cursor is before the end of the text. */
 function format() {
   if (code.selectionStart === code.value.length) code.value = shownCode(code.value);
   tell("");

@@ -15,7 +15,7 @@ WATCH = roles("operator", "coach", "analyst", "assistant", "integrator")  # read
 MEDIA = Permission(WATCH.roles, media=True)  # the same, for players outside the page too
 MARK = roles("operator", "coach", "analyst")
 RUN = roles("operator")  # sessions and cameras
-REPORT = roles("operator", "capture")  # what a capture device says of its camera
+REPORT = roles("operator", "capture")  # what a capture device reports on its camera
 PAIRED = roles("operator", "coach", "analyst", "capture", "assistant", "integrator")
 WATCH_HEALTH = roles("operator", "coach", "analyst", "integrator")
 
@@ -31,7 +31,7 @@ ROWS: Mapping[str, Permission] = {  # routes of the box itself
     "GET /events": WATCH,
 }
 
-TRUST_ROWS: Mapping[str, Permission] = {  # of a box with an authority of its own
+TRUST_ROWS: Mapping[str, Permission] = {  # of a box with its own certificate authority
     "GET /trust": EVERYBODY,
     "GET /ca.crt": EVERYBODY,
     "GET /ca.mobileconfig": EVERYBODY,

@@ -1,4 +1,4 @@
-"""What runs in a thread runs in the loop, so that a test may jump in time."""
+"""Calls in threads are made in the event loop instead, so that a test may use simulated time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A web application with a door, over a real store; no sockets, simulated time."""
+"""A web application that checks access, over a real store; no sockets, simulated time."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class Side:
 
 
 def mark_routes() -> Routes:
-    """One mark with a body, one media route."""
+    """A route like that of a mark, with a body, and a media route."""
     routes = Routes("marks")
 
     @routes.post("/plays", hot=True)
     async def mark(ctx: Ctx) -> Answer:
-        """Who marks."""
+        """Returns who sent the mark."""
         caller = ctx.caller
 
         def closure(tx: object) -> Answer:

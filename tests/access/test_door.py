@@ -1,4 +1,4 @@
-"""Who comes in: every way to bring a token, and every way without one."""
+"""Which requests are allowed: with every way to send a token, and without one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_a_wrong_token_is_none(side: Side, value: str) -> None:
 )
 @pytest.mark.parametrize("way", ["authorization", "cookie"])
 async def test_no_guess_is_a_token(side: Side, token: str, way: str) -> None:
-    """Also after the right one came the same way: what was remembered of it belongs to it alone."""
+    """Also after a valid token was sent the same way: the cached result is for that token only."""
     _, coach = await side.paired("coach")
     right = coach.headers["authorization"].split()[1]
     written = {"authorization": "Bearer {}", "cookie": "appliance_device={}"}[way]
@@ -63,8 +63,8 @@ async def test_no_guess_is_a_token(side: Side, token: str, way: str) -> None:
     ],
     ids=str,
 )
-async def test_what_a_request_says_of_itself_opens_nothing(side: Side, headers: dict[str, str]) -> None:
-    """On the network; the address it came from is no reason either."""
+async def test_headers_and_the_peer_address_give_no_access(side: Side, headers: dict[str, str]) -> None:
+    """A box bound to the network: neither headers nor the address of the client replace a token."""
     for peer in ("127.0.0.1", "::1", "192.0.2.9"):
         side.client.peer = peer
         assert (await side.client.post("/plays", headers=headers)).status == 401
@@ -86,20 +86,20 @@ async def test_what_a_request_says_of_itself_opens_nothing(side: Side, headers: 
         ("GET", "/channels/cam1/timeline", 404),
     ],
 )
-async def test_no_way_of_writing_a_path_leads_past_the_door(
+async def test_no_spelling_of_a_path_bypasses_the_check(
     side: Side, method: str, path: str, status: int
 ) -> None:
     assert (await side.client.request(method, path)).status == status
 
 
-async def test_a_role_that_may_not_is_told_which_may(side: Side) -> None:
+async def test_a_refusal_names_the_roles_that_may(side: Side) -> None:
     _, capture = await side.paired("capture")
     reply = await capture.post("/plays")
     assert (reply.status, reply.json["code"]) == (403, "not_allowed")
     assert reply.json["roles"] == ["admin", "coach", "operator"] and "operator" in reply.json["hint"]
 
 
-async def test_the_body_of_a_stranger_is_not_read(side: Side) -> None:
+async def test_the_body_of_a_request_without_a_token_is_not_read(side: Side) -> None:
     reply = await side.client.post("/plays", b"x" * (64 * 1024 + 1))
     assert reply.status == 401, "not 413: the door is before the body"
 
@@ -119,8 +119,8 @@ LOOPBACK = "127.0.0.1:8080"
 
 
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "loopback"])
-async def test_where_access_is_open_devices_are_guarded_all_the_same(tmp_path: Path, is_open: bool) -> None:
-    """An open day must hand out no lasting access."""
+async def test_where_access_is_open_devices_still_need_an_admin(tmp_path: Path, is_open: bool) -> None:
+    """While access is open nobody may create tokens or keys that stay valid after it is closed."""
     async with running_side(tmp_path, is_open=is_open, on_loopback=not is_open) as side:
         side.client.host = LOOPBACK
         assert (await side.client.get("/time")).status == 200
@@ -147,7 +147,7 @@ async def test_where_access_is_open_devices_are_guarded_all_the_same(tmp_path: P
     ids=str,
 )
 async def test_loopback_is_open_only_to_loopback(tmp_path: Path, fields: dict[str, str]) -> None:
-    """A proxy on the same machine brings the network to a loopback port."""
+    """A proxy on the same machine may forward requests from the network to a loopback port."""
     async with running_side(tmp_path, on_loopback=True) as side:
         for host in (LOOPBACK, "localhost", "LocalHost:8080", "[::1]:8080"):
             side.client.host = host
@@ -178,7 +178,7 @@ async def test_a_media_key_opens_media_alone_until_its_token_ends(side: Side) ->
 
 
 async def test_access_survives_a_restart(side: Side, tmp_path: Path) -> None:
-    """The registry is what the database has."""
+    """The registry is loaded from the database."""
     device_id, coach = await side.paired("coach", "Bench")
     _, admin = await side.paired("admin")
     gone_id, gone = await side.paired("coach")
@@ -197,7 +197,7 @@ def test_a_route_without_a_row_keeps_the_box_from_starting() -> None:
     @routes.get("/new")
     @routes.command("new_do", Empty)
     async def new(ctx: Ctx) -> Answer:
-        """A route somebody forgot."""
+        """A route without a row."""
         raise NotImplementedError
 
     with pytest.raises(NoRow, match="DO new_do, GET /new"):

@@ -1,4 +1,4 @@
-"""From a code to a device: POST /pair, /devices, and what a wrong code costs."""
+"""From a code to a device: POST /pair, /devices, and the delay after a wrong code."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_four_wrong_ones_do_not(autojump_clock: MockClock, side: Side) -> 
 
 
 async def test_guesses_elsewhere_neither_end_nor_delay_a_code(autojump_clock: MockClock, side: Side) -> None:
-    """Nobody is locked out: other wrong codes, of the same address too, change nothing for the right one."""
+    """Wrong codes, also from the same address, do not block or delay the use of a valid one."""
     code = leave_code(side.state_dir, "coach", None, 10)
     selectors = [f"{first}ZZ" for first in "0123456789" if f"{first}ZZ" != code[:3]]
     async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""The link that pairs a device: other devices can open it, and its QR code fits where it is shown."""
+"""The link that pairs a device: other devices can open it, and its QR code fits into the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of one commit come in any order: what is known of a device never goes back."""
+"""Results of commits may arrive in any order: the registry never returns to an older state of a device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def row(role: str, rev: int) -> dict[str, Any]:
     }
 
 
-def test_a_revoked_device_does_not_come_back_with_an_answer_that_is_late() -> None:
+def test_a_late_result_does_not_restore_a_revoked_device() -> None:
     registry = Registry()
     registry.put(row("admin", 1))
     registry.revoke("d")

@@ -1,4 +1,4 @@
-"""A database that is put back from a copy brings no access back."""
+"""A database restored from a copy does not restore access that was revoked since."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def put_back(folder: Path, copy: Path) -> None:
     install(folder / "box.db", copy, 1_900_000_000_000_000)
 
 
-async def test_who_was_revoked_since_the_copy_stays_out(tmp_path: Path) -> None:
+async def test_a_device_revoked_since_the_copy_stays_revoked(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     async with running_side(tmp_path) as side:
         lost_id, lost = await side.paired("coach", "Lost")
@@ -28,7 +28,7 @@ async def test_who_was_revoked_since_the_copy_stays_out(tmp_path: Path) -> None:
         backup_file(tmp_path / "box.db", copy)
         assert (await admin.delete(f"/devices/{lost_id}")).status == 200
     put_back(tmp_path, copy)
-    for _ in range(2):  # also at the start after the next one
+    for _ in range(2):  # at this start and at the next one
         async with running_side(tmp_path) as side:
             assert (await side.device(bearer(lost)).post("/plays")).status == 401
             assert (await side.device(bearer(kept)).post("/plays")).status == 201
@@ -90,7 +90,7 @@ async def test_a_disk_that_is_full_keeps_nobody_in(tmp_path: Path) -> None:
     async with running_side(tmp_path) as side:
         lost_id, lost = await side.paired("coach", "Lost")
         _, admin = await side.paired("admin")
-        (tmp_path / f"{NAME}.tmp").mkdir()  # stands for a disk that takes no file
+        (tmp_path / f"{NAME}.tmp").mkdir()  # as if the disk accepted no file
         assert (await admin.delete(f"/devices/{lost_id}")).status == 200
         assert (await lost.post("/plays")).status == 401
         (tmp_path / f"{NAME}.tmp").rmdir()

@@ -1,4 +1,4 @@
-// What every browser has and Node 18 has not yet (Debian 12): the tests load it before what they test.
+// Browser APIs that Node 18 (Debian 12) lacks: tests load it before the module under test.
 
 import { webcrypto } from "node:crypto";
 

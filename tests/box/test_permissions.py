@@ -24,7 +24,7 @@ PROXIED = {"x-forwarded-for": "192.0.2.1"}  # so that loopback is not open
 
 
 def test_who_reads_changes_nothing() -> None:
-    """Programs change nothing, but what a capture device reports of its camera."""
+    """Programs may change nothing, except that a capture device reports on its camera."""
     rows = box_matrix(access_rows()).rows
     for role in ("assistant", "integrator", "capture"):
         changing = {
@@ -41,8 +41,8 @@ def test_who_reads_changes_nothing() -> None:
 
 
 async def test_every_route_keeps_to_the_matrix(tmp_path: Path) -> None:
-    """A body that no route takes is sent: who may gets an answer of the route, nothing is changed. The box
-    does not start when a route has no row (tests/access/test_door.py); here no row is without its route."""
+    """The body is invalid for every route: an allowed request gets the route's error and changes nothing. The
+    box does not start when a route has no row (tests/access/test_door.py); here every row has its route."""
     stop = trio.Event()
     tokens = {role: leave_token(tmp_path, role, None) for role in ROLES}
     settings = check_settings(

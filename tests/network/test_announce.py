@@ -128,10 +128,9 @@ async def test_an_address_that_changes_is_announced_anew(monkeypatch: pytest.Mon
 
 
 async def test_an_error_of_the_library_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Announcer, addresses: tuple[str, ...]) -> None:  # as zeroconf, of one just gone
-        raise RuntimeError(
-            "No adapter found for IP address 2001:db8::1"
-        )  # it says so of an address just gone
+    def broken(self: Announcer, addresses: tuple[str, ...]) -> None:
+        # what zeroconf raises for an address that was just removed
+        raise RuntimeError("No adapter found for IP address 2001:db8::1")
 
     monkeypatch.setattr(Announcer, "_announce", broken)
     async with announced(box("box-stale")) as announcer:

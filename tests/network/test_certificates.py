@@ -28,7 +28,7 @@ NOW = datetime.fromtimestamp(wall_us() / 1e6, UTC)
 
 
 def handshake(folder: Path, host: str) -> str:
-    """What a client that trusts the authority says of a connection to `host`: "" if it is content."""
+    """The error of a client that trusts the authority, on connecting to `host`; "" if there is none."""
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     server.load_cert_chain(folder / LEAF_NAME)
     client.load_verify_locations(folder / AUTHORITY_NAME)

@@ -124,7 +124,7 @@ def test_a_listed_network_is_accepted_and_nothing_else() -> None:
 
 
 def is_whole(address: str) -> bool:
-    """As a name server answers: not a name, nor a short form."""
+    """Whether it is a complete address, as name servers return them: neither a name nor a short form."""
     try:
         ipaddress.ip_address(address)
     except ValueError:
@@ -156,7 +156,7 @@ async def test_a_name_is_resolved_once_so_that_a_later_answer_changes_nothing() 
 
 
 async def test_an_address_of_this_machine_is_the_box_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another address of loopback stands for one of an interface: the kernel lets it be bound as well."""
+    """A second loopback address is used in place of an interface's: the kernel allows binding it too."""
     use(Names(["127.0.0.77"]))
     monkeypatch.setattr("appliance.network.destinations.why_refused", lambda *_: None)
     with pytest.raises(BadDestination, match="the box itself"):

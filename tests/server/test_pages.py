@@ -167,7 +167,7 @@ async def test_a_page_may_load_from_the_box_alone(box: Box, static: Path) -> Non
 
 
 async def test_the_pairing_page_is_open_and_loads_nothing_of_others(box: Box) -> None:
-    """It stands beside POST /pair, and is of the build of its box: an older one could not pair."""
+    """It is open like POST /pair, and revalidated: a page of an older build might not be able to pair."""
     for path in ("/pair", "/pair?c=7QK2M9XT"):
         page = await box.client(static_dir=APP_DIR).get(path)
         assert (page.status, page.headers["cache-control"]) == (200, "no-cache")

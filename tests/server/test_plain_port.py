@@ -1,4 +1,4 @@
-"""The plain port while TLS is on: a way to the encrypted one, and nothing that must stay secret."""
+"""The plain port while TLS is on: it redirects to the encrypted one, and serves no secrets."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def install(clone: Path) -> Install:
 
 
 def tree(directory: Path) -> dict[str, tuple[int, int]]:
-    """(mtime, mode) of all below `directory`."""
+    """(mtime, mode) of every file below `directory`."""
     result = {}
     for path in directory.rglob("*"):
         info = path.lstat()
@@ -161,7 +161,7 @@ cd {release} && PYTHONDONTWRITEBYTECODE=1 exec {python} -m appliance "$@"
 
 
 class Machine:
-    """A box below a prefix whose releases have a command, and what is marked in its database."""
+    """A box installed below a prefix, with a fake command in each release and a database."""
 
     def __init__(self, clone: Path, prefix: Path) -> None:
         self.clone, self.prefix = clone, prefix

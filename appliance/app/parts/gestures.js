@@ -1,5 +1,5 @@
-// Touch gestures on the picture: tap, double tap, swipe, pinch and pan. Reports them to callbacks; applies
-// only the zoom itself.
+// Touch gestures on the picture: tap, double tap, swipe, pinch and pan. Reports them to `callbacks`;
+// applies only the zoom itself.
 
 const SWIPE_PX = 60;
 const TAP_MS = 260;
@@ -7,14 +7,14 @@ const ZOOM_MAX = 6;
 
 /**
  * @typedef {{tap(target: EventTarget | null): void, double(target: EventTarget | null): void, swipe(by:
- *   number): void, zoomed(): HTMLElement | null}} Meant
+ *   number): void, zoomed(): HTMLElement | null}} GestureCallbacks
  */
 
 export class Gestures {
-  /** @param {HTMLElement} surface @param {Meant} meant */
-  constructor(surface, meant) {
+  /** @param {HTMLElement} surface @param {GestureCallbacks} callbacks */
+  constructor(surface, callbacks) {
     this.surface = surface;
-    this.meant = meant;
+    this.callbacks = callbacks;
     /** @type {Map<number, {x: number, y: number}>} */
     this.fingers = new Map();
     this.scale = 1;
@@ -75,7 +75,7 @@ export class Gestures {
     const dy = event.clientY - this.start.y;
     if (!this.moved) return this.tapped(event);
     if (this.scale === 1 && Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy))
-      this.meant.swipe(dx < 0 ? 1 : -1);
+      this.callbacks.swipe(dx < 0 ? 1 : -1);
   }
 
   /** @param {PointerEvent} event */
@@ -83,10 +83,10 @@ export class Gestures {
     const target = this.start?.target ?? null;
     if (event.timeStamp - this.lastTap < TAP_MS) {
       this.lastTap = 0;
-      return this.meant.double(target);
+      return this.callbacks.double(target);
     }
     this.lastTap = event.timeStamp;
-    this.meant.tap(target); // reported at once: a second tap reverses it
+    this.callbacks.tap(target); // reported at once: a second tap reverses it
   }
 
   /** @param {WheelEvent} event */
@@ -98,7 +98,7 @@ export class Gestures {
 
   /** @param {number} factor @param {number} x @param {number} y */
   zoomBy(factor, x, y) {
-    const element = this.meant.zoomed();
+    const element = this.callbacks.zoomed();
     if (!element) return;
     const box = /** @type {HTMLElement} */ (element.parentElement).getBoundingClientRect();
     const scale = Math.min(ZOOM_MAX, Math.max(1, this.scale * factor));
@@ -111,7 +111,7 @@ export class Gestures {
 
   /** @param {number} dx @param {number} dy */
   pan(dx, dy) {
-    const element = this.meant.zoomed();
+    const element = this.callbacks.zoomed();
     if (!element) return;
     this.x += dx;
     this.y += dy;
@@ -121,7 +121,7 @@ export class Gestures {
   reset() {
     this.scale = 1;
     this.x = this.y = 0;
-    const element = this.meant.zoomed();
+    const element = this.callbacks.zoomed();
     if (element) element.style.transform = "";
   }
 

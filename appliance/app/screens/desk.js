@@ -6,7 +6,7 @@ import { ASKING, NO_SESSION, TAP } from "../parts/replay-player.js";
 import { readyAfter } from "../state/store.js";
 import { Beginnings } from "../state/tagging.js";
 import { playName } from "../state/words.js";
-import { deletePlay, starPlay, trimPlay } from "./deeds.js";
+import { deletePlay, starPlay, trimPlay } from "./play-actions.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Play} Play */

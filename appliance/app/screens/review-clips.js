@@ -5,7 +5,7 @@ import "../parts/replay-player.js";
 import { Presses } from "../state/press.js";
 import { lengthOf, stateOf, stateOfPlay, tagsOf } from "../state/words.js";
 import { clockOf } from "../state/zone.js";
-import { deleteClip, starClip, starPlay, trimClip, trimPlay } from "./deeds.js";
+import { deleteClip, starClip, starPlay, trimClip, trimPlay } from "./play-actions.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("./review.js").Rows} Rows */

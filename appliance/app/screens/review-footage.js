@@ -10,7 +10,7 @@ import { habitsOf } from "../state/replay.js";
 import { cutOf, following, inside, spanOf, zoomed } from "../state/review.js";
 import { lengthOf } from "../state/words.js";
 import { clockOf } from "../state/zone.js";
-import { madeClip } from "./deeds.js";
+import { madeClip } from "./play-actions.js";
 import { shortcutsOf, speedsOf, transportOf } from "./review-footage-controls.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */

@@ -11,7 +11,7 @@ import { everything, FACETS, matching } from "../state/find.js";
 import { readyAfter } from "../state/store.js";
 import { Beginnings, merged, nextUntagged } from "../state/tagging.js";
 import { playName } from "../state/words.js";
-import { deletePlay, starPlay, starPlays } from "./deeds.js";
+import { deletePlay, starPlay, starPlays } from "./play-actions.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Play} Play */

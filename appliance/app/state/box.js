@@ -89,12 +89,12 @@ export class Box extends EventTarget {
     return this.heardMs && this.heardMs + this.offsetMs;
   }
 
-  /** Why the appliance refuses this page; a device that is not paired is not meant. */
+  /** Why the appliance refuses this page, for another reason than pairing (pairing.js). */
   get closed() {
     return this.pairing.out ? "" : this.link.why;
   }
 
-  /** What created_by calls this device. */
+  /** The name of this device in created_by. */
   get name() {
     return this.pairing.me?.name ?? this.device;
   }

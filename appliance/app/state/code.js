@@ -1,6 +1,6 @@
-// One-time codes as a person types and reads them, and what is told of one that is refused. Plain functions.
+// One-time codes as a person types and reads them, and the text shown when one is refused. Plain functions.
 
-const SELECTOR = 3; // characters that name a code: five wrong ones with the same beginning end it
+const SELECTOR = 3; // leading characters that identify a code: five wrong attempts with them end it
 export const TRIES = 5;
 export const FORM = "A code has 8 letters and digits, such as 7QK2-M9XT.";
 const NEW_ONE = "Ask for a new code, or scan a new QR.";
@@ -11,7 +11,7 @@ const OLD = "If it is some minutes old, ask for a new one.";
 export const plainCode = (text) =>
   text.toUpperCase().replace(/[\s-]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1");
 
-/** Could it be one? @param {string} text */
+/** Has the text the form of a code? @param {string} text */
 export const isCode = (text) => /^[0-9A-HJKMNP-TV-Z]{8}$/.test(plainCode(text));
 
 /** Two groups of four, as far as it is typed. @param {string} text */

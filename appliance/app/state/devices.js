@@ -24,7 +24,7 @@ export function seenWords({ name, last_seen_at }, connected, nowMs) {
   return `Seen ${dateOf(last_seen_at)}`;
 }
 
-/** Who let it in, and when. @param {Device} device */
+/** Who paired it, and when. @param {Device} device */
 export const pairedWords = ({ created_at, created_by }) =>
   `paired ${dateOf(created_at)} ${created_by === "console" ? "on the box's console" : `by ${created_by}`}`;
 
@@ -50,7 +50,7 @@ export const joined = (devices, before, role) =>
   devices.find((each) => !before.has(each.id) && each.role === role);
 
 /**
- * What taking its access away means.
+ * The consequence of revoking its access, for the question before it.
  * @param {Device} device
  * @param {boolean} isThis
  * @param {number} admins

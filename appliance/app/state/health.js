@@ -50,7 +50,7 @@ const BOX = /** @type {Record<string, string>} */ ({
   snapshots: "Copies of the database",
   clip_files: "Clip files",
 });
-const ELSEWHERE = ["clients", "cameras"]; // listed one by one
+const ELSEWHERE = ["clients", "cameras"]; // parts that are not shown as one line: each item has its own
 
 const UNKNOWN = "Not known: the box does not answer";
 const RTT_WARN_MS = 250;

@@ -155,7 +155,7 @@ export class Link {
 
   hurry() {
     this.tries = 0;
-    // three events can report the same return
+    // several events of the browser can report the same return to the network
     if (!this.next || this.time.now() - this.triedAt > STALLED_MS) this.try();
   }
 
@@ -231,7 +231,10 @@ export class Link {
     this.unrest = this.time.later(() => this.happen("due"), wait * (0.5 + this.time.random() / 2));
   }
 
-  /** Closing it before it is open would log an error in the console. @param {boolean} [softly] */
+  /**
+   * Give up the candidate.
+   * @param {boolean} [softly] wait until it is open: closing it earlier would log an error in the console
+   */
   leave(softly = false) {
     this.unrest();
     const old = this.next;

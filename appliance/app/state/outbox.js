@@ -47,7 +47,7 @@ export function placed(mark, site, epoch, isKnown) {
   return "nothing";
 }
 
-/** Refusals that end: another play ends, the device gets its role, the page is opened over TLS. */
+/** Codes of refusals that may not last: too many plays are open, the role may be changed, TLS may be used. */
 const PASSING = new Set(["too_many_open", "not_allowed", "tls_required"]);
 
 /**

@@ -1,14 +1,14 @@
 // Whether the appliance knows this device: its name and role, and the end of its pairing.
 //
-// An end is not the end of the page: marks stay in the outbox, what is stored plays on, and the appliance is
-// asked again until the device is paired. Owns: this state and its texts. Must not know: sockets, requests
-// (`ask` is injected), the screen.
+// When the pairing ends the page goes on: marks stay in the outbox, stored clips can be played, and the
+// appliance is asked again until the device is paired. Owns: this state and its texts. Must not know:
+// sockets, requests (`ask` is injected), the screen.
 
 import { aRole } from "./rights.js";
 
 /** @typedef {import("./rights.js").Me} Me */
 /**
- * Why it is out: no token that is known, or a role without a page.
+ * Why the device has no access: no valid token, or a role without pages.
  * @typedef {"not_paired" | "not_allowed"} Out
  */
 
@@ -31,7 +31,7 @@ export class Pairing {
     this.asking = false;
   }
 
-  /** The appliance's word on who this device is. @param {Me | null} me null: access is open */
+  /** The appliance has reported who this device is. @param {Me | null} me null: access is open */
   meet(me) {
     this.me = me;
     this.out = "";
@@ -54,7 +54,7 @@ export class Pairing {
     if (!waits && !this.asking) void this.look();
   }
 
-  /** Ask now, and again until this device is in: it may be paired on another page. */
+  /** Ask now, and repeatedly until this device has access: it may be paired on another page. */
   async look() {
     this.asking = true;
     do {
@@ -78,7 +78,7 @@ export function outOf(error) {
 }
 
 /**
- * What is told to the user of a device that is out.
+ * The text for the user of a device without access.
  * @param {{out: Out, me: Me | null, waiting: number, kept: boolean, word: string}} now `waiting`: marks that
  *   are not on the appliance; `kept`: would they survive a reload; `word`: "tablet"
  */

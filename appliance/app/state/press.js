@@ -1,9 +1,9 @@
-// A second press within a moment is the same press: of the same button, or of its counterpart in a row that
-// moved under the finger.
+// A second press of the same button within BOUNCE_MS counts as one press. So does a press of the same button
+// in the next row, when that row has moved to where the finger is.
 
 import { BOUNCE_MS } from "./marks.js";
 
-let touches = 0; // of any kind
+let touches = 0; // number of touches on this page so far
 document.addEventListener("pointerdown", () => void touches++, true);
 
 export class Presses {

@@ -1,4 +1,4 @@
-"""Pairing on the box: its matrix, and when its door stands open."""
+"""Access on the box: its matrix, and in which cases no token is needed."""
 
 from __future__ import annotations
 

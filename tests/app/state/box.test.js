@@ -1,4 +1,4 @@
-// A command over the socket, and what becomes of an answer that comes when nobody waits for it any longer.
+// A command over the socket, and an answer to it that arrives after its timeout.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,8 +7,8 @@ import { Box } from "../../../appliance/app/state/box.js";
 const nothing = { all: async () => [], put: async () => {}, drop: async () => {} };
 
 /**
- * A connected box, and what was sent: over the socket, by HTTP. Requests are never answered but given up by
- * hand.
+ * A connected box, and what was sent over the socket and by HTTP. No request is answered; the test aborts
+ * them.
  */
 function made() {
   const box = new Box({ device: "ipad-1", disk: nothing });
@@ -35,18 +35,18 @@ const cue = {
   body: { id: "p1", cue_time: "2026-11-20T19:00:00Z" },
 };
 
-test("an answer that comes late settles the mark: it is not sent again", async () => {
+test("a late answer settles the mark: it is not sent again", async () => {
   const { box, sent } = made();
   const answer = box.outbox.add(cue);
-  await until(() => sent.requests.length); // a second without an answer: by HTTP
+  await until(() => sent.requests.length); // after a second without an answer it is sent by HTTP
   box.hear({ type: "result", id: "k1", ok: true, resource: { id: "p1" } });
-  box.resend(); // the link speaks again: what hangs on a dead connection is given up
+  box.resend(); // the link works again: requests on the dead connection are aborted
   assert.deepEqual(await answer, { id: "p1" });
   assert.deepEqual(sent, { commands: ["k1"], requests: ["k1"] });
   assert.equal(box.late.size, 0);
 });
 
-test("an answer to a mark that is settled is kept nowhere", () => {
+test("a late answer to a settled mark is dropped", () => {
   const { box } = made();
   box.hear({ type: "result", id: "k0", ok: true, resource: {} });
   assert.equal(box.late.size, 0);
@@ -61,7 +61,7 @@ test("the box's last message has a known time, in box time; without a message it
   assert.ok(before <= box.heardAt && box.heardAt <= box.now());
 });
 
-test("what a browser calls a box that does not answer is said in words", async () => {
+test("the message of a request without an answer does not depend on the browser", async () => {
   const { box } = made();
   for (const words of ["Failed to fetch", "Load failed", "The operation was aborted."]) {
     globalThis.fetch = () => Promise.reject(new TypeError(words));

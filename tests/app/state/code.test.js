@@ -1,4 +1,4 @@
-// A one-time code as it is typed, and what is told of one that is refused.
+// A one-time code as it is typed, and the text shown when one is refused.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,12 +20,12 @@ test("a code is read as a person types it", () => {
     assert.equal(isCode(text), false, text);
 });
 
-test("the hyphen comes by itself", () => {
+test("the hyphen is inserted automatically", () => {
   const typed = ["7", "7q", "7qk2", "7qk2m", "7qk2-m9xt-extra"].map(shownCode);
   assert.deepEqual(typed, ["7", "7Q", "7QK2", "7QK2-M", "7QK2-M9XT"]);
 });
 
-test("wrong codes count by their beginning, as at the box", () => {
+test("wrong codes are counted by their first characters, as on the box", () => {
   const tries = new Tries();
   const left = ["7QK20000", "7qk-20001", "AAA00000", "7QK20003", "7QK20004", "7QK20005", "7QK20006"];
   assert.deepEqual(
@@ -52,7 +52,7 @@ test("each refusal says what to do", () => {
   assert.match(troubleOf({ status: 500, problem: {} }, 1), /answers 500/);
 });
 
-test("the time left is shown to the second, and an end is an end", () => {
+test("the remaining time is shown to the second; an expired code shows none", () => {
   const at = Date.parse("2026-11-20T19:00:00Z");
   const left = (seconds) => leftOf(new Date(at + seconds * 1000).toISOString(), at);
   assert.deepEqual([600, 61, 60, 59, 1, 0, -5].map(left), [

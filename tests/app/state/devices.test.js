@@ -43,7 +43,7 @@ test("a device with an open socket is connected, however old its last request is
   assert.equal(words(86_400), "Seen Thu 19.11. 19:00");
 });
 
-test("who let it in is told", () => {
+test("it is shown who paired a device", () => {
   setZone("UTC");
   assert.equal(pairedWords(device("a")), "paired Fri 20.11. 18:00 on the box's console");
   assert.match(pairedWords(device("a", 1, { created_by: "Office" })), /by Office$/);

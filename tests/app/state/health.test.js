@@ -54,7 +54,7 @@ const find = (known, id) =>
     .flatMap((group) => group.checks)
     .find((each) => each.id === id);
 
-test("all well is green and says so", () => {
+test("without problems everything is green, in words too", () => {
   const groups = groupsOf(well());
   assert.deepEqual(
     groups.map((group) => group.title),
@@ -64,7 +64,7 @@ test("all well is green and says so", () => {
   assert.equal(groups[3].checks.length, 5, "this device's four, and the other device");
 });
 
-test("what the box says stands as it is, with its hint; a part nobody knows here is shown too", () => {
+test("the box's texts are shown unchanged, with their hints; unknown parts are shown too", () => {
   const known = well();
   known.ready.parts.disk_clips = part("warn", "3 GB free", "free space");
   known.ready.parts.cloud_link = part("bad", "no answer", "plug it in");
@@ -79,7 +79,7 @@ test("what the box says stands as it is, with its hint; a part nobody knows here
   assert.deepEqual(verdictOf(groupsOf(known)), { status: "bad", words: "Not ready: cloud link" });
 });
 
-test("cameras of a box that is away are not called well", () => {
+test("cameras of an unreachable box are not shown as ok", () => {
   const known = well();
   known.link.away = true;
   assert.deepEqual(
@@ -92,7 +92,7 @@ test("cameras of a box that is away are not called well", () => {
   );
 });
 
-test("nothing that a box said before it went away is said of now, and since when is", () => {
+test("reports of a box that became unreachable are not shown as current; their age is shown", () => {
   setZone("UTC");
   const known = well();
   known.link = { ...known.link, online: false, away: true };
@@ -123,7 +123,7 @@ test("nothing that a box said before it went away is said of now, and since when
   assert.deepEqual([verdict.status, verdict.words], ["bad", "Not ready: This device"]);
 });
 
-test("a page that has not heard the box yet says no time", () => {
+test("a page without any message of the box shows no time", () => {
   const known = well();
   known.ready = null;
   known.link = { ...known.link, online: false, away: true, heardAt: 0 };
@@ -156,7 +156,7 @@ test("cameras: off is amber, silent or at fault is red, each with what to do", (
   assert.equal(find({ ...well(), channels: [] }, "cameras").status, "bad");
 });
 
-test("a camera's line is shown beside it; what the box says of one that is not well stands as it is", () => {
+test("a camera's connection figures are shown; the box's text about a faulty camera is unchanged", () => {
   const source = {
     channel_id: "cam1",
     status: "ok",
@@ -215,7 +215,7 @@ test("devices: silent, slow and untested ones are amber; this one offline is red
   assert.equal(find(off, "own-clock").words, "12.0 s ahead of the box");
 });
 
-test("a session that does not run is said", () => {
+test("a session that is not running is reported", () => {
   assert.equal(find({ ...well(), session: undefined }, "session").status, "bad");
   assert.equal(
     find({ ...well(), session: { name: "Final", status: "scheduled" } }, "session").fix,
@@ -223,7 +223,7 @@ test("a session that does not run is said", () => {
   );
 });
 
-test("the status line has the same judgement of cameras, for those of the session alone", () => {
+test("the status line shows the same states of cameras, for those of the session only", () => {
   const all = [
     camera("cam3"),
     camera("cam1", { status: "inactive" }),

@@ -1,11 +1,11 @@
-// The link, by a hand clock and hand sockets: one socket counts, silence is noticed, nobody is told for
-// nothing.
+// The link with a clock and sockets controlled by the test: one socket is used, silence is noticed, short
+// losses are not reported.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IDLE_MS, LINK, Link, patienceOf, RETRY_MS } from "../../../appliance/app/state/link.js";
 
-/** A clock that goes when it is told to. */
+/** A clock that the test moves. */
 class Hand {
   at = 1000;
   timers = [];
@@ -16,7 +16,7 @@ class Hand {
     this.timers.push(timer);
     return () => (this.timers = this.timers.filter((each) => each !== timer));
   };
-  /** @param {number} ms @param {number} [late] all timers are so late: the page stood still */
+  /** @param {number} ms @param {number} [late] every timer fires this much late, as in a suspended page */
   go(ms, late = 0) {
     const end = this.at + ms;
     for (;;) {
@@ -76,7 +76,7 @@ function up() {
   return all;
 }
 
-test("silence is asked after, doubted and told of within four seconds; the silent socket is kept", () => {
+test("silence: a ping, a second socket and a report within four seconds; the silent one stays open", () => {
   const { hand, link, seen } = up();
   hand.go(IDLE_MS);
   assert.equal(seen.asked, 1);
@@ -92,7 +92,7 @@ test("silence is asked after, doubted and told of within four seconds; the silen
   assert.ok(seen.turned > turned, "and it is drawn");
 });
 
-test("a mark that nothing is heard after is a question too", () => {
+test("an unanswered mark counts like an unanswered ping", () => {
   const { hand, link } = up();
   hand.go(200);
   link.send({ type: "command" });
@@ -100,7 +100,7 @@ test("a mark that nothing is heard after is a question too", () => {
   assert.equal(link.state, "doubt");
 });
 
-test("whatever is heard is life: a box that is slow with one answer is not away", () => {
+test("any message ends the silence: a box that is slow with one answer is not unreachable", () => {
   const { hand, link, seen } = up();
   link.send({ type: "command" });
   for (let turn = 0; turn < 10; turn++) {
@@ -110,7 +110,7 @@ test("whatever is heard is life: a box that is slow with one answer is not away"
   assert.deepEqual([link.state, seen.sockets.length, seen.asked], ["up", 1, 0]);
 });
 
-test("the new socket speaks first: the old one is closed and never taken from again", () => {
+test("if the new socket delivers first, the old one is closed and its messages are ignored", () => {
   const { hand, link, seen } = up();
   hand.go(3000);
   const [old, other] = seen.sockets;
@@ -123,7 +123,7 @@ test("the new socket speaks first: the old one is closed and never taken from ag
   assert.equal(link.away, false);
 });
 
-test("the old socket speaks first: it stays, the new one is left before it counts", () => {
+test("if the old socket delivers first, it stays and the new one is closed", () => {
   const { hand, link, seen } = up();
   hand.go(3000);
   const [old, other] = seen.sockets;
@@ -143,7 +143,7 @@ test("the old socket speaks first: it stays, the new one is left before it count
   assert.deepEqual([link.state, link.away], ["up", false]);
 });
 
-test("one try after another while it is silent, each given up in time", () => {
+test("while the box is silent one attempt follows another, each with a timeout", () => {
   const { hand, link, seen } = up();
   hand.go(60_000);
   assert.equal(link.state, "doubt");
@@ -155,7 +155,7 @@ test("one try after another while it is silent, each given up in time", () => {
   );
 });
 
-test("an end is tried again soon, then more seldom; a restart under two seconds is told to nobody", () => {
+test("a closed socket is reopened at growing intervals; under two seconds nothing is reported", () => {
   const { hand, link, seen } = up();
   seen.sockets[0].end(4001, "the box restarts");
   for (const wait of RETRY_MS.slice(0, 4)) {
@@ -171,7 +171,7 @@ test("an end is tried again soon, then more seldom; a restart under two seconds 
   assert.equal(link.away, true);
 });
 
-test("offline is told at once; online is tried at once", () => {
+test("`offline` is reported at once; `online` starts an attempt at once", () => {
   const { hand, link, seen } = up();
   link.happen("offline");
   assert.deepEqual([link.state, link.away], ["doubt", true]);
@@ -185,7 +185,7 @@ test("offline is told at once; online is tried at once", () => {
   assert.deepEqual([link.state, link.away], ["up", false]);
 });
 
-test("offline, and the box answers all the same: it is near, without a network", () => {
+test("`offline` is ignored when the box answers: it may be reachable without internet", () => {
   const { link, seen } = up();
   link.happen("offline");
   assert.equal(seen.asked, 1);
@@ -193,7 +193,7 @@ test("offline, and the box answers all the same: it is near, without a network",
   assert.deepEqual([link.state, link.away, seen.kept], ["up", false, 1]);
 });
 
-test("back from sleep the other socket is tried soon, and nobody is told yet", () => {
+test("after sleep a second socket is opened early, before anything is reported", () => {
   const { hand, link, seen } = up();
   link.happen("wake");
   hand.go(700);
@@ -204,7 +204,7 @@ test("back from sleep the other socket is tried soon, and nobody is told yet", (
   assert.equal(link.state, "up", "patient again");
 });
 
-test("a page that stood still asks anew before it doubts", () => {
+test("a page that was suspended sends a new ping before it opens a second socket", () => {
   const { hand, link, seen } = up();
   hand.go(IDLE_MS);
   hand.go(60_000, 5000);
@@ -213,7 +213,7 @@ test("a page that stood still asks anew before it doubts", () => {
   assert.equal(seen.sockets.length, 1);
 });
 
-test("patience grows with the round trips of a bad link, but not for one that was an outage", () => {
+test("the timeout grows with the round trips of a bad connection, but not with a single outage", () => {
   assert.deepEqual(
     [[], [50, 40], [5000, 40, 60], [1200, 900, 1100], [5000, 4000]].map((trips) => patienceOf(trips)),
     [2000, 2000, 2000, 3300, 6000],
@@ -227,7 +227,7 @@ test("patience grows with the round trips of a bad link, but not for one that wa
   assert.deepEqual([link.state, seen.sockets.length], ["doubt", 2]);
 });
 
-test("a box that does not want us back is not asked again", () => {
+test("after a final close code the page does not reconnect", () => {
   for (const begin of [0, 3000]) {
     const { hand, link, seen } = up();
     hand.go(begin);
@@ -241,14 +241,14 @@ test("a box that does not want us back is not asked again", () => {
   }
 });
 
-test("before the first snapshot nothing is opened, whatever happens", () => {
+test("before the first snapshot no event opens a socket", () => {
   const { hand, link, seen } = made();
   for (const what of ["wake", "online", "offline", "failed", "late", "due"]) link.happen(what);
   hand.go(10_000);
   assert.deepEqual([link.state, seen.sockets.length, link.away], ["idle", 0, true]);
 });
 
-test("the table names only states it has, and every state but the last has a way up", () => {
+test("the table has only known states, and every state except `closed` leads back to `up`", () => {
   for (const ways of Object.values(LINK)) for (const [state] of Object.values(ways)) assert.ok(state in LINK);
   assert.deepEqual(
     ["doubt", "away"].map((state) => LINK[state].won?.[0]),
@@ -256,7 +256,7 @@ test("the table names only states it has, and every state but the last has a way
   );
 });
 
-test("ten thousand happenings in any order: two sockets at most, one that counts, never stuck", () => {
+test("ten thousand events in random order: at most two sockets, one in use, never stuck", () => {
   let seed = 7;
   const random = (n) => {
     seed = (seed * 48_271) % 2_147_483_647;
@@ -264,7 +264,7 @@ test("ten thousand happenings in any order: two sockets at most, one that counts
   };
   const { hand, link, seen } = up();
   for (let turn = 0; turn < 10_000; turn++) {
-    // the others are closed when they are there
+    // the others are closed as soon as they are open
     const living = seen.sockets.filter((each) => each.readyState < 2 && !each.onopen);
     const one = seen.sockets.at(-1 - random(Math.min(3, seen.sockets.length)));
     const before = [link.socket, link.next];

@@ -17,7 +17,7 @@ const timeline = (spans, gaps) => ({
   })),
 });
 
-test("a strip shows what is covered and why the rest is not", () => {
+test("a strip shows covered spans, and gaps with their reasons", () => {
   setZone("UTC");
   const strip = stripOf(
     timeline(
@@ -54,7 +54,7 @@ test("a strip shows what is covered and why the rest is not", () => {
   assert.equal(strip.words, "84 % recorded, 2 gaps");
 });
 
-test("a gap too short to draw is drawn all the same, inside the strip", () => {
+test("a very short gap is drawn with a minimum width, inside the strip", () => {
   const [gap] = stripOf(timeline([[0, 3599]], [[3599.9, 3600, "discontinuity"]]), T, T + 3_600_000).gaps;
   assert.deepEqual([gap.left, gap.width], [99.75, 0.25]);
   assert.equal(stripOf(timeline([], []), T, T + 1000).words, "No footage in this time");
@@ -82,19 +82,19 @@ test("before the first footage there is no gap", () => {
   assert.equal(stripOf(timeline([], [[0, null, "no_footage"]]), T, T + 100_000).gaps.length, 1);
 });
 
-test("lengths and hours in words", () => {
+test("durations and hours as text", () => {
   assert.deepEqual([0.4, 6, 240, 9000].map(spell), ["400\u00a0ms", "6\u00a0s", "4\u00a0min", "2.5\u00a0h"]);
   assert.deepEqual([null, 1.52, 31.2, 5000].map(hoursOf), ["", "1.5 h", "31 h", "over 1000 h"]);
 });
 
 const cameras = (...delays) => delays.map((latency_ms, index) => ({ id: `cam${index + 1}`, latency_ms }));
 
-test("the second camera's delay takes the difference", () => {
+test("the second camera's delay is changed by the difference", () => {
   assert.deepEqual([...(lineUp(cameras(0, 100), "cam1", "cam2", T, T + 400.4) ?? [])], [["cam2", 500]]);
   assert.deepEqual([...(lineUp(cameras(0, 100), "cam1", "cam2", T, T - 60) ?? [])], [["cam2", 40]]);
 });
 
-test("a delay cannot be below zero: then everybody else's grows, and what was lined up stays so", () => {
+test("instead of a negative delay all other delays grow, which keeps earlier line-ups valid", () => {
   const after = lineUp(cameras(20, 100, 70), "cam1", "cam2", T, T - 250);
   assert.deepEqual(Object.fromEntries(after ?? []), { cam1: 170, cam2: 0, cam3: 220 });
 });
@@ -119,13 +119,13 @@ test("the nearest picture", () => {
   assert.equal(nearest([], 5), 0);
 });
 
-test("the difference in words", () => {
+test("the difference as text", () => {
   assert.equal(differenceOf(400, "Camera 1", "Camera 2"), "Camera 2 is 400 ms behind Camera 1");
   assert.equal(differenceOf(-33.3, "Camera 1", "Camera 2"), "Camera 2 is 33 ms ahead of Camera 1");
   assert.equal(differenceOf(0.2, "Camera 1", "Camera 2"), "Camera 1 and Camera 2 agree");
 });
 
-test("sessions: what runs first, then the soonest to come, then the newest that is over", () => {
+test("sessions: running ones, then scheduled ones by start time, then the newest completed ones", () => {
   const session = (id, status, more) => ({
     id,
     status,
@@ -148,7 +148,7 @@ test("sessions: what runs first, then the soonest to come, then the newest that 
   );
 });
 
-test("a session's ways on, and which of them are asked about", () => {
+test("a session's transitions, and which of them need a confirmation", () => {
   const eventsOf = (status) => [nextOf(status)?.event, endOf(status)?.event];
   assert.deepEqual(["scheduled", "active", "paused", "completed", "unheard"].map(eventsOf), [
     ["start", undefined],

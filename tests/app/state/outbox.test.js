@@ -1,10 +1,10 @@
-// Marks reach the box once each, in order, and no other box.
+// Each mark reaches its box once and in order, and no other box.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isFinal, Outbox, placed } from "../../../appliance/app/state/outbox.js";
 
-/** A disk that remembers. */
+/** A disk in memory. */
 function memory(kept = new Map()) {
   return {
     kept,
@@ -33,7 +33,7 @@ const settled = async (outbox) => {
   return outbox;
 };
 
-test("marks made before the box is known wait, then go out in order", async () => {
+test("marks made before the box is known wait, then are sent in order", async () => {
   const { outbox, sent } = made();
   outbox.add(mark("a"));
   outbox.add(mark("b", "play_end", "a"));
@@ -45,7 +45,7 @@ test("marks made before the box is known wait, then go out in order", async () =
   assert.equal(outbox.waiting().length, 0);
 });
 
-test("what time mends is tried again under the same key, and holds back what follows", async () => {
+test("a temporary failure is retried with the same key; later marks wait for it", async () => {
   const lost = { ok: false, final: false, error: new Error("away") };
   const { outbox, sent } = made({ answers: [lost, lost] });
   outbox.connected("site", "e1", never);
@@ -55,9 +55,9 @@ test("what time mends is tried again under the same key, and holds back what fol
   assert.deepEqual(sent, ["a", "a", "a", "b"]);
 });
 
-test("a box that is back ends the rest between two tries", async () => {
+test("a reconnect ends the pause between two attempts", async () => {
   const { outbox, sent } = made({ answers: [{ ok: false, final: false, error: new Error("away") }] });
-  outbox.wait = () => new Promise(() => {}); // a rest without an end of its own
+  outbox.wait = () => new Promise(() => {}); // the pause between two attempts never ends by itself
   outbox.connected("site", "e1", never);
   outbox.add(mark("a"));
   await settled(outbox);
@@ -67,7 +67,7 @@ test("a box that is back ends the rest between two tries", async () => {
   assert.deepEqual([sent, outbox.waiting().length, outbox.resting.size], [["a", "a"], 0, 0]);
 });
 
-test("a refusal is final, kept with the box's words, and lets the next one pass", async () => {
+test("a refusal is final, keeps the box's message, and does not block the next mark", async () => {
   const no = { ok: false, final: true, error: { detail: "no such session" } };
   const { outbox, sent, disk } = made({ answers: [no] });
   outbox.connected("site", "e1", never);
@@ -93,13 +93,13 @@ test("marks survive a reload", async () => {
   assert.deepEqual(next.sent, ["a"]);
 });
 
-test("a disk that does not answer holds nothing up, and what it has goes out when it comes", async () => {
+test("a storage that does not answer blocks nothing; its marks are sent when they arrive", async () => {
   const old = { ...mark("old"), at: 1, site: "site", epoch: "e1", request: null, state: "waiting" };
   const lost = { ...mark("lost"), at: 2, site: "site", epoch: "e0", request: null, state: "done" };
   let answer = () => {};
   const disk = { ...memory(), all: () => new Promise((done) => (answer = () => done([old, lost]))) };
   const { outbox, sent } = made({ disk });
-  assert.equal(outbox.kept, true); // nothing is said before its time is over
+  assert.equal(outbox.kept, true); // nothing is reported before the timeout
   await outbox.restore(async () => {});
   assert.equal(outbox.kept, false);
   outbox.connected("site", "e1", never);
@@ -112,7 +112,7 @@ test("a disk that does not answer holds nothing up, and what it has goes out whe
   assert.equal(outbox.kept, true);
 });
 
-test("a disk that refuses is told of, and gets what it did not take once it takes again", async () => {
+test("a storage that refuses marks is reported, and gets them once it accepts again", async () => {
   let full = true;
   const disk = memory();
   const { put } = disk;
@@ -135,7 +135,7 @@ test("a disk that refuses is told of, and gets what it did not take once it take
   assert.deepEqual([...disk.kept.keys()].sort(), ["a", "b", "c"]);
 });
 
-test("a disk that cannot be read is told of", async () => {
+test("an unreadable storage is reported", async () => {
   const { outbox } = made({ disk: { ...memory(), all: () => Promise.reject(new Error("private window")) } });
   await outbox.restore();
   assert.equal(outbox.kept, false);
@@ -156,7 +156,7 @@ test("marks for one box are never sent to another", async () => {
   assert.deepEqual(sent, ["a"]);
 });
 
-test("a box with a new epoch is offered again what it does not know", async () => {
+test("marks that a box with a new epoch does not have are sent again", async () => {
   const { outbox, sent } = made();
   outbox.connected("site", "e1", never);
   outbox.add(mark("known"));
@@ -167,7 +167,7 @@ test("a box with a new epoch is offered again what it does not know", async () =
   assert.deepEqual(sent, ["known", "lost", "lost"]);
 });
 
-test("where a mark belongs", () => {
+test("what happens to a mark at each box", () => {
   const one = { site: "s", epoch: "e", state: "waiting", subject: "p" };
   assert.equal(placed(one, "s", "e", never), "send");
   assert.equal(placed(one, "t", "e", never), "other box");
@@ -191,7 +191,7 @@ test("which answers are final", () => {
   assert.deepEqual([200, 408, 429, 500, 503].map(isFinal), [false, false, false, false, false]);
 });
 
-test("what analysts say of plays never holds up a mark", async () => {
+test("tags never delay a mark", async () => {
   /** @type {((outcome: any) => void)[]} */
   const open = [];
   const sent = [];
@@ -217,10 +217,10 @@ test("what analysts say of plays never holds up a mark", async () => {
   assert.deepEqual(sent, ["t1", "a", "t2"]);
 });
 
-test("a play for which there is no room waits with its marks; an END passes it and makes room", async () => {
+test("beyond the limit of open plays a play waits with its marks; END of another is sent", async () => {
   const no = { ok: false, final: false, error: { code: "too_many_open" } };
   const { outbox, sent } = made({ answers: [no, no] });
-  outbox.wait = () => new Promise(() => {}); // a rest without an end of its own
+  outbox.wait = () => new Promise(() => {}); // the pause between two attempts never ends by itself
   outbox.connected("site", "e1", never);
   outbox.add({ ...mark("new"), subject: "p2" });
   outbox.add({ ...mark("cue"), subject: "p2" });
@@ -232,7 +232,7 @@ test("a play for which there is no room waits with its marks; an END passes it a
   assert.deepEqual([outbox.waiting().length, outbox.refused().length], [0, 0]);
 });
 
-test("while no box is reached, marks wait for the box known last and go to no other", async () => {
+test("while no box is reachable, marks wait for the last known box and are sent to no other", async () => {
   const { outbox, sent } = made();
   outbox.expect("site", "e1");
   outbox.add(mark("a"));
@@ -244,7 +244,7 @@ test("while no box is reached, marks wait for the box known last and go to no ot
   outbox.connected("site", "e1", never);
   await settled(outbox);
   assert.deepEqual(sent, ["a"]);
-  outbox.expect("third", "e3"); // too late: the box is known
+  outbox.expect("third", "e3"); // ignored: the box is known already
   outbox.add(mark("b"));
   await settled(outbox);
   assert.deepEqual(sent, ["a", "b"]);

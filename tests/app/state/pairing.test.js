@@ -1,4 +1,4 @@
-// A device that is no longer paired keeps its page and its marks, says so, and goes on when it is paired
+// A device that is no longer paired keeps its page and its marks, shows why, and continues when it is paired
 // again.
 
 import assert from "node:assert/strict";
@@ -12,7 +12,7 @@ const turns = async () => {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 };
 
-/** `answers`: what the appliance says to each question; null: yes. */
+/** `answers`: the error of each request in turn; null: it succeeds. */
 function made(answers) {
   const seen = [];
   const waits = [];
@@ -32,7 +32,7 @@ function made(answers) {
   return { pairing, seen, waits, tick };
 }
 
-test("a refusal of one route alone ends nothing", async () => {
+test("a refusal by one route does not end the pairing", async () => {
   const { pairing, seen } = made([null, null]);
   pairing.doubt(no("not_paired")); // GET /devices of a box that is open to everybody
   await turns();
@@ -41,7 +41,7 @@ test("a refusal of one route alone ends nothing", async () => {
   assert.deepEqual([seen, pairing.out, pairing.asking], [[], "", false]);
 });
 
-test("other refusals and silence are no question", () => {
+test("other refusals and missing answers do not question the pairing", () => {
   const { pairing } = made([]);
   for (const error of [no("not_found", 404), new Error("the box does not answer"), null, undefined])
     pairing.doubt(error);
@@ -49,7 +49,7 @@ test("other refusals and silence are no question", () => {
   assert.equal(outOf(no("not_paired")), "not_paired");
 });
 
-test("a device that is out asks on until it is in, whatever lies between", async () => {
+test("a device without access asks again until it has access, through any errors", async () => {
   const away = new Error("the box does not answer");
   const { pairing, seen, tick } = made([no("not_paired"), away, no("not_paired"), null]);
   pairing.doubt(no("not_paired"));
@@ -62,7 +62,7 @@ test("a device that is out asks on until it is in, whatever lies between", async
   assert.deepEqual([seen, pairing.asking], [["not_paired", ""], false]);
 });
 
-test("a socket's end is told once, and asked after", async () => {
+test("a close code that ends the pairing is reported once, and checked by a request", async () => {
   const { pairing, seen, waits, tick } = made([null]);
   pairing.end("not_paired");
   pairing.end("not_paired");
@@ -70,11 +70,11 @@ test("a socket's end is told once, and asked after", async () => {
   assert.deepEqual([seen, waits.length], [["not_paired"], 1]);
   await tick();
   assert.deepEqual(seen, ["not_paired", ""]);
-  pairing.end("not_paired"); // and again, another day
+  pairing.end("not_paired"); // a second end of the pairing
   assert.deepEqual(seen, ["not_paired", "", "not_paired"]);
 });
 
-test("a role that has no page is another matter, and may change", async () => {
+test("a role without pages is a separate state, and may change", async () => {
   const { pairing, seen, tick } = made([no("not_allowed", 403), no("not_paired"), null]);
   pairing.doubt(no("not_allowed", 403));
   await turns();
@@ -83,7 +83,7 @@ test("a role that has no page is another matter, and may change", async () => {
   assert.deepEqual(seen, ["not_allowed", "not_paired", ""]);
 });
 
-test("the words count the marks, and promise no more than the device holds", () => {
+test("the text counts the marks, and does not promise to keep what only the page holds", () => {
   const now = { out: "not_paired", me: ME, waiting: 3, kept: true, word: "tablet" };
   assert.equal(
     outWords(now),
@@ -97,7 +97,7 @@ test("the words count the marks, and promise no more than the device holds", () 
   assert.match(outWords(camera), /is paired as a capture device\. Pair it as a coach/);
 });
 
-/** A box that is connected; its server knows the device while `known`. */
+/** A connected box whose server accepts the device while `known`. */
 function connected() {
   const server = { known: true, sent: [] };
   const kept = new Map();
@@ -165,7 +165,7 @@ test("a revoked device keeps its marks and sends them when it is paired again", 
   box.link.unwatch();
 });
 
-test("a mark on its way when the pairing ends stays: 401 is no refusal of the mark", async () => {
+test("a mark answered with 401 stays in the queue: it is not refused", async () => {
   const { box, server, greet } = connected();
   await greet();
   server.known = false;

@@ -1,10 +1,10 @@
-// Clips fetched ahead: two at a time, none while a clip plays, what is there is kept.
+// Clips fetched in advance: two at a time, none while a clip plays; stored ones are kept.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Prefetch, ROOM_BYTES, roomOf, spaceOf, wishesOf } from "../../../appliance/app/state/prefetch.js";
 
-/** A fetch whose answers the test gives. */
+/** A `fetch` that the test answers. */
 function network() {
   const asked = [];
   const get = (url, { headers, signal }) =>
@@ -52,7 +52,7 @@ test("at most two at a time, the newest wanted first", async () => {
   assert.equal(ahead.source("/b"), "/b");
 });
 
-test("a clip that plays has the air for itself; afterwards the rest is asked for", async () => {
+test("while a clip plays nothing is fetched; afterwards the others are", async () => {
   const { asked, get } = network();
   const ahead = new Prefetch({ fetch: get });
   ahead.want("/a");
@@ -74,7 +74,7 @@ test("a clip that plays has the air for itself; afterwards the rest is asked for
   assert.equal(await ahead.held.get("/a").blob.size, 4);
 });
 
-test("what is to replace the clip that plays comes while it plays", async () => {
+test("the replacement of the playing clip is fetched while it plays", async () => {
   const { asked, get } = network();
   const ahead = new Prefetch({ fetch: get });
   const held = [];
@@ -84,7 +84,7 @@ test("what is to replace the clip that plays comes while it plays", async () => 
   await turn();
   ahead.want("/new", true);
   ahead.want("/new", true);
-  ahead.want("/a"); // an other one's: not now
+  ahead.want("/a"); // it belongs to another one: not now
   assert.deepEqual(
     asked.map((each) => each.url),
     ["/a", "/new"],
@@ -97,11 +97,11 @@ test("what is to replace the clip that plays comes while it plays", async () => 
   await turn();
   assert.deepEqual(held, ["/new"]);
   assert.equal(asked.length, 2);
-  ahead.want("/a", true); // it is watched by now
+  ahead.want("/a", true); // the user watches it now
   assert.equal(asked.length, 3);
 });
 
-test("memory is bounded: what was used longest ago goes", async () => {
+test("memory is limited: the least recently used copy is removed", async () => {
   const { asked, get } = network();
   const ahead = new Prefetch({ fetch: get, room: 5, graceMs: 0 });
   for (const [at, url] of ["/a", "/b"].entries()) {
@@ -114,7 +114,7 @@ test("memory is bounded: what was used longest ago goes", async () => {
   assert.deepEqual([...ahead.held.keys()], ["/b"]);
 });
 
-test("the last plays are wished for: pictures, the watched angle of each, then the other angles", () => {
+test("requested of the last plays: thumbnails, the watched angle of each, then the other angles", () => {
   const clip = (play, channel, more) => ({
     channel_id: channel,
     stream_url: `/${play}${channel}`,
@@ -131,7 +131,7 @@ test("the last plays are wished for: pictures, the watched angle of each, then t
   assert.equal(wishesOf(plays, clips, "gone")[18], "/0a");
 });
 
-test("wishes are fetched in order, kept before all else, and end where the room ends", async () => {
+test("requests are fetched in order, kept before all others, and stop at the size limit", async () => {
   const asked = [];
   const size = { "/1": 3, "/2": 3, "/3": 3, "/0": 3, "/x": 2 };
   const get = async (url) => {
@@ -161,7 +161,7 @@ test("wishes are fetched in order, kept before all else, and end where the room 
   );
 });
 
-test("a wish that failed is tried again later, and not while a clip has the air", async () => {
+test("a failed request is repeated later, and not while a clip plays", async () => {
   const asked = [];
   const ahead = new Prefetch({
     fetch: async (url) => {
@@ -182,7 +182,7 @@ test("a wish that failed is tried again later, and not while a clip has the air"
   clearTimeout(ahead.later);
 });
 
-test("the cap in bytes follows what the device has: its memory, and half of what its disk has free", () => {
+test("the limit depends on the device: its memory, and half of its free disk space", () => {
   const gb = 1e9;
   assert.equal(roomOf({}), ROOM_BYTES, "by plain HTTP a browser tells neither");
   assert.deepEqual(
@@ -196,7 +196,7 @@ test("the cap in bytes follows what the device has: its memory, and half of what
   assert.equal(roomOf({ memoryGb: 8, freeBytes: 0.2 * gb }), 100e6);
 });
 
-test("what the device does not say, or refuses to say, is not known", async () => {
+test("values that the device does not report are unknown", async () => {
   assert.deepEqual(await spaceOf({}), { memoryGb: undefined, freeBytes: undefined });
   assert.deepEqual(
     await spaceOf({ deviceMemory: 4, storage: { estimate: async () => ({ quota: 9, usage: 2 }) } }),
@@ -208,7 +208,7 @@ test("what the device does not say, or refuses to say, is not known", async () =
   );
 });
 
-/** A disk for media that keeps copies. */
+/** A disk for media, in memory. */
 function diskOf(kept = new Map()) {
   return {
     kept,
@@ -223,7 +223,7 @@ const settled = async () => {
   for (let at = 0; at < 12; at++) await turn();
 };
 
-test("a smaller cap lets the oldest play go first, here and on the disk", async () => {
+test("a smaller limit removes the oldest play first, in memory and on the disk", async () => {
   const disk = diskOf();
   const ahead = new Prefetch({ fetch: threeBytes, room: 15, graceMs: 0, disk });
   await ahead.restore();
@@ -243,7 +243,7 @@ test("a smaller cap lets the oldest play go first, here and on the disk", async 
   );
 });
 
-test("the next page has what this one kept, and asks for nothing of it again", async () => {
+test("the next page has the stored copies, and does not fetch them again", async () => {
   const disk = diskOf();
   const first = new Prefetch({ fetch: threeBytes, graceMs: 0, disk });
   await first.restore();
@@ -265,7 +265,7 @@ test("the next page has what this one kept, and asks for nothing of it again", a
   assert.match(next.source("/play1"), /^blob:/);
 });
 
-test("a disk that is silent, full or forbidden costs nothing", async () => {
+test("a disk that does not answer, is full or forbidden has no effect", async () => {
   const broken = {
     all: () => new Promise(() => {}),
     put: async () => Promise.reject(new DOMException("", "QuotaExceededError")),
@@ -324,7 +324,7 @@ test("a copy that failed is used once more, then replaced, at growing intervals"
   assert.equal(asked.length, 3, "and not given up either");
 });
 
-test("a copy without bytes is removed at once; a copy no longer wished for, when it fails", async () => {
+test("an unreadable copy is removed at once; one that is not requested any more, when it fails", async () => {
   const disk = diskOf();
   const gone = Object.assign(new Blob([new Uint8Array(3)]), {
     arrayBuffer: () => Promise.reject(new DOMException("", "NotReadableError")),
@@ -345,7 +345,7 @@ test("a copy without bytes is removed at once; a copy no longer wished for, when
   assert.equal(ahead.held.size, 0);
 });
 
-test("what a late disk has is known when it comes, and is within the cap", async () => {
+test("copies of a slow disk are added when they arrive, within the limit", async () => {
   const disk = diskOf(
     new Map(["/old", "/play4", "/play5"].map((url) => [url, new Blob([new Uint8Array(3)])])),
   );

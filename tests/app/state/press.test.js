@@ -1,4 +1,4 @@
-// A press that bounces, a key that is held.
+// A press that counts twice by mistake, and a key that is held.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -32,7 +32,7 @@ test("a second press of the same kind at once is the same press; other kinds and
   );
 });
 
-test("a key that is held acts once, but where it moves from picture to picture or from play to play", () => {
+test("a held key acts once, except keys that move by pictures or plays", () => {
   const keys = new Keys();
   const done = [];
   keys.add(

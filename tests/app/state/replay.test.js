@@ -20,7 +20,7 @@ const OK = { ignored: false, raw: false };
 const IGNORED = { ignored: true, raw: false };
 const START = Date.parse("2026-01-01T10:00:00Z");
 const iso = (ms) => new Date(ms).toISOString();
-/** [s, ms after the start] as the box says it. */
+/** [s, ms after the start] as the box reports it. */
 const times = (...pairs) =>
   pairs.map(([at_s, ms]) => {
     const us = String(Math.round((ms % 1) * 1000)).padStart(3, "0");
@@ -40,7 +40,7 @@ const facts = (more = {}) => ({
   ...more,
 });
 
-test("until the self-test has said what a browser does, what it tells of pictures is not believed", () => {
+test("before the self-test the media times that a browser reports are not used", () => {
   const habits = (given) => habitsOf({ get: (name) => given[name] });
   assert.deepEqual(habits({ editLists: "", rawTimes: false }), { ignored: false, raw: true });
   assert.deepEqual(habits({ editLists: "unknown", rawTimes: false }), { ignored: false, raw: true });
@@ -83,21 +83,21 @@ for (const [words, habits, first] of [
   });
 }
 
-test("hidden pictures are nobody's: while one is shown the first one is meant", () => {
+test("while a hidden picture is shown, the position is that of the first shown one", () => {
   const piece = pieceOf(facts(), IGNORED);
   assert.equal(captureOf(piece, 0), piece.from);
   assert.equal(captureOf(piece, beginOf(piece, 0.3, 0.28)), piece.from);
   assert.equal(captureOf(pieceOf(facts(), OK), 0), piece.from);
 });
 
-test("what is told of another picture, or not told, is not believed", () => {
+test("a reported time of another picture is not used", () => {
   const piece = pieceOf(facts(), OK);
   assert.equal(beginOf(piece, 1.01, 0.2).toFixed(6), "1.000000", "told before the seek");
   assert.equal(beginOf(piece, 1.01, null).toFixed(6), "1.000000");
   assert.equal(beginOf(piece, 1.01, 0.9999).toFixed(6), "0.999900", "pictures need not lie on the grid");
 });
 
-test("pictures of 29.97 a second stay whole over half a minute", () => {
+test("at 29.97 pictures a second every step is one picture over half a minute", () => {
   const piece = pieceOf(
     facts({
       duration_s: 30.03,
@@ -114,8 +114,8 @@ test("pictures of 29.97 a second stay whole over half a minute", () => {
   }
 });
 
-test("a camera's second need not be the box's", () => {
-  // It begins with a burst: a second of it came in 0.6 s. From then on it is 0.5 % slow.
+test("a camera's clock may be faster or slower than the box's", () => {
+  // The first second of footage arrives in 0.6 s; after that its clock is 0.5 % slow.
   const piece = pieceOf(
     facts({ end: "2026-01-01T10:00:01.605250Z", times: times([0, 0.25], [1, 600.25], [2, 1605.25]) }),
     IGNORED,
@@ -133,7 +133,7 @@ test("a camera's second need not be the box's", () => {
   );
 });
 
-test("with a hole inside pictures are not counted, but instants are still right", () => {
+test("with a gap inside, pictures are not counted by their length, and capture times are correct", () => {
   const gap = { start: "2026-01-01T10:00:01Z", end: "2026-01-01T10:00:01.500Z", reason: "gap" };
   const piece = pieceOf(facts({ frames: 38, missing: [gap] }), IGNORED);
   assert.equal(piece.frame, 0);
@@ -154,7 +154,7 @@ test("with a hole inside pictures are not counted, but instants are still right"
   assert.ok(trimmed.frame > 0, "what is missing before the first picture makes no hole");
 });
 
-test("a piece covers its pictures and not what follows", () => {
+test("a replay contains its pictures and not what follows", () => {
   const piece = pieceOf(facts(), OK);
   assert.deepEqual(
     [null, piece, piece].map((each, n) => covers(each, START + n)),
@@ -164,7 +164,7 @@ test("a piece covers its pictures and not what follows", () => {
   assert.equal(covers(piece, START - 40), false);
 });
 
-// -- asking -------------------------------------------------------------------------------------------------
+// -- requesting ---------------------------------------------------------------------------------------------
 
 const span = (path) => {
   const query = new URLSearchParams(path.split("?")[1]);
@@ -172,7 +172,7 @@ const span = (path) => {
   return [from, from + Number(query.get("duration")) * 1000, query.has("wait")];
 };
 
-/** A box with footage of [from, until), which comes a second later up to `later`. */
+/** A box with footage of [from, until), which grows up to `later` a second later. */
 function boxWith(from, until, later = until) {
   const asked = [];
   const ask = async (path) => {
@@ -193,7 +193,7 @@ const want = (from, to, at = from, now = to + 1500) => ({
   now: START + now,
 });
 
-test("the path names milliseconds, never longer than was asked for", () => {
+test("the path has milliseconds, and never a longer span than requested", () => {
   assert.deepEqual(span(replayPath("cam1", { from: START + 0.9, to: START + 60_000.5 })), [0, 60_000, false]);
   assert.match(
     replayPath("cam 1", { from: START, to: START + 5000 }, true),
@@ -201,13 +201,13 @@ test("the path names milliseconds, never longer than was asked for", () => {
   );
 });
 
-test("one question where there is footage", async () => {
+test("one request where there is footage", async () => {
   const box = boxWith(-60_000, 60_000);
   await findReplay(box.ask, "cam1", want(0, 30_000));
   assert.deepEqual(box.asked, [[0, 30_000, false]]);
 });
 
-test("footage that ends sooner makes the piece shorter; a camera that is off is not waited for", async () => {
+test("where footage ends early the replay is shorter; a camera that is off is not waited for", async () => {
   const box = boxWith(-60_000, 8000);
   await findReplay(box.ask, "cam1", want(0, 30_000, 0, 90_000));
   assert.deepEqual(box.asked, [
@@ -219,7 +219,7 @@ test("footage that ends sooner makes the piece shorter; a camera that is off is 
   assert.equal(off.asked.length, 1);
 });
 
-test("a picture of a moment ago is waited for", async () => {
+test("the request waits for a very recent picture", async () => {
   const box = boxWith(-60_000, -100, 400);
   const facts = await findReplay(box.ask, "cam1", want(-1000, 200, 0, 500));
   assert.deepEqual(box.asked, [
@@ -229,7 +229,7 @@ test("a picture of a moment ago is waited for", async () => {
   assert.equal(facts.end, iso(START + 200));
 });
 
-test("the pictures before belong to another stretch: it begins at the one wanted", async () => {
+test("pictures before a gap are left out: the replay begins at the requested one", async () => {
   const asked = [];
   const ask = async (path) => {
     asked.push(span(path).slice(0, 2));
@@ -242,7 +242,7 @@ test("the pictures before belong to another stretch: it begins at the one wanted
   ]);
 });
 
-test("no footage at all in there is said at once", async () => {
+test("a span without footage is refused at once", async () => {
   let asked = 0;
   const ask = async () => {
     asked++;

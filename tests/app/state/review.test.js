@@ -1,5 +1,5 @@
-// Looking through a recording: the span of a session, the part shown, what plays next, what a clip is made
-// of; figures.
+// Viewing a recording: the span of a session, the visible part, what plays next, the span of a new clip;
+// figures.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ import { barsOf, percent, quartersOf } from "../../../appliance/app/state/stats.
 const at = (clock) => Date.parse(`2026-01-01T${clock}Z`);
 const iso = (clock) => `2026-01-01T${clock}Z`;
 
-test("a session's time is from its start or its first play to its end or now", () => {
+test("the span of a session is from its start or first play to its end or now", () => {
   const now = at("12:00:00");
   const play = { start_time: iso("09:59:00"), duration: 5 };
   assert.deepEqual(
@@ -33,7 +33,7 @@ test("a session's time is from its start or its first play to its end or now", (
   assert.ok(never.from < never.to && never.to <= now);
 });
 
-test("what is shown stays inside the whole, and the instant looked at stays where it is", () => {
+test("the visible part stays inside the whole; zooming keeps the position of the given instant", () => {
   const whole = { from: 0, to: 600_000 };
   assert.deepEqual(inside({ from: -50_000, to: 50_000 }, whole), { from: 0, to: 100_000 });
   assert.deepEqual(inside({ from: 0, to: 9e9 }, whole), whole);
@@ -48,7 +48,7 @@ test("what is shown stays inside the whole, and the instant looked at stays wher
   );
 });
 
-test("the part shown follows the picture only when it leaves", () => {
+test("the visible part moves only when the picture leaves it", () => {
   const whole = { from: 0, to: 600_000 };
   const view = { from: 100_000, to: 200_000 };
   assert.equal(following(view, 150_000, whole), view);
@@ -56,7 +56,7 @@ test("the part shown follows the picture only when it leaves", () => {
   assert.deepEqual(following(view, 95_000, whole), { from: 5_000, to: 105_000 });
 });
 
-test("times on the timeline are round and have room", () => {
+test("times on the timeline are round and do not overlap", () => {
   assert.deepEqual(
     ticksOf({ from: at("10:00:10"), to: at("10:05:10") }, 6),
     ["10:01:00", "10:02:00", "10:03:00", "10:04:00", "10:05:00"].map(at),
@@ -64,7 +64,7 @@ test("times on the timeline are round and have room", () => {
   assert.ok(ticksOf({ from: 0, to: 86_400_000 }, 5).length <= 5);
 });
 
-test("pieces follow the footage and jump what was not recorded", () => {
+test("playback follows the footage and skips what was not recorded", () => {
   const spans = [
     { start: iso("10:00:00"), end: iso("10:01:00") },
     { start: iso("10:05:00"), end: iso("10:30:00") },
@@ -79,7 +79,7 @@ test("pieces follow the footage and jump what was not recorded", () => {
   assert.equal(pieceAt(spans, at("10:30:00"), 60_000), null);
 });
 
-test("a clip is what lies between IN and OUT, or the last ten seconds", () => {
+test("a clip is the span from IN to OUT, or the last ten seconds", () => {
   assert.deepEqual(cutOf(null, null, 60_000), { from: 50_000, to: 60_000 });
   assert.deepEqual(cutOf(10_000, 20_000, 60_000), { from: 10_000, to: 20_000 });
   assert.deepEqual(cutOf(10_000, null, 60_000), { from: 10_000, to: 60_000 });
@@ -100,7 +100,7 @@ test("an old session is fetched page by page", async () => {
   assert.equal(asked.length, 4);
 });
 
-test("figures are rows of what was tagged, and lead to their plays", () => {
+test("figures are rows of tagged values, linked to their plays", () => {
   assert.deepEqual(barsOf({ Run: 3, Pass: 1 }, "play_type"), [
     { label: "Run", value: 3, filter: "play_type=Run" },
     { label: "Pass", value: 1, filter: "play_type=Pass" },

@@ -1,4 +1,4 @@
-// What a role may do, and where it begins.
+// What a role may do, and which screen it starts with.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,14 +23,14 @@ test("an admin may do everything, an open page everything but managing devices",
   assert.equal(may(me("capture"), undefined), true);
 });
 
-test("a coach marks and runs nothing; a program reads", () => {
+test("a coach may mark and not run sessions; a program may read", () => {
   const of = (role) => Object.keys(RIGHTS).filter((right) => may(me(role), right));
   assert.deepEqual(of("coach"), ["mark", "tag", "health"]);
   assert.deepEqual(of("operator"), ["mark", "tag", "run", "health"]);
   assert.deepEqual([of("integrator"), of("assistant"), of("capture")], [["health"], [], []]);
 });
 
-test("a refusal names who may", () => {
+test("a refusal names the roles that may", () => {
   assert.equal(
     whyNot(me("integrator"), "mark"),
     "This device is paired as an integrator. Marking is for an operator, a coach, an analyst or an admin.",
@@ -38,7 +38,7 @@ test("a refusal names who may", () => {
   assert.equal(whyNot(null, "devices"), "This device is not paired. Pairing devices is for an admin.");
 });
 
-test("every role begins on a screen it may use", () => {
+test("every role starts with a screen it may use", () => {
   const needs = { operator: "run", devices: "devices", tagging: "tag", desk: undefined };
   for (const role of Object.keys(ROLE_WORDS)) {
     const first = firstScreenOf(role);

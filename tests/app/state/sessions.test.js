@@ -1,4 +1,4 @@
-// A session's form: what is sent of it, and what happens when somebody else was faster.
+// A session's form: what it sends, and how it merges a change by another device.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ const session = (more = {}) => ({
 });
 const values = (more = {}) => ({ ...valuesOf(session(), KNOWN), ...more });
 
-test("a form shows a session in a person's words", () => {
+test("a form shows the values of a session as text", () => {
   assert.deepEqual(valuesOf(session(), KNOWN), {
     name: "Final",
     type: "game",
@@ -44,7 +44,7 @@ test("a new one is sent without what is empty", () => {
   });
 });
 
-test("of a change only what is another is sent; what was emptied becomes none", () => {
+test("only changed fields are sent; an emptied field becomes null", () => {
   assert.deepEqual(changesOf(values(), values()), {});
   assert.deepEqual(changesOf(values(), values({ location: " ", week: "0", opponent: "Rival" })), {
     location: null,
@@ -62,12 +62,12 @@ test("of a change only what is another is sent; what was emptied becomes none", 
   assert.deepEqual(changesOf(values(), values({ channel_ids: ["cam1"] })), { channel_ids: ["cam1"] });
 });
 
-test("every camera there is, by name or not: nothing has changed", () => {
+test("a list of all cameras is the same as every camera: nothing has changed", () => {
   assert.equal(valuesOf(session({ channel_ids: ["cam2", "cam1", "gone"] }), KNOWN).channel_ids, null);
   assert.deepEqual(valuesOf(session({ channel_ids: ["gone", "cam2"] }), KNOWN).channel_ids, ["cam2"]);
 });
 
-test("another device was faster: its values in fields not edited here, ours elsewhere; both named", () => {
+test("merge with a change by another device: its values in fields not edited here, ours elsewhere", () => {
   const ours = values({ opponent: "Green", week: "10", season: "2026" });
   const theirs = values({ opponent: "Blue", location: "South", season: "2026" });
   const after = rebase(values(), ours, theirs);
@@ -78,13 +78,13 @@ test("another device was faster: its values in fields not edited here, ours else
   assert.deepEqual(changesOf(theirs, after.values), { opponent: "Green", week: 10 });
 });
 
-test("our own change whose answer was lost is no change any more", () => {
+test("a change of ours whose answer was lost is not sent again", () => {
   const ours = values({ opponent: "Green" });
   const { values: after, clashes } = rebase(values(), ours, ours);
   assert.deepEqual([changesOf(ours, after), clashes], [{}, []]);
 });
 
-test("what goes with a session", () => {
+test("what is deleted together with a session", () => {
   assert.equal(goesWith({ plays: 2, clips: 1, tags: 0 }), "Goes with it: 2 plays, 1 clip.");
   assert.equal(goesWith({ plays: null, clips: 4, tags: 3 }), "Goes with it: its plays, 4 clips, 3 tags.");
   assert.equal(goesWith({ plays: 0, clips: 0, tags: 0 }), "Nothing was marked in it.");

@@ -1,4 +1,4 @@
-// The store: events in order, and this device's marks laid over.
+// The store: events in order, and this device's pending marks applied to the rows.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -32,7 +32,7 @@ const mark = (doing, subject, body = {}, state = "waiting") => ({
   state,
 });
 
-test("an event puts the whole resource in place and says what changed", () => {
+test("an event replaces the whole resource and names the changed tables", () => {
   const state = box({ plays: [play("p")] });
   const changed = store.apply(state, {
     type: "play_updated",
@@ -44,19 +44,19 @@ test("an event puts the whole resource in place and says what changed", () => {
   assert.equal(state.plays.get("p")?.number, 7);
 });
 
-test("an event seen before changes nothing", () => {
+test("an event that was already applied changes nothing", () => {
   const state = box();
   assert.equal(store.apply(state, { type: "play_created", seq: 5, play_id: "p", play: play("p") }).size, 0);
   assert.equal(state.plays.size, 0);
 });
 
-test("what is deleted is gone", () => {
+test("a deleted resource is removed", () => {
   const state = box({ plays: [play("p")] });
   store.apply(state, { type: "play_deleted", seq: 6, play_id: "p" });
   assert.equal(state.plays.size, 0);
 });
 
-test("a clip's event brings the session's counters", () => {
+test("a clip's event updates the session's counters", () => {
   const state = box({ sessions: [{ id: "s", clip_count: 0, name: "Final" }] });
   store.apply(state, {
     type: "clip_created",
@@ -75,7 +75,7 @@ test("a camera's footage changes by itself", () => {
   assert.equal(state.channels.get("cam1")?.footage, "none");
 });
 
-test("a ghost is there from the press on, numbered by the box, newest on top", () => {
+test("a ghost is shown from the press on, as the newest; the box numbers it", () => {
   const shown = store.overlay(new Map([["p", play("p")]]), [
     mark("play_new", "q", { id: "q", session_id: "s", start_time: "2026-01-01T10:00:09Z" }),
   ]);
@@ -87,7 +87,7 @@ test("a ghost is there from the press on, numbered by the box, newest on top", (
   assert.equal(list[0].local, true);
 });
 
-test("END PLAY, CUE, star and undo are seen before the box answers", () => {
+test("END PLAY, CUE, star and undo are shown before the box answers", () => {
   const rows = new Map([["p", play("p")]]);
   const over = (/** @type {any} */ one) => store.overlay(rows, [one]).get("p");
   assert.equal(over(mark("play_end", "p", { end_time: "2026-01-01T10:00:07.5Z" }))?.duration, 7.5);
@@ -97,13 +97,13 @@ test("END PLAY, CUE, star and undo are seen before the box answers", () => {
   assert.equal(over(mark("play_undo", "p", {}, "refused"))?.id, "p");
 });
 
-test("a refused mark leaves a ghost to be dismissed, a done one none", () => {
+test("a refused NEW PLAY leaves a ghost that the user removes; an accepted one does not", () => {
   const body = { id: "q", session_id: "s", start_time: "x" };
   assert.equal(store.overlay(new Map(), [mark("play_new", "q", body, "refused")]).size, 1);
   assert.equal(store.overlay(new Map(), [mark("play_new", "q", body, "done")]).size, 0);
 });
 
-test("the session in work", () => {
+test("the current session", () => {
   const session = (id, status, created_at) => ({ id, status, created_at });
   const state = box({
     sessions: [session("a", "completed", "3"), session("b", "active", "1"), session("c", "active", "2")],
@@ -125,7 +125,7 @@ test("mark-to-playable is the box's figure of the first angle, the same on every
   );
 });
 
-test("the current session is kept whole over a reload; the first snapshot replaces it", () => {
+test("the current session is stored completely across a reload; the first snapshot replaces it", () => {
   const rows = {
     sessions: [
       { id: "s", name: "Final" },
@@ -161,7 +161,7 @@ test("the current session is kept whole over a reload; the first snapshot replac
   assert.deepEqual([ids(later.plays), later.seq], [["p", "q"], 9]);
 });
 
-test("a trim on its way is the play's new place and length", () => {
+test("a pending trim is shown as the play's start and length", () => {
   const trim = {
     ...mark("play_trim", "p"),
     request: {
@@ -176,7 +176,7 @@ test("a trim on its way is the play's new place and length", () => {
   assert.equal(store.overlay(plays, [{ ...trim, state: "refused" }]).get("p").duration, 9);
 });
 
-test("a delete and its Undo, both on their way: the play is there", () => {
+test("a pending delete and its pending Undo: the play is shown", () => {
   const rows = new Map([["p", play("p")]]);
   const [undo, restore] = [mark("play_undo", "p"), mark("play_restore", "p")];
   const star = mark("play_star", "p", { starred: true });

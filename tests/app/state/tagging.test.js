@@ -1,4 +1,4 @@
-// Tags as people read and write them: merging, one press as changes, what the next play begins with, finding.
+// Tags: merging, the changes one press causes, the values predicted for the next play, search.
 
 import { webcrypto } from "node:crypto";
 import assert from "node:assert/strict";
@@ -19,7 +19,7 @@ import {
   writes,
 } from "../../../appliance/app/state/tagging.js";
 
-globalThis.crypto ??= webcrypto; // Node 18 keeps it in its module
+globalThis.crypto ??= webcrypto; // not global in Node 18
 
 const EMPTY = {
   quarter: null,
@@ -55,7 +55,7 @@ const GROUPS = [
   { field: "players", kind: "words", carry: null },
 ];
 
-test("the newest tag that has a field says it; lists are joined", () => {
+test("each field comes from the newest tag that has it; lists are joined", () => {
   const fields = merged([
     tag("1", { down: 3, result: "Sack", players: ["7"] }),
     tag("2", { down: 4, players: ["88", "7"], is_important: true }),
@@ -87,7 +87,7 @@ test("a value goes into the newest tag, a new one where there is none", () => {
   );
 });
 
-test("clearing clears it wherever it is said", () => {
+test("clearing a field clears it in every tag", () => {
   const tags = [tag("1", { down: 1, labels: ["a", "b"] }), tag("2", { down: 2, labels: ["a"] })];
   assert.deepEqual(
     writes(tags, { down: null }).map(({ id, fields }) => [id, fields]),
@@ -109,7 +109,7 @@ test("clearing clears it wherever it is said", () => {
   assert.deepEqual(writes([], { down: null }), []);
 });
 
-test("a button pressed again is taken back", () => {
+test("a second press of a button clears its value", () => {
   assert.equal(pressed({ down: 2 }, { field: "down", kind: "choice" }, 2), null);
   assert.equal(pressed({ down: 2 }, { field: "down", kind: "choice" }, 3), 3);
   assert.deepEqual(pressed({ players: ["7"] }, { field: "players", kind: "words" }, "88"), ["7", "88"]);
@@ -128,7 +128,7 @@ const mark = (doing, subject, body, state = "waiting") => ({
   state,
 });
 
-test("this device's changes are seen before the box answers, and no longer", () => {
+test("this device's changes are applied until the box answers", () => {
   const box = new Map([["1", tag("1", { down: 1 })]]);
   const shown = overlayTags(box, [
     mark("tag_set", "1", { down: 3 }),
@@ -174,7 +174,7 @@ test("several plays are tagged at once, and undone at once", async () => {
 
 const after = (fields) => nextDown({ ...EMPTY, ...fields });
 
-test("the next down follows from what was gained", () => {
+test("the next down is computed from the yards gained", () => {
   assert.deepEqual(after({ down: 1, distance: 10, yards_gained: 3 }), { down: 2, distance: 7 });
   assert.deepEqual(after({ down: 2, distance: 7, yards_gained: -4 }), { down: 3, distance: 11 });
   assert.deepEqual(after({ down: 3, distance: 7, yards_gained: 7 }), { down: 1, distance: 10 });
@@ -183,7 +183,7 @@ test("the next down follows from what was gained", () => {
   assert.deepEqual(after({ down: 2, distance: 7, result: "Complete" }), { down: 3 });
 });
 
-test("the ball moves, and at the goal line the distance is what is left", () => {
+test("the yard line moves, and near the goal line the distance is what remains", () => {
   assert.deepEqual(after({ down: 1, distance: 10, yards_gained: 12, yard_line: -45 }), {
     down: 1,
     distance: 10,
@@ -196,7 +196,7 @@ test("the ball moves, and at the goal line the distance is what is left", () => 
   });
 });
 
-test("what cannot be known is not carried", () => {
+test("unknown values are not predicted", () => {
   for (const last of [
     {},
     { down: 2, distance: 7 },
@@ -207,7 +207,7 @@ test("what cannot be known is not carried", () => {
     assert.deepEqual(after(last), {});
 });
 
-test("the quarter stays over plays nobody tagged, the down does not", () => {
+test("the quarter is carried over untagged plays, the down is not", () => {
   const tagged = { ...EMPTY, quarter: 2, down: 1, distance: 10, yards_gained: 4, play_type: "Run" };
   assert.deepEqual(carried([tagged], GROUPS), { quarter: 2, down: 2, distance: 6 });
   assert.deepEqual(carried([EMPTY, tagged], GROUPS), { quarter: 2 });
@@ -266,7 +266,7 @@ test("filters are joined, words compared as the box does", () => {
   assert.deepEqual(facet(ROWS, "labels"), [["Blitz", 1]]);
 });
 
-test("the board follows a play that begins, and no play that was there or comes back", () => {
+test("the board switches to a play that begins, not to an existing or restored one", () => {
   const plays = (...ids) => ids.map((id) => ({ id }));
   const beginnings = new Beginnings();
   assert.equal(beginnings.look(plays("b", "a")), "");
@@ -307,7 +307,7 @@ test("every field has a page", () => {
   );
 });
 
-test("the template of the last time stands in while the box is away", async () => {
+test("while the box is unreachable the stored template is used", async () => {
   const kept = new Map();
   globalThis.localStorage = {
     getItem: (name) => kept.get(name) ?? null,

@@ -1,4 +1,4 @@
-// One stack of what can be taken back.
+// One stack of actions that can be undone.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Marks } from "../../../appliance/app/state/marks.js";
 import { Undo } from "../../../appliance/app/state/undo.js";
 
-test("the last action is taken back first, each once", () => {
+test("the last action is undone first, each once", () => {
   /** @type {string[]} */
   const done = [];
   const undo = new Undo();
@@ -26,7 +26,7 @@ test("only the last twenty are kept", () => {
   assert.equal(undo.actions[0].words, "10");
 });
 
-/** A mark bar whose marks go nowhere. */
+/** A mark bar whose marks are not sent. */
 const bar = () => new Marks(/** @type {any} */ ({ outbox: { add: async () => ({}) } }), () => undefined);
 
 test("a second press of the same button at once is the same press", () => {

@@ -11,7 +11,7 @@ import {
   tagsOf,
 } from "../../../appliance/app/state/words.js";
 
-test("lengths and figures", () => {
+test("durations and figures", () => {
   assert.deepEqual([8.4, 0, 65.25, 59.96].map(lengthOf), ["0:08.4", "0:00.0", "1:05.3", "1:00.0"]);
   assert.deepEqual([0.214, 12.34].map(figureOf), ["0.21 s", "12.3 s"]);
 });
@@ -23,7 +23,7 @@ test("the team's words", () => {
   );
 });
 
-test("nothing is said of a play that is not true", () => {
+test("a play's state in words", () => {
   const play = { duration: 5 };
   const clip = (more) => ({
     status: "pending",
@@ -56,7 +56,7 @@ test("nothing is said of a play that is not true", () => {
   assert.equal(missingOfAll([clip(ready)]), "");
 });
 
-test("the test clip's pictures can be told apart by their grey", () => {
+test("the test clip's pictures are distinguished by their grey level", () => {
   for (let n = 0; n < 35; n++) assert.equal(pictureOf(greyOf(n) + 2), n);
   const text = Buffer.from(testClip()).toString("latin1");
   for (const name of ["ftyp", "moov", "elst", "avcC", "mdat"]) assert.ok(text.includes(name));
@@ -65,7 +65,7 @@ test("the test clip's pictures can be told apart by their grey", () => {
 test("the verdict on edit lists", () => {
   assert.equal(judge([HIDDEN, HIDDEN + 1]).verdict, "ok");
   assert.equal(judge([0, 0.4]).verdict, "ignored");
-  // a clock ahead of its picture
+  // the reported time is ahead of the picture
   assert.deepEqual([judge([0], [HIDDEN - 3]).verdict, judge([0], [HIDDEN - 3]).raw], ["ok", true]);
   assert.equal(judge([0], [-2]).verdict, "ignored");
   assert.equal(judge([]).verdict, "unknown");

@@ -1,4 +1,4 @@
-// The session a device works in stays its person's; others are offered.
+// The session of a device changes only by its user; other sessions are offered.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -34,7 +34,7 @@ function kept(id = "") {
   return { box, get: () => box.id, set };
 }
 
-test("the first session known is taken and kept when another begins or ends", () => {
+test("the first known session is chosen and stays when another one begins or ends", () => {
   const held = kept();
   const working = new Working(held);
   assert.equal(working.current(stateOf(session("a", "active", 1)))?.id, "a");
@@ -46,14 +46,14 @@ test("the first session known is taken and kept when another begins or ends", ()
   assert.equal(working.offered(over), undefined);
 });
 
-test("a page opened anew goes where a game runs, and back where one still does", () => {
+test("a newly opened page chooses a running session, unless its own one is paused", () => {
   const both = stateOf(session("old", "completed", 1), session("now", "active", 2));
   assert.equal(new Working(kept("old")).current(both)?.id, "now");
   const two = stateOf(session("mine", "paused", 1), session("now", "active", 2));
   assert.equal(new Working(kept("mine")).current(two)?.id, "mine");
 });
 
-test("one that was declined is not offered again, and a person may choose any", () => {
+test("a declined session is not offered again; the user may choose any", () => {
   const held = kept();
   const working = new Working(held);
   working.current(stateOf(session("a", "active", 1)));
@@ -65,14 +65,14 @@ test("one that was declined is not offered again, and a person may choose any", 
   assert.equal(working.offered(both), undefined, "the older one is no news");
 });
 
-test("a session that is gone is left", () => {
+test("a deleted session is left", () => {
   const working = new Working(kept());
   working.current(stateOf(session("a", "active", 1)));
   assert.equal(working.current(stateOf(session("b", "active", 2)))?.id, "b");
   assert.equal(working.current(stateOf()), undefined);
 });
 
-test("those that run are to be chosen first", () => {
+test("running sessions are listed first", () => {
   const state = stateOf(
     session("old", "completed", 1),
     session("run", "active", 2),
@@ -84,7 +84,7 @@ test("those that run are to be chosen first", () => {
   );
 });
 
-test("an opponent in the name is not said twice", () => {
+test("an opponent that is in the name is not repeated", () => {
   assert.equal(
     titleOf(session("x", "active", 1, { name: "Atletico v Rival", opponent: "Rival" })),
     "Atletico v Rival",
@@ -92,7 +92,7 @@ test("an opponent in the name is not said twice", () => {
   assert.equal(titleOf(session("x", "active", 1, { name: "Week 3", opponent: "Rival" })), "Week 3 v Rival");
 });
 
-test("rows that are only recalled decide nothing: the box answers late, and another game runs", () => {
+test("stored rows do not decide the session: the box answers late, and another game runs", () => {
   for (const status of ["completed", "active"]) {
     const held = kept("last week");
     const working = new Working(held);
@@ -111,7 +111,7 @@ test("rows that are only recalled decide nothing: the box answers late, and anot
   }
 });
 
-test("what is recalled while nothing else is known does not take the place of the choice", () => {
+test("stored rows do not replace the user's choice", () => {
   const held = kept("chosen");
   const state = empty();
   recall(state, {
@@ -124,7 +124,7 @@ test("what is recalled while nothing else is known does not take the place of th
   assert.equal(held.box.id, "chosen");
 });
 
-test("a session that runs is not said to run while the box is away", () => {
+test("while the box is unreachable a session is not shown as running", () => {
   const badges = (away) =>
     ["active", "paused", "scheduled", "completed"].map((status) => badgeOf(session("a", status, 1), away));
   assert.deepEqual(badges(false), [

@@ -18,7 +18,7 @@ test("a zone this device does not know changes nothing", () => {
   assert.equal(zoneName(), "Europe/Madrid");
 });
 
-test("a field means the site's wall clock, there and back", () => {
+test("a field is in the site's local time, in both directions", () => {
   setZone("America/New_York");
   for (const field of ["2026-07-01T19:30", "2026-11-01T00:30", "2026-03-08T03:00", "2026-12-31T23:59"])
     assert.equal(fieldOf(instantOf(field)), field);
@@ -26,7 +26,7 @@ test("a field means the site's wall clock, there and back", () => {
   assert.equal(instantOf(""), "");
 });
 
-test("an hour that comes twice is its first, one that never comes is the next", () => {
+test("a repeated hour is its first occurrence, a skipped hour the next one", () => {
   setZone("Europe/Madrid");
   assert.equal(instantOf("2026-10-25T02:30"), "2026-10-25T00:30:00.000Z");
   assert.equal(instantOf("2026-03-29T02:30"), "2026-03-29T01:30:00.000Z"); // 03:30

@@ -1,4 +1,4 @@
-"""When the box's door stands open."""
+"""When access to the box is open."""
 
 from __future__ import annotations
 

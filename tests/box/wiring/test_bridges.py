@@ -1,4 +1,4 @@
-"""The names the box answers to, and what it says of its announcement."""
+"""The names the box answers to, and the health part of its announcement."""
 
 from __future__ import annotations
 

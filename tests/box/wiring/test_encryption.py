@@ -1,4 +1,4 @@
-"""TLS by the settings, and what /readyz says of the certificate."""
+"""TLS by the settings, and the certificate in /readyz."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def inspected(**changes: Any) -> Inspection:
 
 @dataclass
 class HandJobs:
-    """A worker whose encoding takes until the test opens its gate."""
+    """A worker whose encoding ends when the test opens its gate."""
 
     inspection: Inspection = field(default_factory=inspected)
     gate: trio.Event = field(default_factory=trio.Event)

@@ -1,8 +1,8 @@
-// What takes back what was done to a play: the box may be away meanwhile.
+// Undo of actions on a play, also while the box is unreachable.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deletePlay, trimClip, trimPlay } from "../../../appliance/app/screens/deeds.js";
+import { deletePlay, trimClip, trimPlay } from "../../../appliance/app/screens/play-actions.js";
 import { Marks } from "../../../appliance/app/state/marks.js";
 import { Outbox } from "../../../appliance/app/state/outbox.js";
 import { overlay } from "../../../appliance/app/state/store.js";
@@ -10,7 +10,7 @@ import { overlay } from "../../../appliance/app/state/store.js";
 const nothing = { all: async () => [], put: async () => {}, drop: async () => {} };
 const play = { id: "p", number: 1, session_id: "s", start_time: "2026-01-01T10:00:00Z", duration: 9 };
 
-/** An app whose box does not answer, and what it would take back. */
+/** An app whose box does not answer; `backs`: the undo functions of its actions. */
 function made() {
   const outbox = new Outbox({ disk: nothing, send: () => new Promise(() => {}) });
   const box = { outbox, state: { plays: new Map([["p", play]]) } };
@@ -32,7 +32,7 @@ function made() {
 
 const spanOf = ({ start_time, duration }) => [start_time, duration];
 
-test("Undo of a second trim goes back to the first", () => {
+test("Undo of a second trim returns to the first", () => {
   const { ctx, backs, plays } = made();
   trimPlay(ctx, { id: "p", start_time: "2026-01-01T10:00:01Z", duration_seconds: 7 });
   trimPlay(ctx, { id: "p", start_time: "2026-01-01T10:00:02Z", duration_seconds: 5 });
@@ -43,7 +43,7 @@ test("Undo of a second trim goes back to the first", () => {
   assert.deepEqual(spanOf(plays()[0]), ["2026-01-01T10:00:00Z", 9]);
 });
 
-test("Undo of a second trim of a clip made by itself, too", () => {
+test("Undo of a second trim of a clip without a play returns to the first", () => {
   const { ctx, backs, outbox } = made();
   const clip = { id: "c", start_time: "2026-01-01T10:00:00Z", duration: 9 };
   const bodies = [
@@ -65,7 +65,7 @@ test("a play is deleted though a trim of it was refused", () => {
   assert.deepEqual(plays(), []);
 });
 
-test("one whose NEW PLAY was refused is only here: it goes without a word", () => {
+test("a play whose NEW PLAY was refused exists on this device only, and is removed silently", () => {
   const { ctx, outbox, backs } = made();
   outbox.marks.push({ key: "k", doing: "play_new", subject: "q", state: "refused", body: {}, request: null });
   deletePlay(ctx, { ...play, id: "q" });
