@@ -12,7 +12,7 @@ from appliance.http.caller import MAX_DEVICE_CHARS, sanitised
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.fields import Input
 
-MINUTES = 10  # a code lives
+MINUTES = 10  # a code is valid, by default
 MINUTES_MAX = 60
 
 

@@ -75,7 +75,7 @@ class Registry:
     def __init__(self) -> None:
         self._by_hash: dict[str, Known] = {}
         self._by_id: dict[str, Known] = {}
-        self._revoked: set[str] = set()  # ids; an answer that comes late must not bring a device back
+        self._revoked: set[str] = set()  # ids; a late result of a commit must not restore a device
         self._by_header: dict[bytes, Known] = {}  # values of Authorization and Cookie that named a device
         self._stored_us: dict[str, int | None] = {}  # the times last seen that the database has
         self.selectors: set[str] = set()  # of codes that can be used, or could until lately

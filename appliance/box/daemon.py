@@ -164,7 +164,7 @@ async def _watching_layer(
 
 
 async def _serving_layer(box: Services, notifier: Notifier, ready: Ready | None, *, is_safe: bool) -> None:
-    """The web server and what tells the network of it: started last, stopped first."""
+    """The web server and its announcement on the network: started last, stopped first."""
     server, closing = box.settings.server, trio.Event()
     async with (
         encryption(box.settings, box.board) as encrypted,

@@ -76,7 +76,7 @@ def addresses(bound: Bound) -> list[str]:
 
 
 def page_addresses(host: str, port: int) -> list[str]:
-    """The same of settings: the one for other machines is the last."""
+    """Addresses of the page for these settings; if there are several, the last is for other machines."""
     hosts = [host]
     if host in ("0.0.0.0", "::"):
         hosts = ["127.0.0.1", *_on_the_network()]

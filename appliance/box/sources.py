@@ -244,7 +244,7 @@ class Sources:
         return routes
 
     def add(self, board: Board, metrics: Metrics, hooks: HookCalls, *, external: bool) -> None:
-        """Parts and figures."""
+        """Add its health parts and metrics."""
         if self.recordings is not None:
             board.add("cameras", lambda: cameras_part(self.all()))
         if external:

@@ -70,7 +70,7 @@ class Announcer:
             self.trouble = str(error) or type(error).__name__
 
     def withdraw(self) -> None:
-        """Tell the network that the name leads nowhere any more. Blocks for a moment."""
+        """Announce that the name is not in use any more. Blocks for a moment."""
         zeroconf, self._zeroconf, self.addresses = self._zeroconf, None, ()
         if zeroconf is None:
             return

@@ -69,7 +69,7 @@ class GivenCertificate:
 
 
 class Newer(NamedTuple):
-    """Files that can be loaded; `state` tells them from those before."""
+    """Files that can be loaded; `state` differs from that of earlier files."""
 
     certificate: Path
     key: Path

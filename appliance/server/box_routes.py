@@ -50,7 +50,7 @@ class Time(BaseModel):
 
 
 class Version(BaseModel):
-    """A client without access is told the version alone."""
+    """A client without access gets the version alone."""
 
     version: str
     python: str | None = None

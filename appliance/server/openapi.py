@@ -140,7 +140,7 @@ def openapi_document(groups: Sequence[Routes], *, title: str, version: str, door
             method = "get" if raw.method == "WS" else raw.method.lower()
             known = paths.setdefault(raw.path, {})
             if method in known and raw.method == "WS":
-                known[method]["responses"]["101"] = _SOCKET  # the same address says what there is without it
+                known[method]["responses"]["101"] = _SOCKET  # beside those of the GET route
             else:
                 known[method] = _raw_operation(raw, group.tag, schemas)
                 if raw.method != "WS" and raw.path in sockets:

@@ -132,10 +132,10 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
                 assert (over["start"], over["reason"]) == (gap["start"], gap["reason"]), (
                     "E9: one outage, one reason"
                 )
-                await said_of_clips(http, device, over)
+                await check_reason_in_clip(http, device, over)
 
 
-async def said_of_clips(http: Http, device: Tablet, gap: Any) -> None:
+async def check_reason_in_clip(http: Http, device: Tablet, gap: Any) -> None:
     """The missing span of a clip over the outage has the same reason."""
     session = await http.post("/sessions", {"name": "E9", "type": "other"}, 201)
     start_us, end_us = from_rfc3339(gap["start"]) - 500_000, from_rfc3339(gap["end"]) + 300_000

@@ -211,7 +211,7 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
 
 
 async def _settled_clip(ctx: Ctx, cutter: CutterHandle, answer: Answer) -> Answer:
-    """When its footage is indexed already, answer with the clip as it is a moment later: playable."""
+    """The clip; where its footage is indexed already, after the cut, so that it is playable."""
     if not answer.resource["duration"] or answer.resource["status"] not in ("pending", "processing"):
         return answer
     clip_id = answer.resource["id"]
@@ -221,7 +221,7 @@ async def _settled_clip(ctx: Ctx, cutter: CutterHandle, answer: Answer) -> Answe
 
 
 async def _settled_play(ctx: Ctx, cutter: CutterHandle, answer: Answer) -> Answer:
-    """The play with its clips, which are playable when their footage is indexed already."""
+    """The play with its clips; where their footage is indexed already, after the cuts."""
     play_id = answer.resource["id"]
     if answer.resource["duration"]:
         await cutter.settle(list(answer.resource["clip_ids"]))

@@ -141,11 +141,13 @@ def condemn(tx: Tx, doomed: Sequence[Doomed], guard_us: int) -> list[Doomed]:
     for (channel_id, reason), group in groupby(
         going, key=lambda deletion: (deletion.segment.channel_id, deletion.reason)
     ):
-        _tell(tx, channel_id, reason, [deletion.segment for deletion in group])
+        _append_deleted_footage(tx, channel_id, reason, [deletion.segment for deletion in group])
     return going
 
 
-def _tell(tx: Tx, channel_id: str, reason: Reason, segments: Sequence[StoredSegment]) -> None:
+def _append_deleted_footage(
+    tx: Tx, channel_id: str, reason: Reason, segments: Sequence[StoredSegment]
+) -> None:
     """One event for each stretch without a gap, in capture time."""
     late_us = 1000 * (tx.value("SELECT latency_ms FROM channels WHERE id = ?", (channel_id,)) or 0)
     for stretch in _joined(segments):

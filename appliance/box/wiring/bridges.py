@@ -32,7 +32,7 @@ def host_names(settings: Settings) -> tuple[str, ...]:
 
 
 def is_announced(settings: Settings) -> bool:
-    """Whether the network is told of the box. Never of a demo: every demo has the same name."""
+    """Whether the box is announced on the network. A demo is not: all demos have the same name."""
     return not settings.server.is_loopback and settings.site.id != DEMO_ID
 
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import trio
 
 GIVE_WAY_S = 0.05  # most marks take 10 ms; one that waits for a slow disk delays no other request
-SHARE = 0.5  # the largest share of time that turns may spend waiting: the other half is theirs
-SAVED_S = 0.25  # at most, of an unused share
+SHARE = 0.5  # the largest share of time that other requests wait for marks
+SAVED_S = 0.25  # the most unused waiting time that can be used later
 
 
 class MarkPriority:

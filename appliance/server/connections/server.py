@@ -176,7 +176,7 @@ class _ConnectionServer:
         if not (self.open_connections.make_room(address) or await self._make_room_after_reading(address)):
             self.open_connections.turned_away += 1
             try:
-                if self.tls is None:  # nobody can be told before the handshake
+                if self.tls is None:  # before a TLS handshake no answer can be sent
                     await _turn_away(
                         stream, address, is_brief=self.open_connections.turned_away > TURNED_AWAY_MAX
                     )

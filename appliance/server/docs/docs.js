@@ -164,7 +164,7 @@ function render(spec) {
   document.getElementById("operations").replaceChildren(...sections.values());
 }
 
-/** A device that is not paired is told so. */
+/** Show why the document was refused, as to a device that is not paired. */
 function refuse(problem) {
   document.getElementById("state").textContent = `${problem.detail}: ${problem.hint}`;
 }

@@ -159,7 +159,7 @@ def test_each_connection_is_a_run_and_its_bytes_arrived_when_the_receiver_got_th
     assert len({init.stream_id for init in inits if init is not None}) == 2
 
 
-def said_of_recording(facts: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def recording_reports(facts: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [
         (fact["event"], fact.get("reason", ""))
         for fact in facts
@@ -173,14 +173,14 @@ def test_a_stream_without_a_key_picture_is_reported_within_five_seconds_and_when
     """E2. The camera's key pictures are 10 s apart."""
     footage = make_footage(frames=260, fps=Fraction(25), gop=250, b_frames=0, sound=False)
     facts = facts_of(tmp_path, framed([arriving(transport(footage, first=30))]))
-    assert said_of_recording(facts) == [
+    assert recording_reports(facts) == [
         ("not_recorded", "waiting for a key picture"),
         ("run_started", ""),
         ("recorded", ""),
     ]
     early = arriving(transport(footage, first=30))[: 25 * 4]
     facts = facts_of(tmp_path / "early", framed([early]))
-    assert said_of_recording(facts) == [("not_recorded", "waiting for a key picture")]
+    assert recording_reports(facts) == [("not_recorded", "waiting for a key picture")]
 
 
 def test_pictures_that_stop_while_sound_goes_on_are_reported(tmp_path: Path) -> None:  # E2
@@ -190,14 +190,14 @@ def test_pictures_that_stop_while_sound_goes_on_are_reported(tmp_path: Path) -> 
         parts.append(
             (parts[-1][0] + 40_000, mux.audio(adts(FOOTAGE.audio[0].data, 3, 1), 270_000 + n * 3600))
         )
-    assert said_of_recording(facts_of(tmp_path, framed([parts])))[-1] == ("not_recorded", "no picture")
+    assert recording_reports(facts_of(tmp_path, framed([parts])))[-1] == ("not_recorded", "no picture")
 
 
 def test_after_a_pause_the_first_bytes_are_no_reason_to_complain(tmp_path: Path) -> None:
     parts = arriving(transport(FOOTAGE, sound=True))
     later = [(at_us + (8_000_000 if n >= 25 else 0), data) for n, (at_us, data) in enumerate(parts)]
     facts = facts_of(tmp_path, framed([later]))
-    assert said_of_recording(facts) == [("run_started", "")]
+    assert recording_reports(facts) == [("run_started", "")]
     assert recorded(tmp_path) == list(range(50))
 
 

@@ -48,20 +48,20 @@ class Correction(NamedTuple):
     knots: Sequence[Knot]
 
 
-def knots_by_word(
+def knots_by_implied_times(
     segment: Segment,
     facts: SegmentFacts,
     run: Run,
-    word: ImpliedTimes,
+    implied: ImpliedTimes,
     between: tuple[Knot | None, Knot | None],
     off_of: OffOf,
 ) -> list[Knot]:
     """Knots of a file by its available times, `between` those of the run before it and after it."""
     assert facts.first_ns is not None and facts.end_ns is not None
     left, knot = between
-    following = word.following
-    own = StartClaim(facts.base_ns // 1000, word.wall_us)
-    times = FileTimes(own, word.beside, following, segment.written_us, word.most_leapt_us)
+    following = implied.following
+    own = StartClaim(facts.base_ns // 1000, implied.wall_us)
+    times = FileTimes(own, implied.beside, following, segment.written_us, implied.most_leapt_us)
     wall_us = times.begin_us(facts.end_ns, facts.holes)
     end_us = wall_us + (facts.end_ns - facts.base_ns) // 1000
     off_us = off_of(facts.run_id, end_us, segment.written_us)
@@ -117,16 +117,16 @@ def corrected(
     return Correction(run.run_id, from_ns, facts.end_ns, knots)
 
 
-def _placed(run: Run, segment: Segment, facts: SegmentFacts, word: ImpliedTimes, off_of: OffOf) -> Run:
+def _placed(run: Run, segment: Segment, facts: SegmentFacts, implied: ImpliedTimes, off_of: OffOf) -> Run:
     """The run with this file placed by its times, and the end of the previous file adjusted."""
     assert facts.first_ns is not None and facts.end_ns is not None
     others = [knot for knot in run.clock().knots() if not facts.first_ns <= knot.media_ns < facts.end_ns]
     placed = Run(run.run_id, others)
     left, right = placed.neighbours(facts.first_ns)
     if left is not None:
-        left = _tail(placed, left, facts.first_ns, word.before_end_ns)
+        left = _tail(placed, left, facts.first_ns, implied.before_end_ns)
         placed.replace(left.media_ns, facts.first_ns, [left])
-    knots = placed.anchor(knots_by_word(segment, facts, run, word, (left, right), off_of))
+    knots = placed.anchor(knots_by_implied_times(segment, facts, run, implied, (left, right), off_of))
     if left is not None and knots:
         placed.replace(left.media_ns, facts.first_ns, [aimed(left, (knots[0].media_ns, knots[0].wall_us))])
     return placed

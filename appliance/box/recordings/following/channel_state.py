@@ -185,7 +185,7 @@ class ChannelState:
             self.disk_errors.clear("mount")
             self.disk_errors.clear("recordings")
             return listing.files
-        self._say_away()
+        self._record_absent_disk()
         absent = self.absent
         return {**{name: file for name, file in self.listed.items() if name in absent}, **listing.files}
 
@@ -198,9 +198,9 @@ class ChannelState:
         """At a start the disk with these recordings is not there; they are neither forgotten nor searched
         elsewhere."""
         self.away = ((names, None),) if names else ()
-        self._say_away()
+        self._record_absent_disk()
 
-    def _say_away(self) -> None:
+    def _record_absent_disk(self) -> None:
         if names := self.absent:
             reason = (
                 f"the disk with {len(names)} recordings is not mounted; if it was replaced for good, move the"

@@ -222,7 +222,7 @@ async def _take(
         )
         await _give_times(followed, segment, made)
         if growth.parts and segment.deferred is None:
-            await _tell_parts(followed, open_file, holes, len(growth.parts), is_first=is_first)
+            await _announce_parts(followed, open_file, holes, len(growth.parts), is_first=is_first)
         if not growth.more:
             break
     open_file.is_closed, open_file.was_there = seen.is_closed, False
@@ -249,10 +249,10 @@ async def _decide(followed: ChannelState, open_file: OpenFile) -> None:
     is_first = segment.index.end is None
     holes, parts = len(segment.index.holes), len(segment.deferred.parts)
     await _give_times(followed, segment, channel.decide(segment))
-    await _tell_parts(followed, open_file, holes, parts, is_first=is_first)
+    await _announce_parts(followed, open_file, holes, parts, is_first=is_first)
 
 
-async def _tell_parts(
+async def _announce_parts(
     followed: ChannelState, open_file: OpenFile, holes: int, parts: int, *, is_first: bool
 ) -> None:
     """Announce `parts` that were applied; the file had `holes` before. `is_first`: it had nothing with a

@@ -51,7 +51,7 @@ def parts_came(
             return  # the next frame shows whether something was lost or the camera has lowered its frame rate
         before, holes_before = followed.lone.before, followed.lone.holes_before
     fresh = pieces[-1 - max(0, len(segment.facts.holes) - holes_before) :]
-    _tell_gaps(followed, fresh if before is None else [before, *fresh])
+    _announce_gaps(followed, fresh if before is None else [before, *fresh])
     followed.newest_part_s = trio.current_time()
     judge_footage(followed)
 
@@ -60,15 +60,17 @@ def _is_new_run(segment: Segment, before: SegmentPiece | None) -> bool:
     return before is not None and segment.facts is not None and before.facts.run_id != segment.facts.run_id
 
 
-def _tell_gaps(followed: ChannelState, chain: Sequence[SegmentPiece]) -> None:
+def _announce_gaps(followed: ChannelState, chain: Sequence[SegmentPiece]) -> None:
     """Announce every gap that ends with the newest parts of a file: those between the pieces of `chain`."""
     for left, right in pairwise(chain):
         gap = gap_between(left, right)
         if gap is not None and (gap.end_us or 0) - gap.start_us >= _WORTH_TELLING_US:
-            _tell_gap(followed, _with_its_reason(followed, gap, left, right))
+            _announce_gap(followed, _with_its_reason(followed, gap, left, right))
     if followed.open_gap_us is not None:  # the parts were only late: nothing is missing
         start_us = followed.open_gap_us + followed.latency_us
-        _tell_gap(followed, as_published(Gap(start_us, start_us, "discontinuity"), followed.channel.outages))
+        _announce_gap(
+            followed, as_published(Gap(start_us, start_us, "discontinuity"), followed.channel.outages)
+        )
 
 
 def _with_its_reason(followed: ChannelState, gap: Gap, left: SegmentPiece, right: SegmentPiece) -> Gap:
@@ -95,7 +97,7 @@ def _why_it_ended(followed: ChannelState, left: SegmentPiece) -> Reason | None:
     return "recorder_restart" if was_killed else None  # a running recorder finishes its file
 
 
-def _tell_gap(followed: ChannelState, gap: Gap) -> None:
+def _announce_gap(followed: ChannelState, gap: Gap) -> None:
     """Announce the end of a gap; one announced at its start keeps that start."""
     late_us = followed.latency_us
     start_us = gap.start_us - late_us if followed.open_gap_us is None else followed.open_gap_us
