@@ -68,7 +68,7 @@ export class PlayCard extends HTMLElement {
       this.made;
     image.onload = () => (this.misses = 0);
     image.onerror = () => this.missed();
-    // The button covers the face: its label is short; screen readers read the face as text.
+    // The button covers the content of the card: its label is short, and screen readers read the content.
     this.append(
       open,
       h(

@@ -1,4 +1,4 @@
-"""TLS of the box: where its certificate is from, by the settings, and what /readyz says of it.
+"""TLS of the box: where its certificate is from, by the settings, and its part of /readyz.
 
 What needs the cryptography package is loaded only with TLS on: it takes as long as a tenth of the start.
 """

@@ -119,7 +119,7 @@ class Protocol(H11Protocol):
                     await self._end_refused()
                     return
             elif event is h11.PAUSED:
-                if self.stream is not None:  # else there is no answer whose end would wake this
+                if self.stream is not None:  # without one no answer would end and set `can_read`
                     await self.can_read.clear()
                     await self.can_read.wait()
                 if self.connection.our_state is not h11.IDLE:

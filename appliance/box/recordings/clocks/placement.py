@@ -133,8 +133,8 @@ def _placed(run: Run, segment: Segment, facts: SegmentFacts, implied: ImpliedTim
 
 
 def _tail(placed: Run, left: Knot, first_ns: int, before_end_ns: int | None) -> Knot:
-    """The last knot before a file, as it is before it is aimed at that file's start: the previous file
-    extends to its end, and not over a leap of media time between the two."""
+    """The last knot before a file, before its rate is set so that it leads to that file's start. After a leap
+    of media time between the two files it is a knot at the end of the previous one."""
     if before_end_ns is None or first_ns - before_end_ns <= _HOLE_NS:
         return left._replace(rate_ppb=PPB)
     over_ns = before_end_ns - END_NS

@@ -318,7 +318,7 @@ class Clocks:
         begin_us = start_ns // 1000 + late_us
         claimed_us, leaps = pending.claimed_us, leaps_between(pending.arrivals)
         if claimed_us is not None and is_leapt(leaps, claimed_us - begin_us):
-            self._is_live[run_id] = True  # it ended when it arrived, and begins at its own time
+            self._is_live[run_id] = True  # its end is the time of its arrival, its start the time in its file
             return anchored(start_ns, claimed_us, leaps=leaps, last=(0, late_us))
         # a run that begins with a camera's buffer has the start of its arrival, not of its capture
         burst_us = (seen[0].written_us or 0) - seen[0].end_ns // 1000 - late_us

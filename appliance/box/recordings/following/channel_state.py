@@ -178,7 +178,7 @@ class ChannelState:
         here = frozenset(self.listed.keys() - self.absent)
         away = [*self.away, (here, self.device)]
         away = [each for each in away if disk.is_other_disk(*each, listing)]
-        if listing.device is not None:  # another disk is here; the next may get the number of one away
+        if listing.device is not None:  # a disk mounted later may get the device number of one that is away
             away = [(names, None) for names, _ in away]
         self.away, self.device = tuple(away), listing.device
         if not self.away:
