@@ -23,7 +23,7 @@ from tests.server.sockets import handshake, read_answer, request
 PROXIED = {"x-forwarded-for": "192.0.2.1"}  # so that loopback is not open
 
 
-def test_who_reads_changes_nothing() -> None:
+def test_roles_that_read_change_nothing() -> None:
     """Programs may change nothing, except that a capture device reports on its camera."""
     rows = box_matrix(access_rows()).rows
     for role in ("assistant", "integrator", "capture"):

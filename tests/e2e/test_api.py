@@ -37,7 +37,7 @@ async def new_ghost(http: Http, session_id: str, **fields: Any) -> dict[str, Any
     return clip
 
 
-async def test_the_box_says_where_it_stands(box: Box) -> None:
+async def test_the_box_reports_its_site_and_time_zone(box: Box) -> None:
     async with box.http() as http:
         place = (await http.get("/snapshot"))["site"]
         assert (place["id"], place["timezone"]) == ("madrid", "Europe/Madrid")
@@ -56,7 +56,7 @@ async def test_a_session_is_scheduled_with_all_its_fields(box: Box) -> None:
         assert await http.get(f"/sessions/{session['id']}") == session
 
 
-async def test_a_session_goes_its_way_and_every_tablet_hears_it(box: Box) -> None:
+async def test_a_session_passes_its_states_and_every_tablet_receives_the_events(box: Box) -> None:
     """V02 V15 V28"""
     async with box.http("coach") as http, tablet(box) as first, tablet(box) as second:
         session = await new_session(http)
@@ -180,7 +180,7 @@ async def test_lists_are_filtered_and_paged(box: Box) -> None:
         assert [each["id"] for each in page["items"]] == [session["id"]]
 
 
-async def test_the_author_hears_its_own_mark_and_the_answer_is_the_same_by_both_doors(box: Box) -> None:
+async def test_the_author_receives_its_own_mark_and_both_ways_answer_the_same(box: Box) -> None:
     """V20: a command over /ws; the id is the idempotency key."""
     async with box.http() as http, tablet(box, client="ipad-7") as author, tablet(box) as other:
         session = await new_session(http)

@@ -79,7 +79,7 @@ async def test_a_play_over_two_cameras_shows_the_same_instants_within_a_frame(ga
         assert abs(item - other) <= FRAME_US + game.late_us
 
 
-async def test_every_tablet_hears_the_same_in_the_same_order(game: Game) -> None:
+async def test_every_tablet_receives_the_same_events_in_the_same_order(game: Game) -> None:
     """V20: the author too, complete events in seq order without a gap."""
     first, other = game.heard["one"], game.heard["other"]
     seqs = [event["seq"] for event in first]
@@ -135,7 +135,7 @@ async def test_any_span_shows_exactly_the_frames_published_in_it(game: Game, cha
             assert shown(await download(http, clip)).numbers == wanted, (start_us, end_us)
 
 
-async def test_a_gap_of_the_recorder_is_held_and_said(game: Game) -> None:
+async def test_a_gap_of_the_recorder_is_held_and_reported(game: Game) -> None:
     async with game.box.http() as http:
         frames = await game.frames(http, "broken")
         after = next(n for n, each in enumerate(frames) if each.truth.run == 1)

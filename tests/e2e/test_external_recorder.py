@@ -86,7 +86,7 @@ def settings(mediamtx: StandIn, **more: Any) -> dict[str, Any]:
     }
 
 
-async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tmp_path: Path) -> None:
+async def test_the_readmes_setup_with_mediamtx_and_the_reports_when_it_fails(tmp_path: Path) -> None:
     with stand_in() as mediamtx:
         mediamtx.configured("cam1", "cam2")
         (tmp_path / "recordings" / "lost+found").mkdir(parents=True)

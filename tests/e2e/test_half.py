@@ -130,7 +130,7 @@ def test_a_key_keeps_its_camera_while_another_is_missing(page: Page, session: Se
     expect(leader).to_have_text("Camera 2")
 
 
-def test_no_word_is_broken_with_six_cameras_on_a_phone(page: Page, session: Session) -> None:
+def test_with_six_cameras_on_a_phone_no_text_is_broken(page: Page, session: Session) -> None:
     phone = page
     phone.set_viewport_size(ViewportSize(width=PHONE["width"], height=PHONE["height"]))
     session.ready_play()
@@ -214,7 +214,7 @@ def test_a_clip_is_saved_under_its_name(page: Page, session: Session) -> None:
     ],
     ids=["off", "at fault"],
 )
-def test_the_status_line_says_of_each_camera_what_health_says(
+def test_the_status_line_and_health_show_the_same_state_of_each_camera(
     page: Page, session: Session, state: str, body: object, words: str, mark: str
 ) -> None:
     line = page.locator("#cams")

@@ -72,9 +72,7 @@ def test_a_camera_that_is_off_is_amber_and_one_at_fault_is_red_with_the_fix(
     status_of(health, "camera-cam1", "ok")
 
 
-def test_the_box_away_is_red_and_nothing_it_said_before_is_reported_of_now(
-    health: Page, session: Session
-) -> None:
+def test_an_unreachable_box_is_red_and_its_earlier_state_is_not_shown(health: Page, session: Session) -> None:
     """The time of the last contact is shown; after the return it is green by itself. Operator's lists
     agree."""
     line, badge = health.locator("#check-session"), health.locator("#session-state")

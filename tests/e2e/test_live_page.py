@@ -159,7 +159,7 @@ def test_nothing_is_cut_off_or_lies_over_the_picture(page: Page) -> None:
         assert page.evaluate(WRONG) == [], size
 
 
-def test_a_browser_that_ignores_edit_lists_shows_and_means_the_same_instants(
+def test_a_browser_that_ignores_edit_lists_shows_and_marks_the_same_instants(
     browser: Browser, demo: Demo, session: Session
 ) -> None:
     recorded_for(demo.urls[0], 14)  # so that the replays do not start at the recording's first key

@@ -48,7 +48,7 @@ async def test_a_length_given_to_a_ghost_is_its_out(box: Box) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 61, "long"])
-async def test_a_length_nobody_could_mean_is_refused(box: Box, seconds: Any) -> None:
+async def test_an_impossible_length_is_refused(box: Box, seconds: Any) -> None:
     """V07"""
     async with box.http() as http:
         session = await new_session(http)

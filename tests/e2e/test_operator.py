@@ -139,7 +139,7 @@ def test_a_session_by_keys_alone(page: Page, demo: Demo) -> None:
     assert sessions(demo)["Training"]["type"] == "practice"
 
 
-def test_what_the_box_refuses_is_reported_in_its_words(page: Page, session: Session) -> None:
+def test_a_refusal_is_shown_with_the_text_of_the_box(page: Page, session: Session) -> None:
     def somebody_was_faster(route: Route) -> None:
         httpx.post(route.request.url, **PLAIN).raise_for_status()
         route.continue_()
@@ -176,7 +176,7 @@ def test_two_operators_do_not_overwrite_each_other(page: Page, session: Session)
     assert (now["opponent"], now["location"], now["channel_ids"]) == ("Green", "North", ["cam1"])
 
 
-def test_what_the_box_says_of_a_field_stands_at_the_field(page: Page, session: Session) -> None:
+def test_an_error_of_a_field_is_shown_at_the_field(page: Page, session: Session) -> None:
     page.keyboard.press("r")  # of the session in work
     form = page.get_by_role("dialog", name=f"Edit {session.name}")
     name = form.get_by_label("Name")

@@ -201,7 +201,7 @@ def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo, session: Session, 
     begins_at(page, demo, now["start_time"])
 
 
-def test_the_watched_angle_is_fetched_ahead_and_a_notice_tells(page: Page) -> None:
+def test_the_watched_angle_is_fetched_in_advance_and_announced(page: Page) -> None:
     """And keys and swipes change to older and newer plays."""
     page.evaluate("app.prefs.set('angle', 'cam1')")
     page.keyboard.press("Escape")  # nothing plays now

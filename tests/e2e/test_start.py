@@ -87,7 +87,7 @@ def held_back(page: Page, pattern: str) -> list[Route]:
         ("review/clips", ".clip-list .chosen"),
     ],
 )
-def test_an_address_means_its_play_however_late_the_rows_are(
+def test_an_address_selects_its_play_however_late_the_rows_are(
     tablet: BrowserContext, demo: Demo, plays: list[str], screen: str, shown: str
 ) -> None:
     page = tablet.new_page()
@@ -116,7 +116,7 @@ def test_a_play_that_is_there_at_the_start_does_not_begin(
     expect(page.locator("tag-board h2")).to_have_text("Play 1")
 
 
-def test_a_storage_that_never_answers_holds_nothing_up_and_is_reported(
+def test_a_storage_that_never_answers_blocks_nothing_and_is_reported(
     tablet: BrowserContext, demo: Demo
 ) -> None:
     page = tablet.new_page()
@@ -221,7 +221,7 @@ def test_a_clip_the_box_did_not_give_comes_when_it_answers(
     until(page, f"{LEADER}.currentTime > 0.05")
 
 
-def test_the_status_line_has_room_for_what_it_says_while_the_box_is_away(
+def test_the_status_line_has_space_for_its_texts_while_the_box_is_unreachable(
     tablet: BrowserContext, demo: Demo
 ) -> None:
     """Two marks to send, and no recordable hours while the box does not answer; on a tablet and on phones."""
@@ -246,7 +246,7 @@ def test_the_status_line_has_room_for_what_it_says_while_the_box_is_away(
     until(page, "app.box.online && app.box.outbox.waiting().length === 0")
 
 
-def test_a_watched_play_that_another_device_deletes_goes_with_a_word(
+def test_a_watched_play_that_another_device_deletes_is_announced(
     tablet: BrowserContext, demo: Demo, session: Session, plays: list[str]
 ) -> None:
     page = tablet.new_page()

@@ -109,7 +109,7 @@ HOSTILE = {
 }
 
 
-async def test_hostile_json_is_refused_at_both_doors(tmp_path: Path) -> None:
+async def test_hostile_json_is_refused_over_http_and_websocket(tmp_path: Path) -> None:
     async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
         session_id = await begin(http)
         before, published = descriptors(box.process.pid), [await mark(http, session_id)]
@@ -133,7 +133,7 @@ async def test_hostile_json_is_refused_at_both_doors(tmp_path: Path) -> None:
         await unharmed(box, http, published, before)
 
 
-async def test_stuck_flooding_and_two_hundred_returning_tablets_slow_nobody(tmp_path: Path) -> None:
+async def test_stuck_flooding_and_two_hundred_returning_tablets_delay_no_mark(tmp_path: Path) -> None:
     async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
         session_id = await begin(http)
         acknowledged = [await mark(http, session_id)]

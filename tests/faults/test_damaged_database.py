@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("how", ["damaged", "empty", "gone"])
-async def test_a_box_whose_database_is_not_whole_starts_and_says_so(tmp_path: Path, how: str) -> None:
+async def test_a_box_with_a_damaged_database_starts_and_reports_it(tmp_path: Path, how: str) -> None:
     box = Box(tmp_path, {"channels": CHANNEL})
     database = box.folder / "state" / "box.db"
     try:

@@ -36,7 +36,7 @@ def test_if_match_names_a_rev(sent: bytes, rev: int | None) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"7", b'"7"', b'"m3"', b'"r1", "r2"', b'"r-1"', b'"r' + b"9" * 40 + b'"'])
-def test_an_if_match_that_means_nothing_is_refused(sent: bytes) -> None:
+def test_a_malformed_if_match_is_refused(sent: bytes) -> None:
     with pytest.raises(Refused) as refused:
         if_match_of({b"if-match": sent})
     assert refused.value.status == 400

@@ -100,7 +100,7 @@ FLOWS = st.builds(
 
 
 @given(st.lists(FLOWS, max_size=20))
-def test_whatever_the_kernel_says_a_body_goes_on(flows: list[Flow]) -> None:
+def test_a_body_continues_whatever_figures_the_kernel_gives(flows: list[Flow]) -> None:
     pace = SendPace(Peer())
     for flow in flows:
         room = pace.room(flow)
@@ -115,7 +115,7 @@ def test_whatever_the_kernel_says_a_body_goes_on(flows: list[Flow]) -> None:
 # -- the kernel's figures ---------------------------------------------------------------------------
 
 
-def test_the_kernel_s_own_words_are_understood() -> None:
+def test_tcp_info_of_the_kernel_is_parsed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         near = socket.create_connection(listener.getsockname())
         far = listener.accept()[0]
@@ -137,7 +137,7 @@ def test_the_kernel_s_own_words_are_understood() -> None:
             assert not closed.is_open
 
 
-def test_a_kernel_that_says_nothing_yet_is_not_asked_for_more() -> None:
+def test_empty_tcp_info_gives_no_figures() -> None:
     assert parse_info(bytes(INFO_BYTES)) is None
 
 

@@ -46,7 +46,7 @@ async def test_reading_stops_where_the_limit_is_passed() -> None:
     assert len(receive.left) == 8
 
 
-async def test_a_client_that_went_is_nobody_to_answer() -> None:
+async def test_a_client_that_disconnected_gets_no_answer() -> None:
     with pytest.raises(ClientGone):
         await read_body({}, receiving(chunk(3), {"type": "http.disconnect"}))
 

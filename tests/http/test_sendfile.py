@@ -221,7 +221,9 @@ async def test_a_body_held_back_ends_with_its_connection(big: Path, monkeypatch:
         assert (await box.wait_ended()).end == "gone"
 
 
-async def test_a_kernel_that_cannot_say_holds_nobody_back(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_figures_of_the_kernel_nothing_is_delayed(
+    big: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sendfile, "parse_info", lambda info: None)
     box, whole = Box(pieces_of(big), True), whole_of(big)
     async with serving(box.app) as port:

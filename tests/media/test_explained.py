@@ -33,13 +33,13 @@ def gap(start_s: float, end_s: float | None, reason: Reason) -> Gap:
         ("no_entry", 2.0, 5.0, "no_entry"),
     ],
 )
-def test_one_outage_has_one_word_in_clips_too(word: Any, start_s: float, end_s: float, reason: Any) -> None:
+def test_one_outage_has_one_reason_in_clips_too(word: Any, start_s: float, end_s: float, reason: Any) -> None:
     gaps = [gap(-10, 0, "no_footage"), gap(2, 5, "source_lost"), gap(9, None, "recorder_restart")]
     missing = MissingSpan(T0 + round(start_s * S), T0 + round(end_s * S), word)
     assert explained([missing], gaps, LATE_US) == (missing._replace(reason=reason),)
 
 
-def test_a_span_over_two_outages_has_the_word_of_the_longer_one() -> None:
+def test_a_span_over_two_outages_has_the_reason_of_the_longer_one() -> None:
     gaps = [gap(2, 3, "source_lost"), gap(3.1, 6, "recorder_restart")]
     [result] = explained([MissingSpan(T0 + 2 * S, T0 + 6 * S, "gap")], gaps, LATE_US)
     assert result.reason == "recorder_restart"

@@ -57,7 +57,7 @@ def test_a_camera_without_idr_joined_midway_is_recorded_from_its_next_recovery_p
     assert len(rotating.files) == 3, "a new file begins at a recovery point too"
 
 
-def test_intra_pictures_that_bring_their_sets_begin_a_run_though_nothing_says_so() -> None:  # E2
+def test_intra_pictures_with_parameter_sets_begin_a_run_without_a_recovery_point() -> None:  # E2
     media = encode(90, gop=30, extra="open-gop=1:bframes=0", sound=False)
     recording, mux = Recording(new_ingest(segment_s=60)), Muxer("h264", sound=False)
     for n, sample in enumerate(media.frames[12:]):

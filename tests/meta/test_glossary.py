@@ -40,7 +40,7 @@ def glossary() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("word", PRODUCT_WORDS)
-def test_a_product_word_leads_to_its_file(word: str) -> None:
+def test_each_product_word_has_its_file(word: str) -> None:
     assert glossary()[word]
 
 

@@ -183,7 +183,7 @@ def test_a_missing_decoder_is_bad() -> None:
         ({"no_new_privs": False}, "new rights"),
     ],
 )
-def test_an_open_door_of_the_sandbox_is_named(sandbox: dict[str, Any], says: str) -> None:
+def test_what_a_sandbox_does_not_prevent_is_named(sandbox: dict[str, Any], says: str) -> None:
     part = sandbox_part(hello(**sandbox), EscapeReport(connected=False, opened=False))
     assert (part.status == "warn") == bool(says)
     if says:
@@ -199,7 +199,7 @@ def test_an_open_door_of_the_sandbox_is_named(sandbox: dict[str, Any], says: str
         ({"landlock_abi": 0}, EscapeReport(connected=False, opened=True), "not fenced: files"),
     ],
 )
-def test_what_a_worker_could_do_counts_more_than_what_it_says(
+def test_the_attempted_escape_counts_more_than_the_workers_report(
     sandbox: dict[str, Any], tried: EscapeReport, says: str
 ) -> None:
     assert sandbox_part(hello(**sandbox), tried).detail.endswith(says)

@@ -141,7 +141,7 @@ def test_debug_is_switched_on_and_off_in_a_running_program() -> None:
     assert "secret" not in stream.getvalue()
 
 
-def test_the_style_follows_who_reads(tmp_path: object) -> None:
+def test_the_log_style_depends_on_where_the_output_goes(tmp_path: object) -> None:
     reader, writer = os.pipe()
     pipe: TextIO = os.fdopen(writer, "w")
     status = os.fstat(writer)

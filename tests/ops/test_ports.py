@@ -38,7 +38,7 @@ async def server(answer: bytes) -> AsyncIterator[int]:
         (b"", "bad"),
     ],
 )
-async def test_who_answers_decides(answer: bytes, status: str) -> None:
+async def test_the_program_that_answers_on_the_port_decides(answer: bytes, status: str) -> None:
     async with server(answer) as port:
         part = await tcp_port("127.0.0.1", port, "server.port")
     assert part.status == status

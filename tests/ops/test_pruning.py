@@ -90,7 +90,7 @@ async def test_what_a_durable_cursor_has_not_passed_stays_for_ninety_days(tmp_pa
         assert await lost(store) == ["logging", "scoring"]
 
 
-async def test_a_cursor_that_is_lost_holds_nothing_more(tmp_path: Path) -> None:
+async def test_a_cursor_that_needs_a_resync_keeps_no_entries(tmp_path: Path) -> None:
     clock = HandClock()
     async with sim_store(tmp_path, clock) as store:
         await add(store, 3)

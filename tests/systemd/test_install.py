@@ -109,7 +109,7 @@ def test_the_second_time_changes_nothing(install: Install, installed: Path) -> N
 
 
 @pytest.mark.slow
-def test_an_update_keeps_settings_switches_the_release_and_tells_how_to_go_back(
+def test_an_update_keeps_settings_switches_the_release_and_prints_how_to_roll_back(
     install: Install, tmp_path: Path
 ) -> None:
     settings = tmp_path / "etc/appliance/appliance.toml"

@@ -118,7 +118,7 @@ async def test_a_hanging_worker_is_hung_up_on_at_the_deadline(
         b" " * 65_537,
     ],
 )
-async def test_a_worker_that_talks_nonsense_is_not_believed(
+async def test_an_invalid_answer_of_a_worker_is_refused(
     tmp_path: Path, autojump_clock: trio.testing.MockClock, nonsense: bytes
 ) -> None:
     async def talks_nonsense(connection: Connection) -> None:

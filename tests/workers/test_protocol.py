@@ -95,7 +95,7 @@ def test_no_answer_raises_anything_but_a_protocol_error(answer: dict[str, object
     os.close(output)
 
 
-def test_a_picture_is_believed_only_when_the_bytes_say_the_same() -> None:
+def test_a_picture_is_accepted_only_when_its_bytes_have_the_reported_size() -> None:
     key = first_keyframe(make_film(frames=1))
     jpeg = keyframe_jpeg(key.codec, key.extradata, key.sample, width_px=160)
     output = os.memfd_create("output")

@@ -63,7 +63,7 @@ def test_a_worker_leaves_when_the_connection_closes() -> None:
     assert Talk().close() == 0
 
 
-def test_hello_tells_the_fence_and_the_codecs(talk: Talk) -> None:
+def test_hello_reports_the_sandbox_and_the_codecs(talk: Talk) -> None:
     assert talk.hello.pid == talk.process.pid
     assert {"h264", "hevc", "mjpeg"} <= set(talk.hello.codecs)
     fence = talk.hello.sandbox

@@ -126,7 +126,7 @@ async def test_a_channel_that_mediamtx_records_is_on_from_the_start(store: Store
 
 
 @pytest.mark.parametrize("later", [{"outside": True}, {"liveness": "footage"}, {"input_url": "srt://:8891"}])
-async def test_a_channel_nobody_ever_switched_is_on_once_it_needs_no_device(
+async def test_a_channel_never_switched_is_active_once_it_needs_no_device(
     store: Store, later: dict[str, Any]
 ) -> None:
     await start(store, {"id": "cam1"})

@@ -191,7 +191,7 @@ async def test_a_heartbeat_answers_status_time_and_interval(
         (b'{"resolution":"' + b"x" * 70_000 + b'"}', 413, None),
     ],
 )
-async def test_a_wrong_heartbeat_is_refused_naming_the_field_and_is_not_heard(
+async def test_a_wrong_heartbeat_is_refused_naming_the_field_and_does_not_count(
     tmp_path: Path, autojump_clock: MockClock, body: bytes, status: int, field: str | None
 ) -> None:
     async with open_box(tmp_path) as box:
@@ -209,7 +209,7 @@ def test_an_empty_heartbeat_is_one(body: bytes) -> None:
     assert (beat.ok, beat.sent_us, dict(beat.figures)) == (None, None, {})
 
 
-async def test_a_device_that_hangs_up_is_not_heard(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_an_aborted_heartbeat_does_not_count(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with open_box(tmp_path) as box:
         await box.add()
         [route] = box.routes.raw

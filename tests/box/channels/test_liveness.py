@@ -95,7 +95,7 @@ def test_a_start_gives_every_active_channel_a_full_timeout() -> None:  # V30
     assert table.due(30.1) == [TIMED_OUT]
 
 
-def test_a_heartbeat_on_an_inactive_channel_is_heard_and_changes_nothing() -> None:  # V30
+def test_a_heartbeat_on_an_inactive_channel_is_accepted_and_changes_nothing() -> None:  # V30
     table = Table(S.INACTIVE)
     assert table.beat(5.0, ok=True) is None
     assert table.watches.report("cam1") == {"last_seen_us": 5_000_000, "heartbeat_us": 5_000_000}
@@ -139,7 +139,7 @@ def test_a_change_that_is_no_transition_does_not_prolong_a_life() -> None:
     assert table.due(30.1) == [TIMED_OUT]
 
 
-def test_an_older_row_says_nothing() -> None:
+def test_an_older_row_is_ignored() -> None:
     table = Table()
     table.watches.learn("cam1", S.INACTIVE, "heartbeat", 3, now_s=1.0)
     table.watches.learn("cam1", S.ACTIVE, "heartbeat", 2, now_s=2.0)
@@ -162,7 +162,7 @@ def test_a_timeout_that_could_not_be_written_is_dropped_when_the_channel_was_hea
     assert table.watches.next_deadline_s() == 60.2
 
 
-def test_a_stalled_box_hears_waiting_heartbeats_before_it_blames_a_camera() -> None:
+def test_after_a_stall_waiting_heartbeats_are_read_before_a_timeout() -> None:
     table = Table()
     assert table.due(75.0) == []  # woken 45 s late
     assert table.watches.next_deadline_s() == 76.0
@@ -283,7 +283,7 @@ def test_footage_from_outside_keeps_a_channel_alive_until_its_first_heartbeat() 
     assert table.due(130.1) == [TIMED_OUT], "from its first heartbeat on they are its sign of life"
 
 
-def test_footage_of_a_box_that_records_by_itself_says_nothing_of_a_channel_that_lives_by_heartbeats() -> None:
+def test_footage_of_the_embedded_recorder_does_not_affect_a_channel_with_heartbeats() -> None:
     table = Table()
     table.footage_age_s = 0.1
     assert table.due(30.1) == [TIMED_OUT]

@@ -119,7 +119,7 @@ def test_the_next_deadline_is_the_earliest_of_all_channels() -> None:
     assert table.watches.next_deadline_s() == 30.0
 
 
-def test_a_channel_never_heard_reports_nothing() -> None:
+def test_a_channel_without_heartbeats_reports_nothing() -> None:
     assert Table().watches.report("cam1") == {}
 
 

@@ -70,7 +70,7 @@ def test_a_state_and_its_stored_columns_are_the_same_thing(state: ChannelState) 
     assert columns_of(state)[0] in ("inactive", "active", "error")
 
 
-def test_what_a_heartbeat_means_depends_on_what_the_channel_lives_by() -> None:
+def test_the_effect_of_a_heartbeat_depends_on_the_liveness_of_the_channel() -> None:
     assert heartbeat_event("heartbeat", ok=None) is E.HEARTBEAT
     assert heartbeat_event("heartbeat", ok=False) is E.HEARTBEAT
     assert heartbeat_event("heartbeat", ok=True) is E.HEARTBEAT_OK

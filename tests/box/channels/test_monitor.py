@@ -174,9 +174,7 @@ async def test_eighty_devices_are_reported_apart(tmp_path: Path, autojump_clock:
         assert {item["id"] for item in page if item["status"] == "active"} == set(names[:40])
 
 
-async def test_a_row_changed_through_another_door_is_followed(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_row_changed_elsewhere_is_followed(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with open_box(tmp_path) as box:
         await box.add(active=False)
         await box.store.write(
@@ -186,7 +184,7 @@ async def test_a_row_changed_through_another_door_is_followed(
         assert (await box.get())["status"] == "error"
 
 
-async def test_a_channel_made_elsewhere_is_heard_at_once_and_an_archived_one_no_more(
+async def test_a_channel_created_elsewhere_is_monitored_at_once_and_an_archived_one_no_more(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with open_box(tmp_path) as box:

@@ -60,7 +60,7 @@ async def test_an_edge_that_is_no_longer_legal_changes_nothing(store: Store) -> 
     )
 
 
-async def test_an_edge_brings_what_was_heard_last(store: Store) -> None:
+async def test_a_transition_writes_the_last_reported_figures(store: Store) -> None:
     await store.write(lambda tx: channels.command_channel(tx, Caller(), "cam1", ChannelEvent.ACTIVATE))
     report = {"last_seen_us": 1_000_000, "resolution": "1920x1080"}
     await store.write(lambda tx: channels.observe_channel(tx, "cam1", ChannelEvent.TIMEOUT, "silent", report))

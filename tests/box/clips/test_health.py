@@ -27,7 +27,7 @@ def handle(figures: dict[str, int], often: dict[str, int] | None = None) -> Any:
     return Handle(figures, often or {})
 
 
-def test_a_clips_disk_that_refuses_is_reported_in_its_words() -> None:
+def test_an_error_of_the_clips_disk_is_reported_with_its_text() -> None:
     cutter, files = DiskErrors("cutter"), DiskErrors("clip files")
     assert clip_disks_part([cutter, files]).status == "ok"
     files.record("write", OSError(30, "Read-only file system"))

@@ -118,7 +118,7 @@ async def test_the_answer_to_a_mark_in_the_past_is_playable_already(desk: Desk) 
     assert clip["preroll_s"] == 0.5 and clip["coverage"]["missing"] == []
 
 
-async def test_a_ghost_and_its_end_through_the_door(desk: Desk) -> None:  # V06 V07
+async def test_a_ghost_and_its_end_over_http(desk: Desk) -> None:  # V06 V07
     desk.footage.grow(KICKOFF_US + 60_000_000)
     ghost = await desk.clip()
     assert (ghost["status"], ghost["waiting_for"], ghost["duration"]) == ("pending", "out", 0)

@@ -198,7 +198,7 @@ async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
         assert types(desk.store).count("clip_ready") == 1
 
 
-async def test_a_clip_over_copied_files_is_cut_again_when_the_next_one_tells_of_a_leap(
+async def test_a_clip_over_copied_files_is_cut_again_when_the_next_one_shows_a_leap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Media time of the first file jumps by 3 s; only the second file shows that no picture is missing."""

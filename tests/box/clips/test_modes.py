@@ -21,7 +21,7 @@ async def patch(bench: Bench, clip_id: str, **fields: Any) -> dict[str, Any]:
     return dict(answer.resource)
 
 
-async def test_the_settings_say_how_where_nobody_does(bench: Bench) -> None:
+async def test_the_default_mode_is_that_of_the_settings(bench: Bench) -> None:
     assert (await bench.clip())["mode"] == "instant"
     assert (await bench.clip(mode="exact"))["mode"] == "exact"
     rules = mark_rules(mode="transcode")
@@ -32,7 +32,7 @@ async def test_the_settings_say_how_where_nobody_does(bench: Bench) -> None:
     assert {each["mode"] for each in await bench.clips_of(play["id"])} == {"transcode"}
 
 
-async def test_a_mode_nobody_knows_is_refused() -> None:
+async def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValidationError, match="mode"):
         ClipPatch.model_validate({"mode": "fast"})
 

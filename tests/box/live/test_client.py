@@ -176,7 +176,7 @@ async def test_twelve_seconds_of_silence_end_a_client(
         assert here.client.ending == (4408, "nothing heard for 12 s")
 
 
-async def test_a_box_that_stood_still_does_not_blame_its_clients(
+async def test_after_a_stall_of_the_box_no_client_is_closed_as_silent(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
     """Messages the client sent meanwhile have not been read yet."""
@@ -204,7 +204,7 @@ async def test_any_sign_of_life_counts(tmp_path: Path, autojump_clock: trio.test
         assert here.client.ending is None
 
 
-async def test_who_waits_for_our_answer_is_not_silent(
+async def test_a_client_that_waits_for_an_answer_is_not_silent(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with scene(tmp_path) as here:
@@ -218,7 +218,7 @@ async def test_who_waits_for_our_answer_is_not_silent(
         assert here.client.ending is not None
 
 
-async def test_without_pongs_only_who_pings_is_expected_to_go_on(
+async def test_without_pongs_only_a_client_that_pinged_is_expected_to_continue(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with scene(tmp_path) as here:

@@ -14,7 +14,7 @@ from tests.box.live.raw import RawClient, seqs_of
 from tests.kit.waiting import LIMIT_S
 
 
-async def test_who_speaks_before_the_handshake_is_over_harms_nobody(running: Running) -> None:
+async def test_bytes_before_the_end_of_the_handshake_affect_no_other_client(running: Running) -> None:
     """Plain hypercorn 0.18 crashes on this, with all its connections."""
     async with running() as box, box.connect() as other:
         for _ in range(20):
@@ -86,7 +86,9 @@ async def test_a_slow_client_reads_4010_behind_whole_frames_and_resumes_without_
 
 
 @pytest.mark.slow
-async def test_a_client_that_stops_reading_is_cut_off_resumably_and_harms_nobody(running: Running) -> None:
+async def test_a_client_that_stops_reading_is_closed_can_resume_and_affects_no_other(
+    running: Running,
+) -> None:
     async with running(user_timeout_ms=200) as box, box.connect() as healthy:
         await healthy.greet()
         stopped = await RawClient.connect(box.port, receive_buffer=4096)

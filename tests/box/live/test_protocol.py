@@ -50,7 +50,7 @@ def test_resuming_promises_only_what_is_kept_and_not_too_much(since: int, oldest
         ("coach", None),
     ],
 )
-def test_what_a_device_says_of_itself_is_taken_as_far_as_it_is_understood(
+def test_what_a_device_reports_of_itself_is_used_as_far_as_it_is_valid(
     about: object, understood: About | None
 ) -> None:
     assert parse_message(json.dumps({"type": "ping", "id": 1, "about": about})) == Ping(1, understood)

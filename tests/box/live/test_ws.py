@@ -16,7 +16,7 @@ from appliance.kernel.clock import from_rfc3339
 from tests.box.live.kit import Running, Tablet, running_box, wait_until
 
 
-async def test_the_first_frame_says_where_the_box_stands(running: Running) -> None:
+async def test_the_first_frame_has_the_position_of_the_journal(running: Running) -> None:
     async with running() as box:
         head = await box.write_events(3)
         async with box.connect() as tablet:

@@ -134,7 +134,7 @@ async def test_candidates_and_the_end_go_to_the_same_session(tmp_path: Path) -> 
         (httpx.Response(400, text="<html>"), 422, "whep_refused", "status 400"),
     ],
 )
-async def test_a_no_of_mediamtx_is_reported_in_the_boxes_words(
+async def test_a_refusal_of_mediamtx_is_reported_in_a_text_of_the_box(
     tmp_path: Path, answer: httpx.Response | Exception, status: int, code: str, message: str
 ) -> None:
     def no(request: httpx.Request) -> httpx.Response:

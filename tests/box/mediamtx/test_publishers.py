@@ -55,7 +55,7 @@ def is_connected(handle: PublishersHandle, caller: str) -> bool:
     return only_publisher(handle).connection == caller
 
 
-async def test_who_sends_is_seen_with_address_tracks_and_line(mediamtx: StandIn) -> None:
+async def test_a_publisher_is_shown_with_address_tracks_and_line(mediamtx: StandIn) -> None:
     async with watching(mediamtx.url) as handle:
         await looked(handle, lambda: handle.is_known)
         assert not only_publisher(handle).is_online and set(handle.paths) == {"cam1", "cam2"}

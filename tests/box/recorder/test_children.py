@@ -63,7 +63,7 @@ async def test_kill_9_of_the_parent_takes_the_child_with_it(argv: list[str]) -> 
     await eventually(lambda: not is_alive(child), what="the child to die")
 
 
-def test_status_lines_are_read_back_and_foreign_words_are_kept_short() -> None:
+def test_status_lines_are_read_back_and_other_lines_are_shortened() -> None:
     assert children.parse_status(b'{"event":"segment","name":"a.mp4"}') == {
         "event": "segment",
         "name": "a.mp4",

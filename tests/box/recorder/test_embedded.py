@@ -157,7 +157,7 @@ async def test_figures_of_a_line_are_kept_while_its_camera_is_connected(
         assert handle.facts()["cam1"].line is None
 
 
-async def test_who_was_refused_is_reported_with_the_reason_for_a_minute(  # E6
+async def test_a_refused_caller_is_reported_with_the_reason_for_a_minute(  # E6
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     refused = {"event": "refused", "address": "10.0.0.7", "reason": "uses another passphrase", "count": 3}
@@ -237,7 +237,7 @@ async def test_a_source_the_box_calls_is_called_less_and_less_often(
 
 
 @pytest.mark.parametrize("url", ["srt://127.0.0.1:9000", "srt://2130706433:9000", "srt://169.254.169.254:80"])
-async def test_a_source_at_the_box_itself_is_not_called_and_told(
+async def test_a_source_at_the_box_itself_is_not_called_and_reported(
     url: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     children = Children([stay])

@@ -55,7 +55,7 @@ async def test_parts_are_indexed_as_they_are_written(box: Box) -> None:
         assert not handle.run_begun_after("cam1", until_us)
 
 
-async def test_footage_nobody_can_decode_is_measured(box: Box) -> None:
+async def test_the_length_of_undecodable_footage_is_measured(box: Box) -> None:
     """No key in it, or none for longer than the pre-roll limit of a clip."""
     camera = live_camera()
     camera.frame = camera.frames_per_part

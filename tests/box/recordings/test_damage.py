@@ -77,7 +77,7 @@ async def test_a_disk_that_is_away_is_an_error_and_not_a_deletion(box: Box) -> N
         await eventually(lambda: handle.footage("cam1").error is None)
 
 
-async def test_a_folder_that_cannot_be_listed_keeps_nobody_else_from_starting(box: Box) -> None:
+async def test_a_folder_that_cannot_be_listed_does_not_keep_others_from_starting(box: Box) -> None:
     box.add("a.mp4", b"".join(live_camera().segment(1)), "cam2")
     (box.recordings / "cam1").write_bytes(b"not a folder")
     async with box.running("cam1", "cam2") as handle:

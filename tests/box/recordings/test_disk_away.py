@@ -212,7 +212,9 @@ async def test_what_was_recorded_into_the_mount_point_hides_no_missing_disk(
         assert "a.mp4" in [each.name.rpartition("/")[2] for each in handle.stored("cam1")]
 
 
-async def test_of_a_channel_nobody_follows_nothing_is_gone_while_a_disk_is_away(box: Box, disk: Path) -> None:
+async def test_no_recording_of_an_unfollowed_channel_counts_as_deleted_while_a_disk_is_away(
+    box: Box, disk: Path
+) -> None:
     """Clips of an archived channel play from its recordings too."""
     await recorded_and_stopped(box)
     unmount(disk)

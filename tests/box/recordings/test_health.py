@@ -80,7 +80,7 @@ class Clocks:
         (Indexed(error="recordings: gone"), ("cam9",), "bad", "recordings: gone"),
     ],
 )
-def test_the_index_says_its_worst(
+def test_the_health_part_shows_the_worst_problem(
     indexed: Indexed, strange: tuple[str, ...], status: str, message: str
 ) -> None:
     part = recordings_part(handle({"cam1": indexed}, strange))

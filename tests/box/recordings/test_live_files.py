@@ -171,7 +171,7 @@ async def test_a_copy_that_grows_fast_is_not_live(box: Box, monkeypatch: pytest.
         assert handle.footage("cam1").claimed_off_us == 0
 
 
-async def test_a_file_found_at_the_start_that_does_not_grow_is_when_it_says(
+async def test_a_file_found_at_the_start_that_does_not_grow_keeps_its_own_time(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follow_channel, "_WHOLE_S", 0.3)

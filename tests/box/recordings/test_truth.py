@@ -76,7 +76,7 @@ def test_footage_of_a_time_when_the_daemon_was_down_is_in_step(
 # E5: up to 168 ms late in the first 8 s of each run, although the recorder's own time is correct
 @pytest.mark.parametrize("camera", CAMERAS[:3], ids=lambda camera: f"{float(camera.fps):.0f}fps")
 @pytest.mark.parametrize("held_s", [0.0, 0.35, 0.95, 1.15])
-def test_parts_the_recorder_held_back_are_placed_by_its_own_word_on_their_arrival(
+def test_parts_the_recorder_held_back_are_placed_by_its_own_time_of_their_arrival(
     tmp_path: Path, camera: Feed, held_s: float
 ) -> None:
     camera = replace(camera, connects_s=(0.3, 20.7, 41.1))
@@ -218,7 +218,7 @@ def claiming(recording: Recording, run: int, number: int, late_s: float) -> Reco
 @pytest.mark.parametrize("late_s", [0.3, 2.0, 4.9])
 @pytest.mark.parametrize("number", [0, 1, 4, 6, 7])
 @pytest.mark.parametrize("connects_s", [(0.3, 42.3), (0.3,)], ids=["another run", "the same run"])
-def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
+def test_one_files_odd_claim_moves_nothing_in_unobserved_footage(
     tmp_path: Path, connects_s: tuple[float, ...], number: int, late_s: float
 ) -> None:
     """The daemon first starts while the next run is recorded, or at the end of this one."""
@@ -235,7 +235,7 @@ def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
     ("fps", "b_frames", "skew_ppm"), [(25, 1, 300), (25, 3, 0), (30, 2, -300), (30, 3, 300), (60, 2, 300)]
 )
 @pytest.mark.parametrize("recorder", ["mediamtx", "decode"])
-def test_files_with_b_frames_that_nobody_saw_being_written_are_in_step(
+def test_unobserved_files_with_b_frames_are_in_step(
     tmp_path: Path, recorder: str, skew_ppm: float, b_frames: int, fps: int, connects_s: tuple[float, ...]
 ) -> None:
     """The first run is over when the daemon first starts."""

@@ -225,7 +225,7 @@ async def test_an_export_of_more_than_its_file_shows_is_refused_and_the_clip_pla
     assert plan is not None and plan.file_path is not None and (disk.clips / plan.file_path).exists()
 
 
-async def test_a_disk_that_refuses_is_reported_and_what_was_told_is_deleted_later_and_reported_once(
+async def test_a_failing_disk_is_reported_and_published_deletions_are_done_later_without_another_event(
     disk: Disk,
 ) -> None:
     await session(disk)

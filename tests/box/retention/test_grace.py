@@ -73,7 +73,7 @@ def test_no_grace_is_none() -> None:
     assert settle(LimitsRecord(OLD), wanted, NOW_US, 0) == LimitsRecord(wanted)
 
 
-def test_a_record_survives_its_way_to_the_database() -> None:
+def test_a_record_is_read_back_from_the_database() -> None:
     record = LimitsRecord(OLD, replace(OLD, raw_us=1), 5)
     assert LimitsRecord.from_json(record.to_json()) == record
     with pytest.raises((KeyError, TypeError)):

@@ -14,7 +14,7 @@ from tests.box.retention.power_cut import retention_cuts
 pytestmark = pytest.mark.slow
 
 
-async def test_a_cut_around_a_deletion_leaves_a_recording_or_the_word_that_it_is_gone(tmp_path: Path) -> None:
+async def test_a_power_cut_around_a_deletion_leaves_a_recording_or_its_deletion_event(tmp_path: Path) -> None:
     tally = await retention_cuts(10, 1, tmp_path)
     assert tally.violations == [] and tally.lost == 0
     assert tally.rounds == 10 and tally.struck >= 5

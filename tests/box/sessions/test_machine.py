@@ -33,7 +33,7 @@ def test_every_cell_is_as_required(state: SessionState, event: SessionEvent) -> 
     assert refused.value.extra == {"state": str(state), "event": str(event), "allowed": allowed}
 
 
-def test_every_event_has_its_word_in_the_journal() -> None:
+def test_every_event_has_its_type_in_the_journal() -> None:
     # V02 V15: session_start and session_end are names of the contract
     assert {str(event): word for event, word in SESSION_EVENT_TYPE.items()} == {
         "start": "session_start",

@@ -27,7 +27,7 @@ SCOPE = {"query_string": b""}
         ("0.0.0.0", "open", NETWORK, True),
     ],
 )
-async def test_when_the_door_is_open(
+async def test_when_access_is_open(
     tmp_path: Path, host: str, mode: str, headers: dict[bytes, bytes], is_open: bool
 ) -> None:
     settings = check_settings(

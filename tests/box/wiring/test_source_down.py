@@ -34,7 +34,7 @@ async def test_a_source_is_down_when_no_footage_is_to_be_expected(
     assert not source_down(recorder)("cam2") and not source_down(None)("cam1")
 
 
-async def test_who_waits_is_woken_when_a_source_goes_down_or_returns(autojump_clock: MockClock) -> None:
+async def test_waiting_tasks_are_woken_when_a_source_goes_down_or_returns(autojump_clock: MockClock) -> None:
     recorder, wake = RecorderHandle(), Signal()
 
     async def becomes(state: State) -> int:

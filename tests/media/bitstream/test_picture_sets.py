@@ -30,7 +30,7 @@ def test_a_slice_names_its_pps(codec: VideoCodec) -> None:
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_sets_nobody_names_are_left_out(codec: VideoCodec) -> None:
+def test_sets_that_no_picture_refers_to_are_left_out(codec: VideoCodec) -> None:
     own, _ = sets_of(codec)
     other, _ = sets_of(codec, size=(384, 192))
     sps, pps = (7, 8) if codec == "h264" else (33, 34)

@@ -43,13 +43,13 @@ def test_one_file_of_ten_whose_claim_is_late_is_placed_by_the_others(odd: int, l
 
 
 @pytest.mark.parametrize("early_s", [0.2, 3])
-def test_a_claim_that_is_early_is_not_believed_where_files_on_both_sides_agree(early_s: float) -> None:
+def test_an_early_claim_is_not_used_where_files_on_both_sides_agree(early_s: float) -> None:
     output = claims(10, off={4: -early_s})
     assert all(abs(error_us(output, number)) <= 51_000 for number in range(10))
 
 
 @pytest.mark.parametrize("skew", [-0.02, 0.0003, 0.02])
-def test_the_line_of_a_source_that_is_off_is_no_oddity(skew: float) -> None:
+def test_a_source_with_a_constant_rate_error_has_no_odd_file(skew: float) -> None:
     for published in (claims(10, skew=skew), claims(10, skew=skew, off={1: 1.5})):
         for number in range(10):
             assert abs(error_us(published, number) - number * 60 * S * skew) <= 120_000
@@ -86,7 +86,7 @@ def test_the_disk_decides_between_two_and_whether_the_last_was_set_anew() -> Non
     assert error_us(last, 4, written_us=NOW + 300 * S + 50_000) < 51_000
 
 
-def test_media_time_that_leaps_makes_no_file_odd() -> None:
+def test_a_leap_of_media_time_makes_no_claim_odd() -> None:
     """Each file after the jump claims 3 s less; those before are correct."""
     published = claims(6, off=dict.fromkeys(range(1, 6), -3))
     assert abs(error_us(published, 0, leapt_us=3 * S)) <= 20_000
@@ -94,5 +94,5 @@ def test_media_time_that_leaps_makes_no_file_odd() -> None:
     assert error_us(published, 5) == pytest.approx(-3 * S, abs=20_000)
 
 
-def test_a_file_alone_is_believed() -> None:
+def test_the_claim_of_a_single_file_is_used() -> None:
     assert error_us(claims(1, off={0: 7}), 0) == pytest.approx(7 * S, abs=20_000)

@@ -61,7 +61,7 @@ def test_a_source_that_is_far_off_is_known_within_seconds(skew: float) -> None:
     assert envelope.skew == pytest.approx(skew, abs=0.0015)
 
 
-def test_no_source_is_believed_to_be_off_by_more_than_a_film_shown_as_television() -> None:
+def test_a_rate_error_is_limited_to_that_of_a_film_at_television_speed() -> None:
     envelope = Envelope()
     for second in range(600):
         envelope.add(second * SECOND, second * 200_000)

@@ -65,7 +65,7 @@ def test_a_name_without_a_time_says_so(name: str) -> None:
     assert name_time_us(name, UTC) is None
 
 
-def test_strangers_beside_the_recordings_are_not_segments() -> None:
+def test_other_files_beside_the_recordings_are_not_segments() -> None:
     assert is_segment_name("2026-11-21_00-56-30.mp4")
     for stranger in ("x.mp4.part", "x.mp4.json", ".x.mp4", "x.ts", "a/b.mp4"):
         assert not is_segment_name(stranger)

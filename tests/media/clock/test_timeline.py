@@ -99,9 +99,7 @@ def test_knots_are_made_when_the_clock_is_off_and_not_more_often_than_a_second()
 # M3: nothing was observed while the daemon was down, and a slew meant for seconds continued for minutes
 @pytest.mark.parametrize("seen_parts", [2, 5, 8, 20, 75, 300])
 @pytest.mark.parametrize("skew_ppm", [-300, 0, 300])
-def test_footage_nobody_saw_keeps_the_offset_and_the_skew_observed_last(
-    seen_parts: int, skew_ppm: float
-) -> None:
+def test_unobserved_footage_keeps_the_last_observed_offset_and_skew(seen_parts: int, skew_ppm: float) -> None:
     run = Run("r")
     late = [400_000, 350_000, 250_000, 120_000, 60_000, 30_000]
     feed = arrivals(

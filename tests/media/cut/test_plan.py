@@ -262,7 +262,7 @@ def test_sound_far_from_its_picture_in_the_file_is_found(recordings: Recordings)
     assert_same_sound(source, played, 45, 60)
 
 
-def test_a_leap_of_the_source_clock_is_a_hole_as_long_as_wall_time_says(recordings: Recordings) -> None:
+def test_a_leap_of_the_source_clock_is_a_hole_of_the_length_in_wall_time(recordings: Recordings) -> None:
     leap_ns = 2_000_000_000
     source = shifted(encode(120, bframes=0), 3.0, after=60)
 

@@ -78,7 +78,7 @@ def test_a_table_of_another_file_is_refused(index: SegmentIndex, change: dict[st
 
 
 @given(st.data())
-def test_a_damaged_table_is_always_refused_and_never_believed(data: st.DataObject) -> None:
+def test_a_damaged_table_is_always_refused(data: st.DataObject) -> None:
     index = indexed(RECORDINGS[0])
     facts = facts_of(index)
     table = bytearray(pack_table(facts, index.parts, index.keys))
@@ -91,7 +91,7 @@ def test_a_damaged_table_is_always_refused_and_never_believed(data: st.DataObjec
         unpack_table(bytes(table), facts)
 
 
-def test_a_log_tells_the_last_word_on_every_segment_and_all_knots(index: SegmentIndex) -> None:
+def test_a_log_gives_the_newest_facts_of_every_segment_and_all_knots(index: SegmentIndex) -> None:
     growing = facts_of(index)
     done = closed(growing)
     other = replace(growing, name="other.mp4", holes=((1, 2), (5, 9)), number=None, reason="why")

@@ -158,7 +158,7 @@ def count_video(data: bytes) -> int:
         return sum(packet.dts is not None for packet in container.demux(video=0))
 
 
-def test_sound_the_tables_promise_is_waited_for_but_not_for_ever() -> None:
+def test_announced_sound_is_waited_for_up_to_a_limit() -> None:
     recording, mux = Recording(new_ingest()), Muxer("h264", sound=True)
     for at_us, data in transport(LIVE, mux=mux):
         recording.feed(data, T0 + at_us)
@@ -337,7 +337,7 @@ def test_one_damaged_sound_header_ends_no_run() -> None:
     assert recording.events().count("run_started") == 1 and recording.frames() == list(range(100))
 
 
-def test_parameter_sets_of_a_key_picture_with_lost_packets_are_not_believed() -> None:
+def test_parameter_sets_of_a_key_picture_with_lost_packets_are_not_used() -> None:
     recording = Recording(new_ingest(segment_s=60))
     for n, (at_us, data) in enumerate(transport(LIVE)):
         if n == 50:  # a key picture without its second packet and with another SPS

@@ -139,7 +139,7 @@ def test_the_last_picture_is_whole_when_another_stream_goes_on_behind_it(behind:
     assert len(units(torn.feed(data[: -len(behind) - PACKET]) + torn.flush(), VIDEO_PID)) == 11
 
 
-def test_a_multiplexer_that_mixes_packets_says_nothing_by_the_last_of_another_stream() -> None:
+def test_with_interleaved_packets_one_of_another_stream_ends_no_unit() -> None:
     data = b"".join(packet + NULL_PACKET for picture in unlengthed(12) for packet in picture)
     demuxer = Demuxer()
     assert len(units(demuxer.feed(data) + demuxer.flush(), VIDEO_PID)) == 11

@@ -21,7 +21,7 @@ async def test_more_than_three_cuts_in_a_minute_are_too_many(autojump_clock: Moc
     assert rate.too_often() == {}, "the first two are more than a minute ago"
 
 
-async def test_a_person_who_trims_often_is_no_fault_of_the_box(autojump_clock: MockClock) -> None:
+async def test_frequent_trims_by_a_person_are_not_reported(autojump_clock: MockClock) -> None:
     rate = CutRate()
     for length in range(10):
         rate.note("a", length)

@@ -131,7 +131,7 @@ async def test_footage_that_never_comes_is_given_up_after_the_wait(  # V09
         assert resource["ready_after_s"] == pytest.approx(15.1), "the same figure for every tablet"
 
 
-async def test_no_footage_at_all_fails_with_words_a_person_understands(  # V26
+async def test_a_clip_without_footage_fails_with_a_readable_reason(  # V26
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with cutting(tmp_path) as desk:
@@ -158,7 +158,7 @@ async def test_a_later_run_ends_the_wait(tmp_path: Path, autojump_clock: MockClo
         assert trio.current_time() == 0
 
 
-async def test_a_ghost_nobody_ends_is_closed_by_the_box(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_ghost_without_an_out_is_closed_by_the_box(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with cutting(tmp_path) as desk:
         clip_id = await desk.clip()
         await trio.sleep(59)
@@ -198,7 +198,9 @@ async def test_ghosts_that_are_all_overdue_at_once_are_all_closed(tmp_path: Path
     assert types(desk.store).count("clip_updated") == 5
 
 
-async def test_a_play_nobody_ends_is_closed_with_its_clips(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_play_without_an_end_is_closed_with_its_clips(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     async with cutting(tmp_path) as desk:
         body = PlayIn(session_id=desk.session_id)
         play = await desk.store.write(lambda tx: plays.create_play(tx, COACH, desk.rules, body))
@@ -207,9 +209,7 @@ async def test_a_play_nobody_ends_is_closed_with_its_clips(tmp_path: Path, autoj
         assert (row["duration_us"], row["auto_closed"]) == (60 * SECOND, 1)
 
 
-async def test_a_trim_while_a_cut_runs_makes_that_cut_nobodys(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_trim_while_a_cut_runs_discards_that_cut(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with cutting(tmp_path) as desk:
         desk.footage.grow(KICKOFF_US + SECOND)
         real, gate = desk.planner.__call__, trio.Event()
@@ -244,9 +244,7 @@ async def test_an_unreadable_recording_fails_that_clip_alone(
         await desk.until(await desk.clip(start_time="2026-11-20T18:59:50Z", duration=7), "ready")
 
 
-async def test_footage_nobody_can_decode_fails_with_the_reason(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_undecodable_footage_fails_with_the_reason(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with cutting(tmp_path) as desk:
         desk.footage.grow(KICKOFF_US + SECOND)
         desk.planner.error = NoEntry("footage is there, but no picture at which decoding may begin")

@@ -233,7 +233,7 @@ async def test_garbage_goes_when_its_day_is_over(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_what_a_crash_left_half_done_goes_at_start_and_strangers_stay(tmp_path: Path) -> None:
+async def test_unfinished_files_are_deleted_at_start_and_foreign_ones_stay(tmp_path: Path) -> None:
     recordings, clips = tmp_path / "recordings", tmp_path / "clips"
     recordings.mkdir()
     (recordings / "a.mp4").write_bytes(b"0123456789")

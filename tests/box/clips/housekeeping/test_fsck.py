@@ -117,7 +117,7 @@ async def test_a_file_written_but_not_yet_committed_is_no_orphan(tmp_path: Path)
     assert await codes(box) == []
 
 
-async def test_a_strangers_file_is_named_and_left_alone(tmp_path: Path) -> None:
+async def test_a_foreign_file_is_reported_and_kept(tmp_path: Path) -> None:
     box = await make_box(tmp_path)
     stranger = box.settings.storage.clips / "holiday.mp4"
     stranger.write_bytes(b"x")

@@ -231,7 +231,7 @@ async def test_what_an_older_copy_calls_garbage_waits_a_week_too(tmp_path: Path)
             assert not path.exists()
 
 
-async def test_files_of_clips_nobody_knows_are_counted_and_stay(tmp_path: Path) -> None:
+async def test_files_of_unknown_clips_are_counted_and_stay(tmp_path: Path) -> None:
     recordings, clips = recorded(tmp_path)
     (tmp_path / "lost").mkdir()
     async with sim_store(tmp_path / "lost", HandClock(NOW_US)) as store:

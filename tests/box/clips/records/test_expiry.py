@@ -173,7 +173,9 @@ async def clip_cuts(bench: Bench, tmp_path: Path) -> Cuts:
 UNREAD_S = UNREAD_US / S
 
 
-async def test_a_replaced_cut_nobody_reads_goes_after_a_minute_and_the_newest_never(clip_cuts: Cuts) -> None:
+async def test_a_replaced_cut_without_readers_is_deleted_after_a_minute_and_the_newest_never(
+    clip_cuts: Cuts,
+) -> None:
     await clip_cuts.trim(4.0, write=False)  # the second is replaced before it has a file
     await clip_cuts.trim(3.0)
     store = clip_cuts.bench.store

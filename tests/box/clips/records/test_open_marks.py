@@ -139,7 +139,7 @@ async def write_all(files: ClipFiles) -> list[Path]:
     return sorted(files.clips_dir.glob("*/*.mp4"))
 
 
-async def test_clips_nobody_ended_get_no_file_until_somebody_looks(
+async def test_clips_closed_by_the_box_get_no_file_until_they_are_viewed(
     bench: Bench, forgotten: tuple[ClipFiles, list[str]]
 ) -> None:
     files, ids = forgotten

@@ -25,7 +25,7 @@ from tests.kit.hand_footage import plan_of
 LATE_US = 120_000
 
 
-def test_without_a_word_it_is_the_last_seconds() -> None:
+def test_without_parameters_it_is_the_last_seconds() -> None:
     request = check_replay_query(parse_query("", ReplayQuery), mark_rules())
     assert (request.start_us, request.duration_us, request.wait) == (None, DEFAULT_S * 1_000_000, False)
 
@@ -89,7 +89,7 @@ def capture_time_at(times: list[tuple[float, int]], at_s: float) -> float:
         clock_of((0, 0, 1), (3.1, 3.1, 1.2), (3.15, 3.16, 1.0), (20, 20.01, 1.0005)),
     ],
 )
-def test_every_frame_between_the_times_told_has_its_published_time(clock: RunClock) -> None:
+def test_every_frame_between_the_returned_times_has_its_published_time(clock: RunClock) -> None:
     plan = plan_from(1.04, 28.0, clock)
     times = times_of(plan, clock)
     assert [times[0], times[-1]] == [(0.0, plan.coverage_start_us), (28.0, plan.coverage_end_us)]

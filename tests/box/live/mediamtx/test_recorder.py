@@ -41,7 +41,7 @@ async def timeline_reason(setup: Rig, gap: Any) -> str:
     return str(near[0]["reason"])
 
 
-async def test_readmes_way_gives_cameras_that_are_on_and_seen(tmp_path: Path) -> None:
+async def test_the_readmes_setup_gives_active_cameras_with_footage(tmp_path: Path) -> None:
     """M6 M5 M9: no camera must be activated by hand, none turns red; line, hook and login work as shipped."""
     async with rig(tmp_path) as setup:
         channels = (await setup.http.get("/channels"))["items"]

@@ -90,7 +90,7 @@ class Port:
                 self.senders.pop(action.id, None)
 
 
-def test_who_sends_nothing_is_dropped_by_name_and_the_camera_is_recorded_meanwhile() -> None:  # E1
+def test_a_silent_caller_is_dropped_and_the_camera_is_recorded_meanwhile() -> None:  # E1
     port = Port()
     port.call(1, B)
     port.run(0.5)
@@ -183,7 +183,7 @@ def test_a_pause_alone_ends_nothing_and_is_reported() -> None:  # E7
     assert port.log[3:] == [Quiet(A, 0)] and port.forwarded == port.sent[1]
 
 
-def test_a_stall_shorter_than_told_is_not_worth_a_word() -> None:
+def test_a_short_stall_is_not_reported() -> None:
     port = Port()
     sender = camera()
     port.call(1, A, sender)
@@ -234,7 +234,7 @@ def test_sound_alone_takes_no_port_from_anybody() -> None:
     assert Drop(2, B, f"{A} sends already") in port.log and Begin(B) not in port.log
 
 
-def test_when_the_camera_leaves_who_waits_takes_its_place_with_all_it_sent() -> None:
+def test_when_the_camera_leaves_a_waiting_caller_is_recorded_with_all_it_sent() -> None:
     port = Port()
     port.call(1, A, camera())
     port.run(1)

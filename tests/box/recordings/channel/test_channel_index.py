@@ -78,7 +78,7 @@ def test_a_box_that_starts_beside_a_recording_goes_by_the_file_before_if_that_wa
     assert recorder.channel.video_until_us == NOW_US + PART_US + late_us
 
 
-def test_a_copied_recording_keeps_the_time_it_says_and_is_not_live(recorder: Recorder) -> None:
+def test_a_copied_recording_keeps_its_own_time_and_is_not_live(recorder: Recorder) -> None:
     segment = recorder.begin("a.mp4")
     for number in range(5):
         recorder.part(segment, NOW_US + 3_600_000_000 + number)
@@ -96,14 +96,14 @@ def test_a_wall_clock_that_was_stepped_does_not_make_a_recording_a_copy(recorder
     assert recorder.channel.clocks.is_live(segment)
 
 
-def test_a_recording_nobody_saw_begin_is_anchored_by_mtxi(recorder: Recorder) -> None:
+def test_a_recording_with_an_unobserved_start_is_anchored_by_mtxi(recorder: Recorder) -> None:
     segment = recorder.begin("a.mp4")
     recorder.part(segment, None)
     recorder.channel.conclude(segment)
     assert recorder.channel.video_until_us == NOW_US
 
 
-def test_without_mtxi_the_name_tells_and_without_a_time_in_it_the_file(tmp_path: Path) -> None:
+def test_without_mtxi_the_name_gives_the_time_and_without_a_time_in_it_the_file(tmp_path: Path) -> None:
     for name, start_us in (
         ("2026-09-21_13-46-40.mp4", 1_789_998_400_000_000),
         ("camera.mp4", NOW_US - PART_US),
@@ -204,7 +204,7 @@ def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(
 
 @pytest.mark.parametrize("begin_s", [0, 60, 3600])
 @pytest.mark.parametrize("lead_ticks", [0, 9600])
-def test_without_mtxi_the_name_tells_when_the_first_sample_was_whatever_its_decode_time(
+def test_without_mtxi_the_name_is_the_time_of_the_first_sample_whatever_its_decode_time(
     tmp_path: Path, begin_s: int, lead_ticks: int
 ) -> None:
     """FFmpeg's segments continue their time over files; MediaMTX's begin at 0, sound up to a second before

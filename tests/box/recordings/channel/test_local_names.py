@@ -55,7 +55,7 @@ def shown(channel: Channel) -> dict[str, int]:
         ("of the copy", "oldest first"),
     ],
 )
-def test_order_and_last_write_tell_which_hour_a_name_means(
+def test_order_and_last_write_decide_which_hour_a_name_means(
     tmp_path: Path, zone: str, change: datetime, mtimes: str, order: str
 ) -> None:
     begun = record(tmp_path, zone, change)

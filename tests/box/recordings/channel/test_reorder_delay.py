@@ -86,7 +86,9 @@ def test_a_key_may_wait_as_long_as_the_others_are_ahead(
         ((DELAY_US,), 0),
     ],
 )
-def test_the_disk_says_how_early(tmp_path: Path, late_us: tuple[int, ...], expected: int) -> None:
+def test_the_reorder_delay_is_measured_by_times_of_writing(
+    tmp_path: Path, late_us: tuple[int, ...], expected: int
+) -> None:
     assert early(tmp_path, late_us=late_us) == (expected, 0)
 
 

@@ -111,7 +111,7 @@ def test_what_grows_in_real_time_is_live_by_its_arrival(tmp_path: Path, claimed_
 
 
 @pytest.mark.parametrize("claimed_us", WRONG)
-def test_a_copy_that_grows_faster_keeps_the_time_it_says(tmp_path: Path, claimed_us: int) -> None:
+def test_a_copy_that_grows_faster_keeps_its_own_time(tmp_path: Path, claimed_us: int) -> None:
     recorder = recorder_with(tmp_path, claimed_us)
     segment = recorder.begin("a.mp4")
     for number in range(60):  # 12 s of media in 3 s
@@ -162,7 +162,7 @@ def test_later_files_and_runs_of_a_wrong_clock_are_live_at_once_and_in_order(
 
 
 @pytest.mark.parametrize("claimed_us", WRONG)
-def test_a_file_of_a_wrong_clock_that_nobody_saw_is_placed_by_what_was_seen(
+def test_an_unobserved_file_of_a_wrong_clock_is_placed_by_the_observed_ones(
     tmp_path: Path, claimed_us: int
 ) -> None:
     """The daemon was down while the recorder continued: the next file of the run is scanned, not followed."""

@@ -27,7 +27,7 @@ def walked(path: Path, camera: Camera, parts: int) -> tuple[SegmentIndex, list[t
     return index, video_of(growth)
 
 
-def test_a_part_arrives_where_its_run_says(tmp_path: Path) -> None:
+def test_the_arrival_of_a_part_is_in_media_time_of_its_run(tmp_path: Path) -> None:
     camera = Camera(ntp_ns=1_790_000_000_000_000_000)
     camera.dts_ns = 60_000_000_000
     index, video = walked(tmp_path / "a.mp4", camera, 3)
