@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 
 from appliance.kernel import journal as journal_module
 from appliance.kernel.follow import (
@@ -85,6 +85,14 @@ async def test_cancelled_while_it_waits_it_misses_nothing(tmp_path: Path) -> Non
         assert [entry.seq for entry in await anext(follower)] == [1]
 
 
+async def test_waiting_lets_other_tasks_run_also_when_an_entry_is_there(tmp_path: Path) -> None:
+    async with sim_store(tmp_path) as store:
+        follower = follow(store.journal)
+        await add(store, "clip")
+        with assert_checkpoints():
+            await follower.wait()
+
+
 async def test_waiting_for_what_matters_passes_over_the_rest_and_many_are_one(tmp_path: Path) -> None:
     async with sim_store(tmp_path) as store, trio.open_nursery() as nursery:
         follower, woken = follow(store.journal), 0
@@ -161,13 +169,14 @@ async def test_a_durable_cursor_moves_forward_alone(tmp_path: Path) -> None:
 
 async def test_a_cursor_that_was_pruned_past_goes_on_only_from_a_snapshot(tmp_path: Path) -> None:
     async with sim_store(tmp_path) as store:
-        for name, seq in (("behind", 3), ("at the border", 9), ("ahead", 12)):
+        for name, seq in (("behind", 3), ("by one", 8), ("at the border", 9), ("ahead", 12)):
             await store.write(lambda tx, name=name, seq=seq: place_cursor(tx, name, seq))  # type: ignore[misc]
-        assert await store.write(lambda tx: mark_pruned(tx, 10)) == ["behind"]
+        assert await store.write(lambda tx: mark_pruned(tx, 10)) == ["behind", "by one"]
         assert await store.write(lambda tx: mark_pruned(tx, 10)) == [], "said once"
         with pytest.raises(LookupError):  # missing entries cannot be determined
             await store.write(lambda tx: move_cursor(tx, "behind", 20))
         await store.write(lambda tx: place_cursor(tx, "behind", 40))
         await store.write(lambda tx: move_cursor(tx, "behind", 41))
+        assert await store.read(lambda tx: find_cursor(tx, "b")) is None
         result = await store.read(lambda tx: find_cursor(tx, "behind"))
         assert result is not None and (result.seq, result.needs_resync) == (41, False)

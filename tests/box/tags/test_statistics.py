@@ -42,7 +42,7 @@ def test_untagged_plays_count_as_plays_and_as_nothing_else() -> None:  # V19
 
 
 def test_words_are_listed_by_frequency_then_by_name_in_their_most_frequent_spelling() -> None:  # V19
-    words = ["Run", "run", "run", "Sweep", "Option", "Option", "Blast", "PASS", "Pass"]
+    words = ["Run", "run", "run", "Sweep", "Option", "Option", "Blast", "Pass", "PASS"]
     clips = [clip(f"c{number}") for number in range(len(words))]
     tags = [tag(f"c{number}", number, play_type=word) for number, word in enumerate(words)]
     by_play_type = session_stats(clips, tags)["by_play_type"]
@@ -116,7 +116,7 @@ def test_a_third_down_is_converted_by_yards_or_by_word(
 
 
 def test_only_third_downs_count_and_the_percentage_is_of_known_outcomes() -> None:  # V19
-    outcomes = [(3, 10, 5), (3, 2, 5), (3, None, 5), (2, 10, 5), (3, 1, 5)]
+    outcomes = [(3, 10, 5), (3, 2, 5), (3, None, 5), (2, 10, 5), (3, 1, 5), (4, 10, 5)]
     clips = [clip(str(at)) for at in range(len(outcomes))]
     tags = [
         tag(str(at), down=down, yards_gained=gained, distance=distance)
