@@ -101,11 +101,12 @@ def _database(tx: ReadTx) -> list[str]:
 
 
 async def _mend(store: Store, settings: Settings, finding: Finding) -> Finding:
-    for domain in consistency():
-        if (repair_row := domain.row_repairs.get(finding.mend)) is not None:
-            await store.write(partial(repair_row, finding=finding))
-            return replace(finding, repaired=True)
-        if (repair_file := domain.file_repairs.get(finding.mend)) is not None:
-            await in_thread(repair_file, settings, finding)
-            return replace(finding, repaired=True)
-    return finding
+    of_rows = {name: each for domain in consistency() for name, each in domain.row_repairs.items()}
+    of_files = {name: each for domain in consistency() for name, each in domain.file_repairs.items()}
+    if (repair_row := of_rows.get(finding.mend)) is not None:
+        await store.write(lambda tx: repair_row(tx, finding))
+    elif (repair_file := of_files.get(finding.mend)) is not None:
+        await in_thread(repair_file, settings, finding)
+    else:
+        return finding
+    return replace(finding, repaired=True)

@@ -95,7 +95,8 @@ def _consistency() -> Consistency:
 
 
 def _media_workers(settings: Any) -> int:
-    return settings.section(ClipsSettings).workers
+    section: ClipsSettings = settings.section(ClipsSettings)
+    return section.workers
 
 
 def _routes(

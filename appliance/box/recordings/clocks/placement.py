@@ -48,7 +48,7 @@ class Correction(NamedTuple):
     knots: Sequence[Knot]
 
 
-def knots_by_implied_times(
+def implied_knots(
     segment: Segment,
     facts: SegmentFacts,
     run: Run,
@@ -126,7 +126,7 @@ def _placed(run: Run, segment: Segment, facts: SegmentFacts, implied: ImpliedTim
     if left is not None:
         left = _tail(placed, left, facts.first_ns, implied.before_end_ns)
         placed.replace(left.media_ns, facts.first_ns, [left])
-    knots = placed.anchor(knots_by_implied_times(segment, facts, run, implied, (left, right), off_of))
+    knots = placed.anchor(implied_knots(segment, facts, run, implied, (left, right), off_of))
     if left is not None and knots:
         placed.replace(left.media_ns, facts.first_ns, [aimed(left, (knots[0].media_ns, knots[0].wall_us))])
     return placed

@@ -13,12 +13,7 @@ from appliance.box.recordings.clocks.arrivals import GrowthPace
 from appliance.box.recordings.clocks.file_times import TRUST_US, FileTimes, own_early_us
 from appliance.box.recordings.clocks.part_times import arrival_of, hole_ns, leaps_of, video_of
 from appliance.box.recordings.clocks.pending_parts import PendingParts, claim, least_off_us, was_finished
-from appliance.box.recordings.clocks.placement import (
-    Correction,
-    ImpliedTimes,
-    corrected,
-    knots_by_implied_times,
-)
+from appliance.box.recordings.clocks.placement import Correction, ImpliedTimes, corrected, implied_knots
 from appliance.box.recordings.clocks.time_leaps import (
     EARLY_US,
     UncertainLeap,
@@ -369,9 +364,7 @@ class Clocks:
         segment.is_published = True
         implied = ImpliedTimes(wall_us, following, beside, most_leapt_us)
         # at the first frame, not at the segment's start: the segment before may still be shown there
-        knots = knots_by_implied_times(
-            segment, facts, run, implied, run.neighbours(facts.first_ns), self._off_of
-        )
+        knots = implied_knots(segment, facts, run, implied, run.neighbours(facts.first_ns), self._off_of)
         run.publish(facts.end_ns)
         return run.anchor(knots)
 
