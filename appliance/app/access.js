@@ -2,15 +2,16 @@
 // the pairing page, or what is kept on the device with the way there.
 
 import { h } from "./parts/dom.js";
-import { outWords } from "./state/pairing.js";
-import { deviceWord } from "./state/prefs.js";
-import { may, mayView, viewOf, whyNot } from "./state/rights.js";
+import { outWords } from "./state/access/pairing.js";
+import { deviceWord } from "./state/device/prefs.js";
+import { may, mayView, viewOf, whyNot } from "./state/access/rights.js";
 
-/** @typedef {import("./state/rights.js").Right} Right */
+/** @typedef {import("./state/access/rights.js").Right} Right */
 
 export class Access {
   /**
-   * @param {{box: import("./state/box.js").Box, prefs: import("./state/prefs.js").Prefs}} given
+   * @param {{box: import("./state/connection/box.js").Box, prefs: import("./state/device/prefs.js").Prefs}}
+   *   given
    */
   constructor({ box, prefs }) {
     this.box = box;

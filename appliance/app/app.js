@@ -1,19 +1,19 @@
 // The composition root: one Box, one frame, one screen at a time. Defines the roles' tabs and the navigation.
 
-import { diskOfMarks, diskOfPlays } from "./state/disk.js";
-import { Box } from "./state/box.js";
-import { Keys } from "./state/keys.js";
-import { Marks } from "./state/marks.js";
-import { Prefetch, roomOf, spaceOf, wishesOf } from "./state/prefetch.js";
-import { Prefs } from "./state/prefs.js";
-import { clipsByPlay, overlay, playsOf } from "./state/store.js";
-import { overlayTags, tagsByPlay } from "./state/tagging.js";
-import { Undo } from "./state/undo.js";
-import { titleOf, Working } from "./state/working.js";
-import "./parts/status-line.js";
-import "./parts/mark-bar.js";
-import "./parts/notice-stack.js";
-import { openMenu } from "./parts/app-menu.js";
+import { diskOfMarks, diskOfPlays } from "./state/device/disk.js";
+import { Box } from "./state/connection/box.js";
+import { Keys } from "./state/device/keys.js";
+import { Marks } from "./state/marks/marks.js";
+import { Prefetch, roomOf, spaceOf, wishesOf } from "./state/device/prefetch.js";
+import { Prefs } from "./state/device/prefs.js";
+import { clipsByPlay, overlay, playsOf } from "./state/connection/store.js";
+import { overlayTags, tagsByPlay } from "./state/tags/tagging.js";
+import { Undo } from "./state/marks/undo.js";
+import { titleOf, Working } from "./state/session/working.js";
+import "./parts/frame/status-line.js";
+import "./parts/frame/mark-bar.js";
+import "./parts/frame/notice-stack.js";
+import { openMenu } from "./parts/frame/app-menu.js";
 import * as desk from "./screens/desk.js";
 import { Access } from "./access.js";
 import { Frame } from "./frame.js";
@@ -22,26 +22,27 @@ import { endPlay, mark } from "./marking.js";
 
 /**
  * A screen: `enter` fills the root and returns the functions that update and leave the screen.
- * @typedef {{update?: (change: import("./state/box.js").Change) => void, tick?: (now: number) => void,
- *   leave?: () => void}} Entered
+ * @typedef {{update?: (change: import("./state/connection/box.js").Change) => void, tick?: (now: number) =>
+ *   void, leave?: () => void}} Entered
  * @typedef {{title: string, enter: (root: HTMLElement, ctx: Ctx, words: string[]) => Entered |
  *   Promise<Entered>}} Screen
  */
 
+const EVERY_DESK = ["coach", "operator", "analyst"];
 /**
  * Screens by hash, in the order of the tabs. `roles`: the desks whose tabs show it; the menu lists the others
  * too. `needs`: what the device must be allowed to do.
- * @type {Record<string, {label: string, roles: string[], needs?: import("./state/rights.js").Right,
+ * @type {Record<string, {label: string, roles: string[], needs?: import("./state/access/rights.js").Right,
  *   load: () => Promise<Screen>}>}
  */
 const SCREENS = {
-  desk: { label: "Plays", roles: ["coach", "operator", "analyst"], load: async () => desk },
-  live: { label: "Live", roles: ["coach", "operator", "analyst"], load: () => import("./screens/live.js") },
+  desk: { label: "Plays", roles: EVERY_DESK, load: async () => desk },
+  live: { label: "Live", roles: EVERY_DESK, load: () => import("./screens/live/live.js") },
   operator: {
     label: "Operator",
     roles: ["operator"],
     needs: "run",
-    load: () => import("./screens/operator.js"),
+    load: () => import("./screens/operator/operator.js"),
   },
   devices: {
     label: "Devices",
@@ -57,14 +58,12 @@ const SCREENS = {
   },
   lineup: { label: "Line up cameras", roles: [], needs: "run", load: () => import("./screens/lineup.js") },
   tagging: { label: "Tagging", roles: ["analyst"], needs: "tag", load: () => import("./screens/tagging.js") },
-  review: { label: "Review", roles: ["analyst"], load: () => import("./screens/review.js") },
+  review: { label: "Review", roles: ["analyst"], load: () => import("./screens/review/review.js") },
   selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
 };
 
 /** Side panels of the desk, by name: see README. @type {Record<string, () => Promise<unknown>>} */
-const PANELS = {
-  "tag-board": () => import("./parts/tag-board.js"),
-};
+const PANELS = { "tag-board": () => import("./parts/tags/tag-board.js") };
 
 const UNDO_S = 8;
 
@@ -89,9 +88,9 @@ const keys = new Keys();
 const prefetch = new Prefetch({ disk: plays.media });
 
 const $ = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
-const status = /** @type {import("./parts/status-line.js").StatusLine} */ ($("status-line"));
-const bar = /** @type {import("./parts/mark-bar.js").MarkBar} */ ($("mark-bar"));
-const notices = /** @type {import("./parts/notice-stack.js").NoticeStack} */ ($("notice-stack"));
+const status = /** @type {import("./parts/frame/status-line.js").StatusLine} */ ($("status-line"));
+const bar = /** @type {import("./parts/frame/mark-bar.js").MarkBar} */ ($("mark-bar"));
+const notices = /** @type {import("./parts/frame/notice-stack.js").NoticeStack} */ ($("notice-stack"));
 const late = new LatePart(notices);
 
 /** The context every screen gets. */
@@ -121,13 +120,13 @@ const ctx = {
    * ended on its card.
    */
   open: () => ctx.plays().find((play) => !play.duration && ctx.isOwn(play) && !ctx.refusal(play.id)),
-  /** @param {import("./state/store.js").Play} play */
+  /** @param {import("./state/connection/store.js").Play} play */
   isOwn: (play) => Boolean(play.local) || play.created_by === box.name || box.outbox.made(play.id),
   /**
    * Show what was done, with an Undo button for some seconds; the key "u" undoes it later too.
    * @param {string} words
    * @param {() => Promise<unknown>} back
-   * @param {import("./parts/notice-stack.js").How} [how] what the notice offers instead of Undo
+   * @param {import("./parts/frame/notice-stack.js").How} [how] what the notice offers instead of Undo
    */
   did: (words, back, how) => {
     if (refusal()) return void notices.say(refusal(), { kind: "bad", key: "role" });
@@ -145,7 +144,7 @@ const ctx = {
   /** Why the appliance refused this device's mark, "" when it did not. @param {string} id */
   refusal: (id) =>
     box.outbox.refused().find((mark) => mark.subject === id && mark.doing === "play_new")?.error ?? "",
-  /** A short notice. @param {string} text @param {import("./parts/notice-stack.js").How} [how] */
+  /** A short notice. @param {string} text @param {import("./parts/frame/notice-stack.js").How} [how] */
   say: (text, how) => notices.say(text, how),
   /** Remove a notice. @param {string} key */
   unsay: (key) => notices.clear(key),
@@ -265,7 +264,7 @@ function tellOfLostSession() {
     seconds: 0,
   });
 }
-/** @type {import("./state/store.js").Session | undefined} */
+/** @type {import("./state/connection/store.js").Session | undefined} */
 let worked;
 
 addEventListener("end-play", (event) => endPlay(ctx, /** @type {CustomEvent} */ (event).detail));
@@ -288,7 +287,7 @@ box.addEventListener("change", (event) => {
   frame.draw();
   if (box.state.sessions.size) offerSession();
   tellOfLostSession();
-  const { detail } = /** @type {CustomEvent<import("./state/box.js").Change>} */ (event);
+  const { detail } = /** @type {CustomEvent<import("./state/connection/box.js").Change>} */ (event);
   entered?.update?.(detail);
   if (detail.all || ["plays", "clips", "sessions"].some((table) => detail.tables.has(table))) keepAhead();
   if (
@@ -377,7 +376,7 @@ setInterval(() => {
 async function firstStart(againMs = 10_000) {
   if (["ok", "ignored"].includes(prefs.get("editLists")) && prefs.get("editListsBy") === navigator.userAgent)
     return;
-  const test = await import("./state/selftest.js").catch(() => null);
+  const test = await import("./state/device/selftest.js").catch(() => null);
   if (!test) return void setTimeout(() => void firstStart(againMs * 2), againMs);
   const { verdict, raw } = await test.testEditLists();
   prefs.set("editLists", verdict);

@@ -2,7 +2,7 @@
 // the connection; the composition root says when to draw.
 
 import { camerasOf, channelsOf, groupsOf, linkOf, lookAt, verdictOf } from "./state/health.js";
-import { badgeOf } from "./state/working.js";
+import { badgeOf } from "./state/session/working.js";
 import { hoursOf } from "./state/words.js";
 
 /** @typedef {import("./app.js").Ctx} Ctx */
@@ -12,8 +12,9 @@ const stay = (/** @type {Event} */ event) => event.preventDefault();
 export class Frame {
   /**
    * @param {Ctx} ctx
-   * @param {{status: import("./parts/status-line.js").StatusLine, banner: HTMLElement, bar:
-   *   import("./parts/mark-bar.js").MarkBar, notices: import("./parts/notice-stack.js").NoticeStack}} parts
+   * @param {{status: import("./parts/frame/status-line.js").StatusLine, banner: HTMLElement, bar:
+   *   import("./parts/frame/mark-bar.js").MarkBar, notices:
+   *   import("./parts/frame/notice-stack.js").NoticeStack}} parts
    */
   constructor(ctx, { status, banner, bar, notices }) {
     this.ctx = ctx;
@@ -35,9 +36,9 @@ export class Frame {
     if (prefs.get("role") !== "operator" || !this.ctx.access.may("run"))
       return document.querySelector("session-control")?.remove();
     // on failure, the next change tries again
-    const here = await import("./parts/session-control.js").catch(() => null);
+    const here = await import("./parts/frame/session-control.js").catch(() => null);
     if (!here || prefs.get("role") !== "operator") return;
-    const control = /** @type {import("./parts/session-control.js").SessionControl} */ (
+    const control = /** @type {import("./parts/frame/session-control.js").SessionControl} */ (
       document.querySelector("session-control") ?? document.createElement("session-control")
     );
     if (!control.isConnected) {
@@ -99,7 +100,7 @@ export class Frame {
   /**
    * The state of the health page, from the same functions: a camera that is off or faulty is visible on every
    * screen.
-   * @param {import("./state/store.js").Session | undefined} now
+   * @param {import("./state/connection/store.js").Session | undefined} now
    */
   drawHealth(now) {
     const { box } = this.ctx;

@@ -5,7 +5,7 @@ const AGAIN_MS = 2000;
 const AGAIN_MAX_MS = 30_000;
 
 export class LatePart {
-  /** @param {import("./parts/notice-stack.js").NoticeStack} notices */
+  /** @param {import("./parts/frame/notice-stack.js").NoticeStack} notices */
   constructor(notices) {
     this.notices = notices;
     this.what = ""; // its label; "": there is none

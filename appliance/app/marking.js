@@ -35,7 +35,7 @@ export function mark(ctx, what, late) {
 /**
  * END, by the mark bar or on a play's card.
  * @param {Ctx} ctx
- * @param {import("./state/store.js").Play} play
+ * @param {import("./state/connection/store.js").Play} play
  * @param {number} [at]
  */
 export function endPlay(ctx, play, at = ctx.marks.instant()) {

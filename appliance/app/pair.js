@@ -1,10 +1,10 @@
 // The pairing page: a code and a name become this device's access, then the app opens. It works before the
 // device is paired, and loads nothing of the app but what it needs.
 
-import { FORM, isCode, shownCode, Tries, troubleOf } from "./state/code.js";
-import { Prefs } from "./state/prefs.js";
-import { Refused, requestJson } from "./state/requests.js";
-import { aRole, firstScreenOf, viewOf } from "./state/rights.js";
+import { FORM, isCode, shownCode, Tries, troubleOf } from "./state/access/code.js";
+import { Prefs } from "./state/device/prefs.js";
+import { Refused, requestJson } from "./state/connection/requests.js";
+import { aRole, firstScreenOf, viewOf } from "./state/access/rights.js";
 
 const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const code = /** @type {HTMLInputElement} */ ($("code"));

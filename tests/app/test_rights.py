@@ -10,7 +10,7 @@ from appliance.access.roles import ROLES
 from appliance.box.domains import access_rows
 from appliance.box.permissions import box_matrix
 
-RIGHTS = Path(__file__).parents[2] / "appliance/app/state/rights.js"
+RIGHTS = Path(__file__).parents[2] / "appliance/app/state/access/rights.js"
 
 
 def test_the_app_offers_what_the_matrix_allows() -> None:

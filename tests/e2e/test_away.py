@@ -130,7 +130,8 @@ def marked_and_closed(page: Page, box: Demo) -> None:
     until(page, "!app.box.online")
     page.click("#last10")
     expect(page.locator("#plays .play")).to_have_count(1)
-    module = "import(`/v/${document.documentElement.dataset.build}/state/disk.js`)"  # the URL the page uses
+    # the URL that the page uses
+    module = "import(`/v/${document.documentElement.dataset.build}/state/device/disk.js`)"
     condition = f"(await (await {module}).diskOfMarks().all()).some(m => m.state === 'waiting')"
     until(page, f"(async () => {condition})()")
     page.close()

@@ -20,7 +20,7 @@ from tests.kit.browser import executable, photograph, until
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PLAYS = 3
 ALL_KEPT = """(async () => {
-  const { diskOfPlays } = await import("/state/disk.js");
+  const { diskOfPlays } = await import("/state/device/disk.js");
   const { rows, media } = diskOfPlays();
   const kept = new Set((await media.all()).map((each) => each.url));
   const last = await rows.load();
@@ -31,13 +31,13 @@ ALL_KEPT = """(async () => {
     && clips.every(({ stream_url: url }) => url && kept.has(url) && rowed(url));
 })()""".replace("COUNT", str(2 * PLAYS))
 SPOIL = """(async () => {
-  const { media } = (await import("/state/disk.js")).diskOfPlays();
+  const { media } = (await import("/state/device/disk.js")).diskOfPlays();
   const spoilt = ({ type }) => new Blob(["spoilt"], { type });
   for (const { url, blob } of await media.all()) await media.put(url, spoilt(blob));
 })()"""
 LEADER = "document.querySelector('.tile.leader video')"
 SCREENS_HERE = """performance.getEntriesByType("resource").filter((each) =>
-  /screens\\/(live|tagging|review|selftest)\\.js/.test(each.name)).length === 4"""
+  /screens\\/(live\\/live|tagging|review\\/review|selftest)\\.js/.test(each.name)).length === 4"""
 
 # A module is there before those it imports are: this waits for all of them.
 SCREENS_LOADED = "async () => { for (const each of Object.values(app.screens)) await each.load(); }"
@@ -90,7 +90,7 @@ def test_a_page_opened_while_the_box_is_away_shows_and_marks(
         "void Object.defineProperty(app.box, 'offsetMs', { get: () => 90_000 })"
     )  # a clock that is far off
     first.evaluate("app.box.changed('plays')")
-    offset = "(await (await import('/state/disk.js')).diskOfPlays().rows.load()).offsetMs === 90_000"
+    offset = "(await (await import('/state/device/disk.js')).diskOfPlays().rows.load()).offsetMs === 90_000"
     until(first, f"(async () => {offset})()")
     stop_demo(demo)
     first.close()
@@ -169,7 +169,7 @@ def test_the_next_page_has_what_was_kept_in_webkit_too(demo: Demo, game: Session
         window.run(f"app.working.choose('{game.id}')")
         window.until(f"app.box.online && {condition} >= {2 * PLAYS}")
         window.run_async(
-            "const { media, rows } = (await import('/state/disk.js')).diskOfPlays();"
+            "const { media, rows } = (await import('/state/device/disk.js')).diskOfPlays();"
             f"while ((await media.all()).length < {3 * PLAYS} || !(await rows.load()))"
             "  await new Promise(requestAnimationFrame);"
         )

@@ -25,7 +25,7 @@ pytestmark = [
 LOOK = """(selector) => new Promise((done) => {
   const video = document.querySelector(selector);
   const read = async () => {
-    const { burnedIn } = await import("/state/selftest.js");
+    const { burnedIn } = await import("/state/device/selftest.js");
     for (let turn = 0; video.paused && turn < 4; turn++) await new Promise(requestAnimationFrame); // painted
     const thought = app.marks.lookingAt();
     done([thought, burnedIn(video)?.instantMs ?? null]);
@@ -33,7 +33,7 @@ LOOK = """(selector) => new Promise((done) => {
   if (video.paused) read(); else video.requestVideoFrameCallback(read);
 })"""
 SHOWN_IN_PANE = """async (number) => {
-  const { burnedIn } = await import("/state/selftest.js");
+  const { burnedIn } = await import("/state/device/selftest.js");
   for (let turn = 0; turn < 4; turn++) await new Promise(requestAnimationFrame); // painted
   const pane = document.querySelectorAll("step-pane")[number];
   return [pane.capture, burnedIn(pane.video)?.instantMs ?? null];
@@ -93,7 +93,7 @@ def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
 def test_the_page_knows_when_its_picture_was_captured(page: Page, demo: Demo) -> None:
     """Less than two seconds behind, on every angle at once."""
     expect(page.locator("#behind")).to_contain_text("s behind")
-    page.evaluate("import('/state/selftest.js')")
+    page.evaluate("import('/state/device/selftest.js')")
     deadline, off_ms = time.monotonic() + WAIT_MS / 1000, 1e9
     while abs(off_ms) >= 41:  # the clock of a camera that has just started is being measured
         assert time.monotonic() < deadline, off_ms

@@ -26,7 +26,7 @@ BEHIND_MS = 400
 PICTURE_MS = 41
 # When the pictures shown were captured, by what the synthetic cameras burned into them.
 TRUTH = """async () => {
-  const { burnedIn } = await import("/state/selftest.js");
+  const { burnedIn } = await import("/state/device/selftest.js");
   return [...document.querySelectorAll("step-pane video")].map(video => burnedIn(video)?.instantMs ?? null);
 }"""
 BOTH_SHOWN = "[...document.querySelectorAll('step-pane')].filter(pane => pane.capture).length === 2"

@@ -26,9 +26,12 @@ pytestmark = [
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
 LEADER = ".tile.leader video"
-READ = f"""async () => (await import("/state/selftest.js")).burnedIn(document.querySelector("{LEADER}"))"""
+READ = f"""async () => {{
+  const {{ burnedIn }} = await import("/state/device/selftest.js");
+  return burnedIn(document.querySelector("{LEADER}"));
+}}"""
 BOTH = """async () => {
-  const { burnedIn } = await import("/state/selftest.js");
+  const { burnedIn } = await import("/state/device/selftest.js");
   return [...document.querySelectorAll(".tile.on video")].map(burnedIn);
 }"""
 TOGETHER = f"({BOTH})().then(([one, other]) => Math.abs(one?.instantMs - other?.instantMs) < 41)"

@@ -29,7 +29,7 @@ TAGS = [
 ]
 # The capture time the page assumes, and the picture's barcode.
 LOOK = f"""async () => {{
-  const {{ burnedIn }} = await import("/state/selftest.js");
+  const {{ burnedIn }} = await import("/state/device/selftest.js");
   for (let turn = 0; turn < 4; turn++) await new Promise(requestAnimationFrame); // what was sought is painted
   const barcode = burnedIn(document.querySelector("{VIDEO}"));
   return [document.querySelector("footage-view").at, barcode?.instantMs ?? null];

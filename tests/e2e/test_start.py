@@ -32,7 +32,7 @@ CROWDED = """(() => {
 # The screens that are opened later, and their modules.
 SCREENS_HERE = """(() => {
   const here = performance.getEntriesByType("resource").map((each) => each.name);
-  const names = ["review-footage", "review-figures", "lineup", "selftest"];
+  const names = ["review/review-footage", "review/review-figures", "lineup", "selftest"];
   return names.every((name) => here.some((url) => url.endsWith(`/screens/${name}.js`)));
 })()"""
 # A module is there before those it imports are: this waits for all of them.
@@ -54,7 +54,7 @@ SILENT = """
   };
 """
 KEPT_MARKS = """(async () => {
-  const { diskOfMarks } = await import("/state/disk.js");
+  const { diskOfMarks } = await import("/state/device/disk.js");
   return (await diskOfMarks().all()).map((mark) => mark.doing);
 })()"""
 
@@ -161,15 +161,15 @@ def test_a_screen_that_did_not_load_is_tried_again(
     """By hand, and automatically; a screen the user opened meanwhile stays."""
     session.play()
     page = tablet.new_page()
-    page.route("**/screens/review.js", lambda route: route.abort())
-    page.route("**/parts/tag-board.js", lambda route: route.abort())
+    page.route("**/screens/review/review.js", lambda route: route.abort())
+    page.route("**/parts/tags/tag-board.js", lambda route: route.abort())
     page.goto(f"{demo.urls[0]}/#review/clips")
     notice = page.locator(".notice[data-key=late]")
     expect(notice).to_contain_text("Review is not on this device")
     expect(page.locator("#main.desk")).to_be_visible()
-    with page.expect_request("**/screens/review.js"):
+    with page.expect_request("**/screens/review/review.js"):
         notice.get_by_role("button", name="Try again").click()
-    page.unroute("**/screens/review.js")
+    page.unroute("**/screens/review/review.js")
     # at once, unless the page itself has tried again meanwhile
     page.evaluate("document.querySelector('.notice[data-key=late] button')?.click()")
     expect(page.locator("#main.review .clip-list")).to_be_visible()
@@ -182,7 +182,7 @@ def test_a_screen_that_did_not_load_is_tried_again(
     expect(notice).to_have_count(0)
     page.evaluate("app.go('tagging')")
     expect(notice).to_be_visible()
-    page.unroute("**/parts/tag-board.js")  # a part that the screen needs
+    page.unroute("**/parts/tags/tag-board.js")  # a part that the screen needs
     expect(page.locator("#main.tagging tag-board")).to_be_visible()
     expect(notice).to_have_count(0)
 

@@ -34,7 +34,7 @@ pytestmark = [
 LEADER = "document.querySelector('.tile.leader video')"
 VIDEOS = "document.querySelector('replay-player').videos"
 SHOWN = f"""
-  const {{ burnedIn }} = await import("/state/selftest.js");
+  const {{ burnedIn }} = await import("/state/device/selftest.js");
   const busy = () => {VIDEOS}.target !== null || {VIDEOS}.lead.seeking || {LEADER}.readyState < 2;
   while (busy()) await new Promise(requestAnimationFrame);
   for (let turn = 0; turn < 4; turn++) await new Promise(requestAnimationFrame);
@@ -47,7 +47,7 @@ KNOWN = """
   localStorage.setItem("prefs", JSON.stringify({ ...%s, editListsBy: navigator.userAgent }));
 """
 LIVE = """
-  const { burnedIn } = await import("/state/selftest.js");
+  const { burnedIn } = await import("/state/device/selftest.js");
   const video = document.querySelector("live-view.leader video");
   await new Promise((shown) => video.requestVideoFrameCallback(shown));
   return [app.marks.lookingAt(), burnedIn(video).instantMs];

@@ -72,7 +72,7 @@ ANSWER = """async (sdp) => {
 
 # The next picture: the time of a mark, when it was drawn, its display delay; ms of box time.
 LOOK = """async () => {
-  const { burnedIn } = await import("/state/selftest.js");
+  const { burnedIn } = await import("/state/device/selftest.js");
   const { video } = document.querySelector("live-view");
   while (true) {
     await new Promise((shown) => video.requestVideoFrameCallback(shown));

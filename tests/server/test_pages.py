@@ -102,7 +102,7 @@ async def test_a_kept_page_of_another_build_is_renewed(box: Box, static: Path) -
         assert (script.status, script.headers["cache-control"]) == (200, "no-store")
         assert script.headers["content-type"] == "text/javascript; charset=utf-8"
         assert b"location.reload()" in script.body and b"sessionStorage" in script.body
-    for name in ("parts/clip.css", "state/box.js", "x/app.js", "app.js/"):
+    for name in ("parts/clip.css", "state/connection/box.js", "x/app.js", "app.js/"):
         assert (await client.get(f"/v/0123456789abcdef/{name}")).status == 404
     assert (await client.get("/v/../app.js")).status == 404
 

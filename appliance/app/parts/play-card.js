@@ -4,22 +4,22 @@
 // Properties: `view` (PlayView). Emits `watch`, `star`, `undo`, `end-play`, each with the play.
 
 import { button, define, emit, h, icon, say, setIcon } from "./dom.js";
-import { Presses } from "../state/press.js";
+import { Presses } from "../state/marks/press.js";
 import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } from "../state/words.js";
 
 /**
  * @typedef {object} PlayView
- * @property {import("../state/store.js").Play} play
- * @property {readonly import("../state/store.js").Clip[]} clips
- * @property {readonly import("../state/store.js").Tag[]} tags
+ * @property {import("../state/connection/store.js").Play} play
+ * @property {readonly import("../state/connection/store.js").Clip[]} clips
+ * @property {readonly import("../state/connection/store.js").Tag[]} tags
  * @property {boolean} chosen
  * @property {number | null} figure seconds from mark to playable
  * @property {string} refused why the appliance refused it
  * @property {string} angle channel whose thumbnail is shown
  * @property {number} [kept] angles stored on this device
- * @property {Pick<import("../state/prefetch.js").Prefetch, "source" | "retry">} [copies] thumbnails stored on
- *   this device. No closures of a screen: a browser may keep the image of a removed card, and everything the
- *   card references
+ * @property {Pick<import("../state/device/prefetch.js").Prefetch, "source" | "retry">} [copies]
+ *   thumbnails stored on this device. No closures of a screen: a browser may keep the image of a removed
+ *   card, and everything the card references
  */
 
 /** Shared by all cards: after a delete the next card moves under the same finger. */
@@ -145,8 +145,8 @@ export class PlayCard extends HTMLElement {
   }
 
   /**
-   * @param {import("../state/store.js").Play} play
-   * @param {readonly import("../state/store.js").Clip[]} clips
+   * @param {import("../state/connection/store.js").Play} play
+   * @param {readonly import("../state/connection/store.js").Clip[]} clips
    * @param {string} refused
    */
   drawState(play, clips, refused) {
@@ -204,7 +204,7 @@ export class PlayCard extends HTMLElement {
   }
 }
 
-/** @param {import("../state/store.js").Clip} clip */
+/** @param {import("../state/connection/store.js").Clip} clip */
 function dot(clip) {
   if (clip.status === "failed") return "failed";
   if (clip.stream_url) return clip.coverage?.missing?.length ? "ready part" : "ready";

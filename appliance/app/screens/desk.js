@@ -2,15 +2,15 @@
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
-import { ASKING, NO_SESSION, TAP } from "../parts/replay-player.js";
-import { readyAfter } from "../state/store.js";
-import { Beginnings } from "../state/tagging.js";
+import { ASKING, NO_SESSION, TAP } from "../parts/player/replay-player.js";
+import { readyAfter } from "../state/connection/store.js";
+import { Beginnings } from "../state/tags/tagging.js";
 import { playName } from "../state/words.js";
 import { deletePlay, starPlay, trimPlay } from "./play-actions.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
-/** @typedef {import("../state/store.js").Play} Play */
-/** @typedef {import("../state/store.js").Clip} Clip */
+/** @typedef {import("../state/connection/store.js").Play} Play */
+/** @typedef {import("../state/connection/store.js").Clip} Clip */
 
 export const title = "Plays";
 const NO_PLAY = "No play yet. Press NEW PLAY when the ball is ready, END PLAY after the whistle.";
@@ -49,7 +49,7 @@ class Desk {
     });
     this.newer = h("button", { type: "button", class: "newer", hidden: true, onclick: () => this.toTop() });
     this.empty = h("p", { class: "quiet empty", id: "no-plays" });
-    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (
+    this.player = /** @type {import("../parts/player/replay-player.js").ReplayPlayer} */ (
       h("replay-player", { class: "player" })
     );
     this.panel = h("aside", { class: "panel", hidden: true });

@@ -1,10 +1,10 @@
 // Devices: who is paired and as what, for an admin: rename, another role, take access away, make a code.
 
-import { ask } from "../parts/ask.js";
-import { DeviceCode } from "../parts/device-code.js";
-import { openDeviceForm } from "../parts/device-form.js";
+import { ask } from "../parts/dialogs/ask.js";
+import { DeviceCode } from "../parts/dialogs/device-code.js";
+import { openDeviceForm } from "../parts/dialogs/device-form.js";
 import { h, keyed, say } from "../parts/dom.js";
-import { joined, ordered, pairedWords, removeWords, seenWords } from "../state/devices.js";
+import { joined, ordered, pairedWords, removeWords, seenWords } from "../state/access/devices.js";
 import { errorText } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */

@@ -2,12 +2,12 @@
 // accordingly.
 
 import { h, say } from "../parts/dom.js";
-import "../parts/step-pane.js";
-import { differenceOf, lineUp } from "../state/lineup.js";
-import { exact, habitsOf, mediaOf, pieceOf } from "../state/replay.js";
+import "../parts/footage/step-pane.js";
+import { differenceOf, lineUp } from "../state/footage/lineup.js";
+import { exact, habitsOf, mediaOf, pieceOf } from "../state/footage/replay.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
-/** @typedef {import("../parts/step-pane.js").StepPane} StepPane */
+/** @typedef {import("../parts/footage/step-pane.js").StepPane} StepPane */
 
 export const title = "Line up cameras";
 const AGO_MS = 8000; // initial position: certainly recorded
@@ -127,7 +127,7 @@ class LineUp {
     return [...this.ctx.box.state.channels.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** @param {import("../state/box.js").Change} change */
+  /** @param {import("../state/connection/box.js").Change} change */
   update({ tables, all }) {
     if (!all && !tables.has("channels")) return;
     const { channels } = this;

@@ -6,7 +6,7 @@
 import { playName } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
-/** @typedef {import("../state/store.js").Play} Play */
+/** @typedef {import("../state/connection/store.js").Play} Play */
 
 /** @param {Ctx} ctx @param {Play} play */
 export function starPlay(ctx, play) {
@@ -47,7 +47,7 @@ export function deletePlay(ctx, play) {
  * @param {string} id
  * @param {boolean} isPlay
  * @param {string} words
- * @param {import("../parts/notice-stack.js").How} how
+ * @param {import("../parts/frame/notice-stack.js").How} how
  */
 export function madeClip(ctx, id, isPlay, words, how) {
   ctx.did(
@@ -60,7 +60,7 @@ export function madeClip(ctx, id, isPlay, words, how) {
 /**
  * A clip without a play.
  * @param {Ctx} ctx
- * @param {import("../state/store.js").Clip} clip
+ * @param {import("../state/connection/store.js").Clip} clip
  * @param {string} name
  */
 export function starClip(ctx, clip, name) {
@@ -84,7 +84,7 @@ export function deleteClip(ctx, id, name) {
 
 /**
  * @param {Ctx} ctx
- * @param {import("../state/store.js").Clip} clip without a play
+ * @param {import("../state/connection/store.js").Clip} clip without a play
  * @param {string} name
  * @param {{start_time: string, duration_seconds: number}} body
  */

@@ -2,9 +2,9 @@
 // reports its result; a picture that must be judged by eye is shown with the question.
 
 import { h, say } from "../parts/dom.js";
-import { mediaSource } from "../parts/live-view.js";
-import { painted } from "../parts/painted.js";
-import { burnedIn, testEditLists } from "../state/selftest.js";
+import { mediaSource } from "../parts/footage/live-view.js";
+import { painted } from "../parts/player/painted.js";
+import { burnedIn, testEditLists } from "../state/device/selftest.js";
 import { clockOf } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */

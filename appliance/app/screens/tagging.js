@@ -4,19 +4,19 @@
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
-import "../parts/play-filter.js";
-import { ASKING, NO_SESSION, TAP } from "../parts/replay-player.js";
-import "../parts/tag-board.js";
-import { everything, FACETS, matching } from "../state/find.js";
-import { readyAfter } from "../state/store.js";
-import { Beginnings, merged, nextUntagged } from "../state/tagging.js";
+import "../parts/tags/play-filter.js";
+import { ASKING, NO_SESSION, TAP } from "../parts/player/replay-player.js";
+import "../parts/tags/tag-board.js";
+import { everything, FACETS, matching } from "../state/tags/find.js";
+import { readyAfter } from "../state/connection/store.js";
+import { Beginnings, merged, nextUntagged } from "../state/tags/tagging.js";
 import { playName } from "../state/words.js";
 import { deletePlay, starPlay, starPlays } from "./play-actions.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
-/** @typedef {import("../state/store.js").Play} Play */
-/** @typedef {import("../state/find.js").Row} Row */
-/** @typedef {import("../state/tagging.js").Target} Target */
+/** @typedef {import("../state/connection/store.js").Play} Play */
+/** @typedef {import("../state/tags/find.js").Row} Row */
+/** @typedef {import("../state/tags/tagging.js").Target} Target */
 
 export const title = "Tagging";
 
@@ -41,7 +41,7 @@ class Tagging {
     this.all = [];
     /** @type {Row[]} */
     this.rows = [];
-    this.filter = /** @type {import("../parts/play-filter.js").PlayFilter} */ (h("play-filter"));
+    this.filter = /** @type {import("../parts/tags/play-filter.js").PlayFilter} */ (h("play-filter"));
     this.filter.wanted = this.wanted;
     this.list = h("ol", { class: "tag-list", "aria-label": "Plays, newest first", tabIndex: -1 });
     this.count = h("small", { role: "status" });
@@ -52,10 +52,10 @@ class Tagging {
       "aria-label": "Choose all plays shown",
       onchange: () => this.chooseAll(),
     });
-    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (
+    this.player = /** @type {import("../parts/player/replay-player.js").ReplayPlayer} */ (
       h("replay-player", { class: "player" })
     );
-    this.board = /** @type {import("../parts/tag-board.js").TagBoard} */ (
+    this.board = /** @type {import("../parts/tags/tag-board.js").TagBoard} */ (
       document.createElement("tag-board")
     );
     this.board.ctx = ctx;

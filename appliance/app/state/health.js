@@ -3,7 +3,7 @@
 //
 // The appliance's own checks (/readyz) are shown with its texts; cameras and devices are checked here.
 
-import { titleOf } from "./working.js";
+import { titleOf } from "./session/working.js";
 import { clockOf } from "./zone.js";
 
 /** @typedef {import("./api").Part["status"]} Status */
@@ -115,7 +115,7 @@ export async function lookAt(box) {
 
 /**
  * This device's connection to the appliance.
- * @param {{box: import("./box.js").Box, prefs: import("./prefs.js").Prefs}} ctx
+ * @param {{box: import("./connection/box.js").Box, prefs: import("./device/prefs.js").Prefs}} ctx
  * @returns {Link}
  */
 export const linkOf = ({ box, prefs }) => ({

@@ -2,9 +2,9 @@
 
 import { clockOf } from "./zone.js";
 
-/** @typedef {import("./store.js").Clip} Clip */
-/** @typedef {import("./store.js").Play} Play */
-/** @typedef {import("./store.js").Tag} Tag */
+/** @typedef {import("./connection/store.js").Clip} Clip */
+/** @typedef {import("./connection/store.js").Play} Play */
+/** @typedef {import("./connection/store.js").Tag} Tag */
 
 export { clockOf };
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { spell, stripOf } from "../../../appliance/app/state/coverage.js";
-import { endOf, inOrder, nextOf } from "../../../appliance/app/state/control.js";
-import { differenceOf, lineUp, nearest } from "../../../appliance/app/state/lineup.js";
+import { spell, stripOf } from "../../../appliance/app/state/footage/coverage.js";
+import { endOf, inOrder, nextOf } from "../../../appliance/app/state/session/control.js";
+import { differenceOf, lineUp, nearest } from "../../../appliance/app/state/footage/lineup.js";
 import { hoursOf } from "../../../appliance/app/state/words.js";
 import { setZone } from "../../../appliance/app/state/zone.js";
 

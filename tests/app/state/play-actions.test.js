@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deletePlay, trimClip, trimPlay } from "../../../appliance/app/screens/play-actions.js";
-import { Marks } from "../../../appliance/app/state/marks.js";
-import { Outbox } from "../../../appliance/app/state/outbox.js";
-import { overlay } from "../../../appliance/app/state/store.js";
+import { Marks } from "../../../appliance/app/state/marks/marks.js";
+import { Outbox } from "../../../appliance/app/state/marks/outbox.js";
+import { overlay } from "../../../appliance/app/state/connection/store.js";
 
 const nothing = { all: async () => [], put: async () => {}, drop: async () => {} };
 const play = { id: "p", number: 1, session_id: "s", start_time: "2026-01-01T10:00:00Z", duration: 9 };

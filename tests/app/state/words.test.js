@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judge } from "../../../appliance/app/state/selftest.js";
-import { HIDDEN, greyOf, pictureOf, testClip } from "../../../appliance/app/state/testclip.js";
+import { judge } from "../../../appliance/app/state/device/selftest.js";
+import { HIDDEN, greyOf, pictureOf, testClip } from "../../../appliance/app/state/device/testclip.js";
 import {
   figureOf,
   lengthOf,
