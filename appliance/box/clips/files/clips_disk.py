@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -83,9 +83,14 @@ class ClipsDisk:
         return True
 
     async def require(self, clips_dir: Path) -> None:
-        """Raises OSError while the disk is away, also when it was removed since the last check."""
+        """`check` in a thread of its own. Raises OSError."""
+        await in_thread(self.check, clips_dir)
+
+    def check(self, clips_dir: Path) -> None:
+        """Raises OSError while the disk is away, also when it was removed since the last check. Blocking: for
+        a thread that writes to the disk next."""
         if not self.is_away and self.device is not None:
-            self.is_away = await in_thread(device_of, clips_dir) != self.device
+            self.is_away = device_of(clips_dir) != self.device
         if self.is_away:
             raise OSError(errno.ENODEV, "the disk with the clips is not mounted")
 
@@ -93,6 +98,12 @@ class ClipsDisk:
     async def writing(self, clips_dir: Path, name: str) -> AsyncIterator[None]:
         """The block writes this file, until its row names it. Raises OSError as `require`."""
         await self.require(clips_dir)
+        with self.making(name):
+            yield
+
+    @contextmanager
+    def making(self, name: str) -> Iterator[None]:
+        """As `writing`, for a block whose thread calls `check` itself."""
         made = without_ending(name)
         self.under_way.add(made)
         try:

@@ -86,10 +86,10 @@ class ClipFiles:
         True also when there is nothing left to write. Raises StoreBroken, Unavailable.
         """
         async with self.turn:
-            plan = await self.store.read(lambda tx: stored_plan(tx, clip_id, media_rev))
-            if plan is None or plan.file_path is not None:
+            due = await self.store.read(lambda tx: _with_twin(tx, stored_plan(tx, clip_id, media_rev)))
+            if due is None or due[0].file_path is not None:
                 return True
-            return await self._write(plan, self.store.write)
+            return await self._write(*due, self.store.write)
 
     async def write_next(self) -> bool | None:
         """Write the oldest cut without a file; None when there is none, False when the clips disk fails."""
@@ -97,25 +97,26 @@ class ClipFiles:
             now_s = trio.current_time()
             for key in [key for key, until_s in self.put_off.items() if until_s <= now_s]:
                 del self.put_off[key]
-            plans = await self.store.read(lambda tx: plans_to_write(tx, len(self.put_off) + 1))
-            due = (plan for plan in plans if (plan.clip_id, plan.media_rev) not in self.put_off)
-            plan = next(due, None)
-            if plan is None:
+            due = await self.store.read(self._due)
+            if due is None:
                 self.disk_errors.clear("write")
                 return None
-            written = await self._write(plan, self.store.write_retrying)
-            return written or (plan.clip_id, plan.media_rev) in self.put_off
+            written = await self._write(*due, self.store.write_retrying)
+            return written or (due[0].clip_id, due[0].media_rev) in self.put_off
 
-    async def _write(self, plan: StoredPlan, commit: Commit) -> bool:
+    def _due(self, tx: ReadTx) -> tuple[StoredPlan, str | None] | None:
+        """The oldest cut that is to have a file now."""
+        plans = plans_to_write(tx, len(self.put_off) + 1)
+        due = (plan for plan in plans if (plan.clip_id, plan.media_rev) not in self.put_off)
+        return _with_twin(tx, next(due, None))
+
+    async def _write(self, plan: StoredPlan, twin: str | None, commit: Commit) -> bool:
         """False when a disk fails; a clip whose bytes are lost is cut again."""
         if self.disk.is_away:  # never write to the bare mount point
             return False
         path = file_name(plan)
         try:
-            await self.disk.require(self.clips_dir)
-            twin = await self.store.read(lambda tx: written_twin(tx, plan))
-            if twin is None or not await in_thread(self._link, twin, path, plan.size):
-                await in_thread(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
+            await in_thread(self._link_or_write, plan, twin, path)
         except BytesLost as error:
             return await self._bytes_lost(plan, error, commit)
         except Unreadable as error:  # it is still served from the recording, as far as that can be read
@@ -131,6 +132,12 @@ class ClipFiles:
         if not self.put_off:
             self.disk_errors.clear("read")
         return True
+
+    def _link_or_write(self, plan: StoredPlan, twin: str | None, path: str) -> None:
+        """Blocking. Raises as `write_plan`."""
+        self.disk.check(self.clips_dir)
+        if twin is None or not self._link(twin, path, plan.size):
+            write_plan(plan, self.clips_dir / path, self.footage.open_fd)
 
     def _link(self, twin: str, path: str, size: int) -> bool:
         """Give the file of a clip with the same bytes another name. False: not possible. Blocking."""
@@ -311,6 +318,11 @@ _REPLACED = (
     " WHERE superseded_us IS NOT NULL AND plans.media_rev IS NOT clips.ready_media_rev"
     " AND clips.deleted_us IS NULL"
 )
+
+
+def _with_twin(tx: ReadTx, plan: StoredPlan | None) -> tuple[StoredPlan, str | None] | None:
+    """The plan, and the file of another clip that has the same bytes."""
+    return None if plan is None else (plan, written_twin(tx, plan))
 
 
 def replaced_cuts(tx: ReadTx) -> list[tuple[Cut, int]]:

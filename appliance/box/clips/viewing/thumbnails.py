@@ -213,9 +213,13 @@ class Pictures:
         """Store the file and its row; if the box stops in between, the file without a row is found as a
         stray."""
         with trio.move_on_after(KEEP_S, shield=True):
-            async with self.disk.writing(self.clips_dir, name):
-                await in_thread(_write, self.clips_dir / name, jpeg, limiter=self.threads)
+            with self.disk.making(name):
+                await in_thread(self._write, name, jpeg, limiter=self.threads)
                 await self.store.write(partial(note_picture, row=row, name=name))
+
+    def _write(self, name: str, jpeg: bytes) -> None:
+        self.disk.check(self.clips_dir)
+        _write(self.clips_dir / name, jpeg)
 
     async def _read(self, name: str) -> bytes | None:
         return await in_thread(_read_or_none, self.clips_dir / name, limiter=self.threads)
