@@ -6,39 +6,36 @@ Each domain declares its own section; this file only combines them. A change nee
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from appliance.box.contradictions import contradictions
 from appliance.box.domains import section_lists, sections
-from appliance.kernel.fields import Section, Zone
+from appliance.kernel.fields import (
+    HostName,
+    Port,
+    Section,
+    SettingsError,
+    Zone,
+    is_loopback,
+    read_toml,
+    setting_problem,
+)
 
 if TYPE_CHECKING:
     from appliance.box.channels.settings import ChannelSettings
     from appliance.box.mediamtx.settings import MediamtxSettings
     from appliance.box.recorder.settings import RecorderSettings
 
-_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?\.?|[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*")
+__all__ = ["DEFAULT_PATH", "DEMO_ID", "Settings", "SettingsError", "check_settings", "load_settings"]
 
 SectionT = TypeVar("SectionT", bound=Section)
 
 DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class SettingsError(Exception):
-    """The file cannot be used. `problems` are one line each, starting with the dotted path."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 DEMO_ID = "demo"
@@ -57,22 +54,13 @@ class SiteSettings(Section):
         return f"{self.id}.local"
 
 
-def _host_name(text: str) -> str:
-    """The name itself. Raises ValueError for what can never be the name in a Host header."""
-    if not _HOST_NAME.fullmatch(text.lower()):
-        raise ValueError(
-            f'{text!r} is neither a name nor an address; write it as "box.example", without a port'
-        )
-    return text
-
-
 class ServerSettings(Section):
     """[server]"""
 
     host: str = "127.0.0.1"
     port: Port = 8080
     local_port: Port = 9080
-    allowed_hosts: tuple[Annotated[str, AfterValidator(_host_name)], ...] = ()
+    allowed_hosts: tuple[HostName, ...] = ()
     tls: Literal["off", "auto", "files"] = "off"
     tls_port: Port = 8443
     tls_cert: str = ""
@@ -81,12 +69,7 @@ class ServerSettings(Section):
     @property
     def is_loopback(self) -> bool:
         """True when only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 class StorageSettings(Section):
@@ -168,13 +151,7 @@ else:
 
 def load_settings(path: Path) -> Settings:
     """The checked settings of a TOML file. Raises SettingsError naming every wrong key."""
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError([f"{path}: no such file"]) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError([f"{path}: {error}"]) from None
-    return check_settings(tree)
+    return check_settings(read_toml(path))
 
 
 def check_settings(tree: dict[str, Any]) -> Settings:
@@ -189,12 +166,4 @@ def check_settings(tree: dict[str, Any]) -> Settings:
     try:
         return Settings(**tree)
     except ValidationError as error:
-        raise SettingsError([_line(each) for each in error.errors()]) from None
-
-
-def _line(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        message = "no such setting"
-    return f"{where}: {message}" if where else message
+        raise SettingsError([setting_problem(each) for each in error.errors()]) from None

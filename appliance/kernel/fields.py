@@ -1,7 +1,11 @@
-"""Field types of requests, shared by every domain, so that one rule behaves the same everywhere."""
+"""Field types of requests and settings, shared by every domain: one rule behaves the same everywhere."""
 
 from __future__ import annotations
 
+import ipaddress
+import re
+import tomllib
+from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -51,3 +55,59 @@ def known_zone(name: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(known_zone)]
+
+
+# -- settings ----------------------------------------------------------------------------------------------
+
+
+class SettingsError(Exception):
+    """The file cannot be used. `problems` are one line each, starting with the dotted path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The parsed tree of a settings file. Raises SettingsError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError([f"{path}: no such file"]) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError([f"{path}: {error}"]) from None
+
+
+def setting_problem(error: Any) -> str:
+    """One of pydantic's errors as a line that starts with the dotted path."""
+    where = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "no such setting"
+    return f"{where}: {message}" if where else message
+
+
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?\.?|[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*")
+
+
+def _host_name(text: str) -> str:
+    """The name itself. Raises ValueError for what can never be the name in a Host header."""
+    if not _HOST_NAME.fullmatch(text.lower()):
+        raise ValueError(
+            f'{text!r} is neither a name nor an address; write it as "box.example", without a port'
+        )
+    return text
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def is_loopback(host: str) -> bool:
+    """True when only this machine can reach a server that is bound to `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
