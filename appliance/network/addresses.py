@@ -4,7 +4,8 @@ Owns: the table, and the ways in which an address can be written. Pure: names ar
 
 Ordinary addresses of the stadium's network and of the internet are allowed; the box itself, link-local
 addresses (which hold cloud metadata services) and addresses without one host behind them are not, unless
-the caller's `allowed` networks contain them.
+the caller's `allowed` networks contain them. The hosted side connects to public addresses only: the same
+table, and every network that is not public.
 """
 
 from __future__ import annotations
@@ -23,6 +24,17 @@ _METADATA: Final = frozenset(
 )
 _NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,11}")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+# not public, by the registries of special-purpose addresses; written out, because Python's list depends on
+# its release. IPv6 that is public lies in 2000::/3
+_PRIVATE: Final = tuple(
+    ipaddress.IPv4Network(each)
+    for each in (
+        ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24"]
+        + ["192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"]
+    )
+)
+_PUBLIC6: Final = ipaddress.IPv6Network("2000::/3")
+_PRIVATE6: Final = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
 _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
 _THIS_NETWORK: Final = ipaddress.IPv4Network("0.0.0.0/8")
 
@@ -43,7 +55,7 @@ def literal(host: str) -> Address | None:
 def why_refused(address: Address, allowed: Sequence[Network]) -> str | None:
     """What the address is, when the box must not connect to it; None when it may."""
     meant = _unwrapped(address)
-    if any(meant in network or address in network for network in allowed):
+    if is_listed(address, allowed):
         return None
     kinds = (
         ("a cloud's metadata service", meant in _METADATA),
@@ -53,6 +65,25 @@ def why_refused(address: Address, allowed: Sequence[Network]) -> str | None:
         ("a link-local address", meant.is_link_local),
     )
     return next((kind for kind, applies in kinds if applies), None)
+
+
+def is_listed(address: Address, allowed: Sequence[Network]) -> bool:
+    """Whether one of the networks contains it, also when it is an IPv4 address written as IPv6."""
+    meant = _unwrapped(address)
+    return any(meant in network or address in network for network in allowed)
+
+
+def why_not_public(address: Address, allowed: Sequence[Network]) -> str | None:
+    """`why_refused`, and what else the address is when it is not one of the public internet."""
+    reason = why_refused(address, allowed)
+    meant = _unwrapped(address)
+    if reason is not None or is_listed(address, allowed):
+        return reason
+    if meant.version == 4:
+        is_private = any(meant in network for network in _PRIVATE)
+    else:
+        is_private = meant not in _PUBLIC6 or any(meant in network for network in _PRIVATE6)
+    return "a private address" if is_private else None
 
 
 def check_literal(host: str, allowed: Sequence[Network]) -> None:

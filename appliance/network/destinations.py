@@ -13,16 +13,26 @@ from contextlib import closing
 
 import trio
 
-from appliance.network.addresses import Address, BadDestination, Network, refuse, why_refused
+from appliance.network.addresses import (
+    Address,
+    BadDestination,
+    Network,
+    is_listed,
+    refuse,
+    why_not_public,
+    why_refused,
+)
 
 
-async def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
-    """The address to connect to, as text. Raises BadDestination; OSError when the name is not known."""
+async def resolve(host: str, port: int, allowed: Sequence[Network], *, public_only: bool = False) -> str:
+    """The address to connect to, as text; `public_only`: none of a private network either. Raises
+    BadDestination; OSError when the name is not known."""
+    check = why_not_public if public_only else why_refused
     targets = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     reason: str | None = None
     for *_, target in targets:
         address = ipaddress.ip_address(str(target[0]).partition("%")[0])
-        refusal = why_refused(address, allowed) or _own_address(address, allowed)
+        refusal = check(address, allowed) or _own_address(address, allowed)
         if refusal is None:
             return str(address)
         reason = reason or refusal
@@ -32,7 +42,7 @@ async def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
 
 def _own_address(address: Address, allowed: Sequence[Network]) -> str | None:
     """An address can be bound exactly when it is one of this machine's."""
-    if any(address in network for network in allowed):
+    if is_listed(address, allowed):
         return None
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
