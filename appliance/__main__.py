@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from appliance.access.roles import Role
 from appliance.box.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
 from appliance.http.caller import sanitised
 from appliance.kernel import allocator, interpreter
+from appliance.kernel.fields import CHANNEL_ID
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.store import StoreBroken
 from appliance.kernel.version import appliance_version
@@ -193,6 +195,9 @@ def pair(
     *,
     role: Annotated[Role, Parameter(help="what the device may do")],
     name: Annotated[str | None, Parameter(help="of the device; default: it names itself")] = None,
+    channel: Annotated[
+        str | None, Parameter(help="for which a capture device reports; default: that of its first report")
+    ] = None,
     minutes: Annotated[
         float, Parameter(validator=cyclopts.validators.Number(gt=0, lte=MINUTES_MAX))
     ] = MINUTES,
@@ -207,15 +212,18 @@ def pair(
     from appliance.access.links import qr_text
     from appliance.box.demo import page_addresses
 
+    if channel is not None and (role != "capture" or not re.fullmatch(CHANNEL_ID, channel)):
+        _print_error("--channel names the channel of a device with --role capture, as in --channel cam1")
+        return USAGE
     settings = load_settings(config)
     state_dir, shown_name = settings.storage.state_dir, name and sanitised(name)
     if token_file is not None:
         with open(token_file, "x", opener=_private) as opened:
-            opened.write(leave_token(state_dir, role, shown_name) + "\n")
+            opened.write(leave_token(state_dir, role, shown_name, channel) + "\n")
         _print(f"token     in {token_file}, for one device with the role {role}, until it is revoked")
         _print("use       Authorization: Bearer TOKEN with every request")
         return OK
-    code = leave_code(state_dir, role, shown_name, minutes)
+    code = leave_code(state_dir, role, shown_name, minutes, channel)
     addresses = page_addresses(settings.server.host, settings.server.port)
     link = f"{addresses[-1]}/pair?c={code}"
     _print(qr_text(link))
@@ -224,6 +232,48 @@ def pair(
     _print(f"QR        {link}")
     if settings.access.mode == "open":
         _print('note      access.mode is "open": everybody may use this box, paired or not')
+    return OK
+
+
+@app.command
+def mediamtx_config(
+    *,
+    new: Annotated[
+        tuple[str, ...],
+        Parameter(help="channels that get a new password", negative="", consume_multiple=True),
+    ] = (),
+    file: Annotated[
+        Path | None, Parameter(help="MediaMTX's settings; default: mediamtx.yml beside the settings")
+    ] = None,
+    config: Config = DEFAULT_PATH,
+) -> int:
+    """Write MediaMTX's users, one for each channel and one for the box; print what each camera sends to."""
+    from appliance.box.demo import page_addresses
+    from appliance.box.mediamtx.configure import configure
+    from appliance.box.mediamtx.users import CannotWrite
+
+    settings, target = load_settings(config), file or config.with_name("mediamtx.yml")
+    host = page_addresses("0.0.0.0", 0)[-1].removeprefix("http://").rpartition(":")[0]
+    try:
+        done = configure(settings, target, new, host)
+    except CannotWrite as error:
+        _print_error(f"error: {error}")
+        return FAILED
+    for name, url in done.urls.items():
+        _print(f"camera    {name}: {url}")
+    for name in done.kept:
+        _print(f"camera    {name} keeps its password; for a new one: appliance mediamtx-config --new {name}")
+    for name in done.removed:
+        _print(f"removed   {name}: it may no longer send or read")
+    if done.urls:
+        _print("note      type it into the camera now: its password is stored nowhere else")
+    if done.is_box_password_new:
+        _print("note      the box has a login of its own: systemctl restart appliance")
+    if settings.recorder.mode != "external":
+        _print('note      recorder.mode is "embedded": the box records by itself and does not ask MediaMTX')
+    elif not settings.mediamtx.api_url:
+        _print('note      set mediamtx.api_url = "http://127.0.0.1:9997" to see what the cameras send')
+    _print(f"{target}  {'written: MediaMTX reads it by itself' if done.is_written else 'needs no change'}")
     return OK
 
 

@@ -57,7 +57,8 @@ def test_version_is_one_word(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     content = capsys.readouterr().out
-    for name in ("serve", "demo", "check-config", "doctor", "fsck", "export", "backup", "restore", "pair"):
+    names = "serve demo check-config doctor fsck export backup restore pair mediamtx-config"
+    for name in names.split():
         assert name in content
 
 
@@ -80,6 +81,26 @@ def test_every_error_of_a_bad_file_is_reported_with_its_dotted_path(
     assert run("check-config", file) == 78
     assert run("check-config", tmp_path / "absent.toml") == 78
     assert "no such file" in capsys.readouterr().err
+
+
+def test_mediamtx_config_says_what_to_type_into_each_camera(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = settings_file(tmp_path)
+    with file.open("a") as opened:
+        opened.write('[recorder]\nmode = "external"\n[[channels]]\nid = "cam1"\n[[channels]]\nid = "cam2"\n')
+    assert run("mediamtx-config", "--config", file) == 1
+    assert "mediamtx.yml" in capsys.readouterr().err, "the file that is missing is named"
+    (tmp_path / "mediamtx.yml").write_text("logLevel: info\n")
+    assert run("mediamtx-config", "--config", file) == 0
+    printed = capsys.readouterr().out
+    assert len(re.findall(r"srt://\S+:8890\?streamid=publish:(cam\d):\1:\w{20}$", printed, re.MULTILINE)) == 2
+    assert "systemctl restart appliance" in printed and "mediamtx.api_url" in printed
+    assert run("mediamtx-config", "--new", "cam2", "--config", file) == 0
+    printed = capsys.readouterr().out
+    assert "cam1 keeps its password" in printed and "streamid=publish:cam2:cam2:" in printed
+    assert run("mediamtx-config", "--new", "cam9", "--config", file) == 1
+    assert "no channel cam9" in capsys.readouterr().err
 
 
 def test_pair_leaves_a_code_for_the_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

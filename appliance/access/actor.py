@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -35,12 +36,14 @@ async def run_access(
     db: Store,
     state_dir: Path | None,
     network: Network = lambda: None,
+    unused_days: int = 0,
     task_status: trio.TaskStatus[AccessHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Until cancelled. `state_dir`: where the console leaves codes and tokens (console.py), and where
     revocations are kept beside the database (revocations.py); None: there is neither.
 
-    `network`: for the links of codes."""
+    `network`: for the links of codes. `unused_days`: a device that was not used on so many days on which the
+    box was used loses its access; 0: none does."""
     registry, revocations = Registry(), Revocations(state_dir)
     await revocations.load()
     rows, selectors = await db.read(lambda tx: (store.all_devices(tx), store.live_selectors(tx)))
@@ -51,13 +54,37 @@ async def run_access(
     task_status.started(AccessHandle(registry, access_routes(registry, codes, revocations, network)))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_take_over_devices, registry, codes)
+        nursery.start_soon(_store_channels, db, registry)
         if corrected != rows:  # the database was restored from a copy
             await db.write_retrying(revocations.apply)
         while True:
             await revocations.save()
             await trio.sleep(SEEN_S)
-            if seen := registry.take_seen():
+            if seen := registry.take_seen(db.clock.now_us()):
                 await db.write_retrying(lambda tx, seen=seen: store.note_seen(tx, seen))  # type: ignore[misc]
+                if unused_days:
+                    await _end_unused(db, registry, revocations, unused_days)
+
+
+async def _end_unused(db: Store, registry: Registry, revocations: Revocations, days: int) -> None:
+    """A device in use keeps its access: nobody is locked out in the middle of a game."""
+    in_use = registry.in_use()
+    for row in await db.write_retrying(lambda tx: store.end_unused(tx, days, in_use)):
+        registry.revoke(row["id"])
+        revocations.note(row["id"], None, row["revoked_us"])
+        log.info("unused_device_ended", device_id=row["id"], role=row["role"])
+
+
+async def _store_channels(db: Store, registry: Registry) -> None:
+    """Until it is stored, a channel that a device has claimed is in memory."""
+    while True:
+        await registry.news.wait()
+        for device_id, channel_id in registry.take_claimed():
+            note = partial(store.note_channel, device_id=device_id, channel_id=channel_id)
+            row = await db.write_retrying(note)
+            if row is not None:
+                registry.put(row)
+                log.info("capture_device_bound", device_id=device_id, channel=channel_id)
 
 
 async def _take_over_devices(registry: Registry, codes: Codes) -> None:

@@ -146,12 +146,19 @@ def _store(tx: Tx, found: Sequence[ConsoleCode], tokens: Sequence[ConsoleToken])
                 selector=code.selector,
                 role=code.role,
                 name=code.name,
+                channel_id=code.channel_id,
                 created_by="console",
                 expires_us=tx.now_us + left_us,
             )
     rows = [
         store.add_known_device(
-            tx, each.id, role=each.role, name=each.name, token_hash=each.token_hash, created_by="console"
+            tx,
+            each.id,
+            role=each.role,
+            name=each.name,
+            token_hash=each.token_hash,
+            channel_id=each.channel_id,
+            created_by="console",
         )
         for each in tokens
     ]

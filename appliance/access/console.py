@@ -42,6 +42,7 @@ class ConsoleCode:
     boot_id: str
     made_boottime_us: int
     lives_us: int
+    channel_id: str | None = None
 
     def left_us(self) -> int:
         """How much longer it can be used; 0 after a reboot."""
@@ -58,9 +59,12 @@ class ConsoleToken:
     token_hash: str
     role: str
     name: str | None
+    channel_id: str | None = None
 
 
-def leave_code(state_dir: Path, role: str, name: str | None, minutes: float) -> str:
+def leave_code(
+    state_dir: Path, role: str, name: str | None, minutes: float, channel_id: str | None = None
+) -> str:
     """Make a code and leave its file for the daemon; returns the code. Raises OSError."""
     code = new_code()
     made = ConsoleCode(
@@ -72,15 +76,16 @@ def leave_code(state_dir: Path, role: str, name: str | None, minutes: float) -> 
         boot_id(),
         boottime_us(),
         round(minutes * 60e6),
+        channel_id,
     )
     _leave(state_dir, made, _ENDING)
     return code
 
 
-def leave_token(state_dir: Path, role: str, name: str | None) -> str:
+def leave_token(state_dir: Path, role: str, name: str | None, channel_id: str | None = None) -> str:
     """Make a device and leave its file for the daemon; returns its token. Raises OSError."""
     token = new_token()
-    _leave(state_dir, ConsoleToken(new_uuid(), secret_hash(token), role, name), _TOKEN_ENDING)
+    _leave(state_dir, ConsoleToken(new_uuid(), secret_hash(token), role, name, channel_id), _TOKEN_ENDING)
     return token
 
 
@@ -137,7 +142,7 @@ def _read(file: Path, kind: type[T]) -> T | None:
 
 def _is_ours(file: Path, made: ConsoleCode | ConsoleToken) -> bool:
     secret = made.code_hash if isinstance(made, ConsoleCode) else made.token_hash
-    texts = (made.id, secret, made.role, made.name or "")
+    texts = (made.id, secret, made.role, made.name or "", made.channel_id or "")
     is_text = all(isinstance(text, str) for text in texts)
     return (
         is_text

@@ -2,9 +2,11 @@
 
 Owns: their form and strength. Must not know: where they are kept, requests.
 
-A code is 8 characters: the first three identify it, the other five (25 bits) prove it. A wrong code counts as
-a try of the code with the same first three characters. Somebody who sends many random codes can therefore end
-other people's codes; guessing one succeeds with a chance of 5 in 2^25.
+A code is 8 characters, 40 bits. A wrong code counts as a try of the code with the same first five characters
+(25 bits), and five tries end it. So aimed guesses end a code, and a flood of random codes does not: 1,000 a
+second, for the hour that a code lives at most, hit its first five characters five times with a chance of 1 in
+10 million, and guess it with a chance of 3 in a million. Whoever has seen a part of a code has 5 tries for
+each 32,768 possible ends before it is ended.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import secrets
 from collections.abc import Container
 
 CODE_CHARS = 8
-SELECTOR_CHARS = 3
+SELECTOR_CHARS = 5
 CODE_TRIES = 5  # wrong ones end a code
 TOKEN_PREFIX = "sb1_"
 MEDIA_KEY_S = 12 * 3600

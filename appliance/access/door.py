@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qsl
 
 from appliance.access import core
 from appliance.access.registry import Known, Registry
 from appliance.access.roles import Matrix, Permission
-from appliance.http.access import STRANGER, Close, Grant
+from appliance.http.access import CLAIM_KEY, NO_PARAMETERS, STRANGER, Close, Grant
 from appliance.http.api import Routes, Scope
 from appliance.kernel.clock import S_US, Clock
 from appliance.kernel.errors import Refused
@@ -45,7 +46,13 @@ class AccessDoor:
         """See http/access.py."""
         return self.matrix.shown(rule)
 
-    def admit(self, scope: Scope, headers: Mapping[bytes, bytes], rule: str) -> Grant | None:
+    def admit(
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        rule: str,
+        given: Mapping[str, str] = NO_PARAMETERS,
+    ) -> Grant | None:
         """See http/access.py."""
         row = self.matrix.row(rule)
         token = ""
@@ -64,7 +71,25 @@ class AccessDoor:
             if row.public:
                 return STRANGER
             raise _not_paired(bool(token))
-        return known.grant if row.public else _allowed(known, row)
+        if row.public:
+            return known.grant
+        grant = _allowed(known, row)
+        if grant.role in row.own:
+            self._require_own(known, given["channel_id"], scope)
+        return grant
+
+    def _require_own(self, known: Known, channel_id: str, scope: Scope) -> None:
+        """A device that belongs to no channel yet belongs to that of its first report that is accepted."""
+        if known.channel_id is None:
+            scope[CLAIM_KEY] = partial(self.registry.claim, known, channel_id)
+        elif known.channel_id != channel_id:
+            raise Refused(
+                403,
+                "not_own_channel",
+                f"this device reports for channel {known.channel_id}, not for {channel_id}",
+                "an admin can give it another channel: Devices, Change",
+                extra={"channel_id": known.channel_id},
+            )
 
     def admit_token(self, token: str, rule: str) -> Grant:
         """See http/access.py."""

@@ -90,10 +90,13 @@ def _code_route(routes: Routes, codes: Codes, network: Network) -> None:
     @routes.post("/devices/codes", body=CodeIn, returns=Code, status=201)
     async def make_code(ctx: Ctx, body: CodeIn) -> Answer:
         """Make a one-time code for another device."""
+        if body.channel_id is not None and body.role != "capture":
+            raise invalid("channel_id", store.ONLY_CAPTURE)
         code, expires_us = await ctx.store.write(lambda tx: store.create_code(tx, ctx.caller, body))
         codes.know(code[:SELECTOR_CHARS])
-        shown = {"code": code, "role": body.role, "name": body.name, "expires_at": to_rfc3339(expires_us)}
-        return Answer(201, {**shown, **_link(body.address, code, network)})
+        shown = {"code": code, "expires_at": to_rfc3339(expires_us)}
+        asked = {"role": body.role, "name": body.name, "channel_id": body.channel_id}
+        return Answer(201, {**shown, **asked, **_link(body.address, code, network)})
 
 
 def _device_routes(routes: Routes, registry: Registry, revocations: Revocations) -> None:
@@ -154,6 +157,8 @@ def _link(address: str | None, code: str, network: Network) -> dict[str, str | N
 
 
 def _shown(registry: Registry, row: dict[str, object]) -> dict[str, object]:
-    """The resource, with when the device was seen as memory knows it."""
+    """The resource, with when the device was seen, and its channel, as memory knows them."""
     known = registry.by_id(str(row["id"]))
-    return device_resource({**row, "seen_us": known.seen_us if known is not None else row["seen_us"]})
+    if known is not None:
+        row = {**row, "seen_us": known.seen_us, "channel_id": known.channel_id}
+    return device_resource(row)

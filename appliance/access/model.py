@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from appliance.access.roles import Role
 from appliance.http.caller import MAX_DEVICE_CHARS, sanitised
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
-from appliance.kernel.fields import Input
+from appliance.kernel.fields import ChannelKey, Input
 
 MINUTES = 10  # a code is valid, by default
 MINUTES_MAX = 60
@@ -53,12 +53,16 @@ class CodeIn(Input):
         | None
     ) = Field(default=None, description="of the page that asks, for the link: http://192.168.1.20:8080")
     minutes: Annotated[float, Field(gt=0, le=MINUTES_MAX)] = MINUTES
+    channel_id: Annotated[
+        ChannelKey | None, Field(description="of a capture device; null: that of its first report")
+    ] = None
 
 
 class Code(BaseModel):
     code: str
     role: Role
     name: str | None
+    channel_id: str | None
     expires_at: str
     link: str | None = Field(description="that pairs a device; null without an address")
     qr_svg: str | None = Field(description="the link as a QR code: an SVG document")
@@ -69,6 +73,9 @@ class DevicePatch(Input):
 
     name: DeviceName | None = None
     role: Role | None = None
+    channel_id: Annotated[
+        ChannelKey | None, Field(description="null: that of its next report that is accepted")
+    ] = None
 
 
 class Device(BaseModel):
@@ -80,6 +87,7 @@ class Device(BaseModel):
     created_at: str
     created_by: str
     last_seen_at: str | None
+    channel_id: str | None = Field(description="for which a capture device reports; null: any, until it has")
     rev: int
 
 
@@ -100,5 +108,6 @@ def device_resource(row: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": to_rfc3339(row["created_us"]),
         "created_by": row["created_by"],
         "last_seen_at": optional_rfc3339(row["seen_us"]),
+        "channel_id": row["channel_id"],
         "rev": row["rev"],
     }

@@ -15,6 +15,7 @@ import trio
 
 from appliance.access.core import secret_hash
 from appliance.http.access import STRANGER, Close, Grant
+from appliance.kernel.clock import DAY_US
 
 CHANGED, REVOKED = 4001, 4503  # close codes of contract section 4: reconnect; do not
 _CHANGED_REASON = "this device was renamed or has another role"
@@ -31,6 +32,7 @@ class Known:
     seen_us: int | None = None
     watches: list[Watch] = field(default_factory=list)
     rev: int = 0  # of the row it is from
+    channel_id: str | None = None  # to which a capture device belongs
 
     def end(self, code: int, reason: str, *, is_renamed_only: bool = False) -> None:
         """Close what it has open; what does not show its name stays open when it is only renamed."""
@@ -78,6 +80,9 @@ class Registry:
         self._revoked: set[str] = set()  # ids; a late result of a commit must not restore a device
         self._by_header: dict[bytes, Known] = {}  # values of Authorization and Cookie that named a device
         self._stored_us: dict[str, int | None] = {}  # the times last seen that the database has
+        self._used_s: dict[str, float] = {}  # id: trio time of its last use, or when it was paired
+        self._claimed: dict[str, str] = {}  # id: its channel, which the database does not have yet
+        self.news = trio.Event()  # set when a device has claimed a channel
         self.selectors: set[str] = set()  # of codes that can be used, or could until lately
         self.unknown_token = trio.Event()  # set when a token that no device has was used
 
@@ -85,6 +90,7 @@ class Registry:
         """At start: rows of `devices`, and selectors of codes."""
         for row in devices:
             self.put(row)
+        self._used_s.clear()
         self.selectors.update(selectors)
 
     def put(self, row: Mapping[str, Any]) -> None:
@@ -98,11 +104,14 @@ class Registry:
             known = Known(grant, row["token_hash"], row["seen_us"])
             self._by_id[grant.device_id] = self._by_hash[known.token_hash] = known
             self._stored_us[grant.device_id], known.rev = known.seen_us, row["rev"]
-        elif row["rev"] > known.rev and known.grant != grant:
-            known.rev = row["rev"]
-            is_renamed_only = known.grant.role == grant.role
-            known.grant = grant
-            known.end(CHANGED, _CHANGED_REASON, is_renamed_only=is_renamed_only)
+            known.channel_id = row["channel_id"]
+            self._used_s[grant.device_id] = trio.current_time()
+        elif row["rev"] > known.rev:
+            known.rev, known.channel_id = row["rev"], row["channel_id"]
+            if known.grant != grant:
+                is_renamed_only = known.grant.role == grant.role
+                known.grant = grant
+                known.end(CHANGED, _CHANGED_REASON, is_renamed_only=is_renamed_only)
 
     def revoke(self, device_id: str) -> None:
         """Its next request is refused, what it has open ends."""
@@ -138,12 +147,34 @@ class Registry:
             return Watch(None, None, close, shows_name)
         return Watch(self._by_id.get(grant.device_id), grant, close, shows_name)
 
-    def take_seen(self) -> list[tuple[str, int]]:
-        """(id, box time us) of devices seen since the last call."""
+    def claim(self, known: Known, channel_id: str) -> None:
+        """A capture device has reported for this channel: it belongs to it, unless it belongs to one."""
+        if known.channel_id is None:
+            known.channel_id = self._claimed[known.grant.device_id] = channel_id
+            self.news.set()
+
+    def take_claimed(self) -> list[tuple[str, str]]:
+        """(id, channel) of devices that the database does not have yet."""
+        claimed = list(self._claimed.items())
+        self._claimed.clear()
+        self.news = trio.Event()
+        return claimed
+
+    def take_seen(self, now_us: int) -> list[tuple[str, int]]:
+        """(id, box time us) of devices seen since the last call. One that only watches is seen once a day."""
+        for known in self._by_id.values():
+            if known.watches and (known.seen_us or 0) // DAY_US != now_us // DAY_US:
+                known.seen_us = now_us
         seen = [
             (device_id, known.seen_us)
             for device_id, known in self._by_id.items()
             if known.seen_us is not None and known.seen_us != self._stored_us[device_id]
         ]
         self._stored_us.update(seen)
+        self._used_s.update((device_id, trio.current_time()) for device_id, _ in seen)
         return seen
+
+    def in_use(self) -> set[str]:
+        """Ids of devices that were used or paired within a day, whatever the wall clock showed."""
+        since_s = trio.current_time() - DAY_US / 1e6
+        return {device_id for device_id, used_s in self._used_s.items() if used_s >= since_s}

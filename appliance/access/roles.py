@@ -24,13 +24,15 @@ class Permission:
     """Who may use a route or command.
 
     `public`: everybody, without a token. `always`: a token is needed even where access is open, so that an
-    open day hands out no lasting access. `media`: a media key in `?k=` is enough.
+    open day hands out no lasting access. `media`: a media key in `?k=` is enough. `own`: roles that may only
+    for the channel to which their device belongs (`{channel_id}` of the path).
     """
 
     roles: frozenset[str] = frozenset()
     public: bool = False
     always: bool = False
     media: bool = False
+    own: frozenset[str] = frozenset()
 
     def allows(self, role: str) -> bool:
         return role == ADMIN or role in self.roles

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 from appliance.access.core import CODE_TRIES, SELECTOR_CHARS, is_same, new_code, new_token, secret_hash
 from appliance.access.model import CodeIn, DevicePatch
 from appliance.http.caller import MAX_DEVICE_CHARS
 from appliance.kernel.clock import DAY_US, S_US
-from appliance.kernel.errors import FieldError, Refused
+from appliance.kernel.errors import FieldError, Refused, invalid
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Caller, check_rev
 from appliance.kernel.rows import load_row
@@ -20,6 +20,7 @@ Why = Literal["wrong", "used", "ended", "expired"]
 
 _EPOCH = "(SELECT value FROM meta WHERE key = 'epoch')"
 _LIVE = f"used_us IS NULL AND expires_us > ? AND tries < ? AND epoch = {_EPOCH}"
+ONLY_CAPTURE = "only a capture device belongs to a channel"
 KEEP_CODES_US = DAY_US  # a file that could not be removed stays known for this long
 
 
@@ -50,6 +51,7 @@ def create_code(tx: Tx, caller: Caller, body: CodeIn) -> tuple[str, int]:
         selector=code[:SELECTOR_CHARS],
         role=body.role,
         name=body.name,
+        channel_id=body.channel_id,
         created_by=caller.device,
         expires_us=expires_us,
     )
@@ -64,15 +66,16 @@ def add_code(
     selector: str,
     role: str,
     name: str | None,
+    channel_id: str | None,
     created_by: str,
     expires_us: int,
 ) -> None:
     """Store a code, once for each id: one that was used before does not return. Forgets old ones."""
     tx.run("DELETE FROM pairing_codes WHERE expires_us < ?", (tx.now_us - KEEP_CODES_US,))
     tx.run(
-        "INSERT OR IGNORE INTO pairing_codes (id, selector, code_hash, role, name, created_us, created_by,"
-        f" expires_us, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, {_EPOCH})",
-        (code_id, selector, code_hash, role, name, tx.now_us, created_by, expires_us),
+        "INSERT OR IGNORE INTO pairing_codes (id, selector, code_hash, role, name, channel_id, created_us,"
+        f" created_by, expires_us, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {_EPOCH})",
+        (code_id, selector, code_hash, role, name, channel_id, tx.now_us, created_by, expires_us),
     )
 
 
@@ -96,24 +99,47 @@ def pair(tx: Tx, code: str, wanted_name: str | None) -> tuple[Row, str] | None:
         role=match["role"],
         name=match["name"] or wanted_name or match["role"],
         token_hash=secret_hash(token),
+        channel_id=match["channel_id"],
         created_by=match["created_by"],
     )
     return row, token
 
 
 def add_known_device(
-    tx: Tx, device_id: str, *, role: str, name: str | None, token_hash: str, created_by: str
+    tx: Tx,
+    device_id: str,
+    *,
+    role: str,
+    name: str | None,
+    token_hash: str,
+    channel_id: str | None,
+    created_by: str,
 ) -> Row | None:
     """A device whose token was made on the console. None: this id or token was used before, revoked or not;
     it does not return."""
     if tx.value("SELECT 1 FROM devices WHERE id = ? OR token_hash = ?", (device_id, token_hash)) is not None:
         return None
     return _add_device(
-        tx, device_id, role=role, name=name or role, token_hash=token_hash, created_by=created_by
+        tx,
+        device_id,
+        role=role,
+        name=name or role,
+        token_hash=token_hash,
+        channel_id=channel_id,
+        created_by=created_by,
     )
 
 
-def _add_device(tx: Tx, device_id: str, *, role: str, name: str, token_hash: str, created_by: str) -> Row:
+def _add_device(
+    tx: Tx,
+    device_id: str,
+    *,
+    role: str,
+    name: str,
+    token_hash: str,
+    channel_id: str | None,
+    created_by: str,
+) -> Row:
     tx.create(
         "devices",
         {
@@ -121,6 +147,7 @@ def _add_device(tx: Tx, device_id: str, *, role: str, name: str, token_hash: str
             "name": _free_name(tx, name),
             "role": role,
             "token_hash": token_hash,
+            "channel_id": channel_id,
             "created_us": tx.now_us,
             "created_by": created_by,
             "updated_us": tx.now_us,
@@ -153,7 +180,12 @@ def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch) -> 
     """Rename it or give it another role."""
     row = load_device(tx, device_id)
     check_rev(caller, "device", row["rev"])
-    changes = {name: value for name, value in body.model_dump().items() if value is not None}
+    sent = body.model_dump(exclude_unset=True)
+    changes = {name: value for name, value in sent.items() if value is not None or name == "channel_id"}
+    if changes.get("role", row["role"]) != "capture":
+        if changes.get("channel_id") is not None:
+            raise invalid("channel_id", ONLY_CAPTURE)
+        changes["channel_id"] = None
     changes = {name: value for name, value in changes.items() if value != row[name]}
     if "name" in changes and _is_taken(tx, changes["name"]):
         raise Refused(
@@ -187,10 +219,42 @@ def _end_codes_of(tx: Tx, device: Row) -> None:
         )
 
 
+def note_channel(tx: Tx, device_id: str, channel_id: str) -> Row | None:
+    """A capture device belongs to this channel from now on; the row. None: it belongs to one, or is gone."""
+    row = tx.one("SELECT * FROM devices WHERE id = ? AND revoked_us IS NULL", (device_id,))
+    if row is None or row["role"] != "capture" or row["channel_id"] is not None:
+        return None
+    return tx.updated("devices", row, {"channel_id": channel_id})
+
+
 def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> None:
-    """Store when devices were last seen: (id, box time us)."""
+    """Store when devices were last seen: (id, box time us). A clock that was set back makes none older."""
     for device_id, seen_us in seen:
-        tx.run("UPDATE devices SET seen_us = ? WHERE id = ?", (seen_us, device_id))
+        tx.run(
+            "UPDATE devices SET seen_us = ? WHERE id = ? AND (seen_us IS NULL OR seen_us < ?)",
+            (seen_us, device_id, seen_us),
+        )
+        tx.run("INSERT OR IGNORE INTO access_days VALUES (?)", (seen_us // DAY_US,))
+
+
+def end_unused(tx: Tx, days: int, in_use: Container[str]) -> list[Row]:
+    """End the access of devices that were last used before the newest `days` days on which the box was used;
+    the rows as they are then. `in_use`: ids of devices that stay.
+
+    Days on which nobody used the box do not count: after the summer every device still has its access. So
+    does a clock that leaps: it adds one day.
+    """
+    sql = "SELECT day FROM access_days ORDER BY day DESC LIMIT 1 OFFSET ?"
+    oldest = tx.value(sql, (days,))
+    if oldest is None:
+        return []
+    tx.run("DELETE FROM access_days WHERE day < ?", (oldest,))
+    rows = tx.all(
+        "SELECT * FROM devices WHERE revoked_us IS NULL AND created_us < ?"
+        " AND (seen_us IS NULL OR seen_us < ?) ORDER BY id",
+        (oldest * DAY_US, oldest * DAY_US),
+    )
+    return [tx.updated("devices", row, {"revoked_us": tx.now_us}) for row in rows if row["id"] not in in_use]
 
 
 def _is_taken(tx: ReadTx, name: str) -> bool:

@@ -22,7 +22,7 @@ from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
 from appliance.box.sources import Sources
 from appliance.box.wiring import bridges, media
-from appliance.box.wiring.access import access_of, open_to_all
+from appliance.box.wiring.access import access_of
 from appliance.box.wiring.encryption import Encryption, encryption
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
@@ -30,6 +30,7 @@ from appliance.kernel.clock import BoxClock
 from appliance.kernel.safemode import MarkerFile, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
 from appliance.network.announce import run_announcer
+from appliance.ops.checks.access import open_to_all
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state

@@ -15,7 +15,8 @@ WATCH = roles("operator", "coach", "analyst", "assistant", "integrator")  # read
 MEDIA = Permission(WATCH.roles, media=True)  # the same, for players outside the page too
 MARK = roles("operator", "coach", "analyst")
 RUN = roles("operator")  # sessions and cameras
-REPORT = roles("operator", "capture")  # what a capture device reports on its camera
+# what a capture device reports on its own camera
+REPORT = Permission(frozenset({"operator", "capture"}), own=frozenset({"capture"}))
 PAIRED = roles("operator", "coach", "analyst", "capture", "assistant", "integrator")
 WATCH_HEALTH = roles("operator", "coach", "analyst", "integrator")
 

@@ -90,6 +90,7 @@ class AccessSettings(Section):
     """[access]"""
 
     mode: Literal["paired", "open"] = "paired"
+    unused_days: Annotated[int, Field(ge=0, le=10_000)] = 90
 
 
 class _BoxSettings(BaseSettings):

@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from appliance.http.api import Routes, Scope
 
 GRANT_KEY = "appliance.grant"  # in the ASGI scope: Grant or None
+CLAIM_KEY = "appliance.claim"  # in the ASGI scope, where there is one: a Claim
+
+Claim = Callable[[], None]
+"""Called when the request was answered with success: its device belongs to the channel of the path now."""
+NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 Close = Callable[[int, str], None]
 """Ends a WebSocket with this close code and reason."""
@@ -46,8 +52,15 @@ class Door(Protocol):
         """The roles that may, for people; ["everybody"] where no token is needed."""
         ...
 
-    def admit(self, scope: Scope, headers: Mapping[bytes, bytes], rule: str) -> Grant | None:
-        """Raises Refused: 401 `not_paired`, 403 `not_allowed`."""
+    def admit(
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        rule: str,
+        given: Mapping[str, str] = NO_PARAMETERS,
+    ) -> Grant | None:
+        """`given`: parameters of the path. Raises Refused: 401 `not_paired`, 403 `not_allowed` or
+        `not_own_channel`."""
         ...
 
     def admit_token(self, token: str, rule: str) -> Grant:

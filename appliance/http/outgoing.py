@@ -30,19 +30,21 @@ class Outgoing:
     """An ASGI `send`. `__wrapped__` is the server's own, for code that writes bytes to the socket
     directly."""
 
-    __slots__ = ("__wrapped__", "ended", "request_id", "started")
+    __slots__ = ("__wrapped__", "ended", "request_id", "started", "status")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.__wrapped__ = send
         self.request_id = request_id
         self.started = False
         self.ended = False
+        self.status = 0  # of the answer; 0: none has begun
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         """Raises trio.TooSlowError when the client does not accept one message in SEND_LIMIT_S."""
         kind = message["type"]
         if kind == "http.response.start":
             self.started = True
+            self.status = message["status"]
             message = {**message, "headers": self._headers(message.get("headers", ()))}
         elif kind == "http.response.body":
             self.ended = not message.get("more_body", False)

@@ -42,7 +42,8 @@ Uuid = Annotated[str, AfterValidator(canonical_uuid), WithJsonSchema({"type": "s
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
-ChannelKey = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+CHANNEL_ID = r"^[a-z0-9_-]{1,32}$"
+ChannelKey = Annotated[str, Field(pattern=CHANNEL_ID)]
 
 
 def known_zone(name: str) -> str:

@@ -132,6 +132,23 @@ async def run_announcer(
             await in_thread(announcer.withdraw, abandon_on_cancel=True)
 
 
+def resolve(name: str) -> list[str]:
+    """The addresses that the network gives for a .local name now. Blocks for a second. Raises OSError without
+    a network."""
+    from zeroconf import AddressResolver, Error, Zeroconf  # type: ignore[attr-defined]  # see above
+
+    try:
+        zeroconf = Zeroconf()
+        try:
+            asked = AddressResolver(f"{name}.")
+            asked.request(zeroconf, ASK_MS)
+            return list(asked.parsed_addresses())
+        finally:
+            zeroconf.close()
+    except (RuntimeError, Error) as error:
+        raise OSError(str(error) or type(error).__name__) from error
+
+
 def addresses_of(host: str) -> tuple[str, ...]:
     """The addresses at which other machines reach a server that listens on `host`, sorted."""
     try:

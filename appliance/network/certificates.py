@@ -110,6 +110,18 @@ def renew_leaf(
     return True
 
 
+def facts_of(pem: bytes) -> tuple[datetime, tuple[str, ...]]:
+    """(when it ends, the names and addresses it is for) of the first certificate in `pem`. Raises
+    ValueError."""
+    leaf = x509.load_pem_x509_certificate(pem)
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return leaf.not_valid_after_utc, ()
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    return leaf.not_valid_after_utc, (*names.get_values_for_type(x509.DNSName), *addresses)
+
+
 def is_private(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether the authority may vouch for the address."""
     return any(address in network for network in PRIVATE)

@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 import trio
 
 from appliance.box.domains import kept_free_gb
-from appliance.box.mediamtx.client import RecordSettings, open_mediamtx
+from appliance.box.mediamtx.client import Mediamtx, RecordSettings, open_mediamtx
+from appliance.box.mediamtx.login import login_of
 from appliance.box.recorder.srt import libsrt
 from appliance.box.settings import Settings
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.threads import in_thread
 from appliance.ops import ntp
+from appliance.ops.checks.access import access_part, look_at_certificate, look_up_name, users_part
 from appliance.ops.health import GB, HealthPart, disk_part
 from appliance.ops.measurements import disk_space
 from appliance.ops.ports import tcp_port, udp_port
@@ -134,17 +136,39 @@ async def _mediamtx(settings: Settings) -> dict[str, HealthPart]:
         return {
             "mediamtx": HealthPart("warn", "no api_url: recordings are indexed, publishers unknown", hint)
         }
-    login = settings.mediamtx
+    login = login_of(settings.mediamtx, settings.storage.state_dir)
     try:
-        async with open_mediamtx(login.api_url, login.read_user, login.read_password) as client:
+        async with open_mediamtx(settings.mediamtx.api_url, *login) as client:
             paths = await client.paths()
             recordings = await client.recordings()
+            access = await client.access()
+        async with open_mediamtx(settings.mediamtx.api_url) as stranger:
+            answers_strangers = await _answers(stranger)
     except (Unavailable, Refused) as error:
         return {"mediamtx": HealthPart("bad", error.detail, error.hint or "systemctl status mediamtx")}
     channels = [channel.id for channel in settings.channels]
     wrong = record_part(recordings, channels, settings.storage.recordings_dir)
     ready = sum(path.available for path in paths)
-    return {"mediamtx": wrong or HealthPart("ok", f"{ready} of {len(paths)} paths have a publisher")}
+    return {
+        "mediamtx": wrong or HealthPart("ok", f"{ready} of {len(paths)} paths have a publisher"),
+        "mediamtx_users": users_part(access, channels, answers_strangers),
+    }
+
+
+async def _answers(client: Mediamtx) -> bool:
+    try:
+        await client.paths()
+    except Refused:
+        return False
+    return True
+
+
+async def _access(settings: Settings) -> dict[str, HealthPart]:
+    return {"access": access_part(settings), "certificate": await look_at_certificate(settings)}
+
+
+async def _name(settings: Settings) -> dict[str, HealthPart]:
+    return {"announcement": await look_up_name(settings)}
 
 
 def record_part(
@@ -156,7 +180,7 @@ def record_part(
     for channel_id in channels:
         path = by_name.get(channel_id, catch_all)
         if path is None:
-            hint = f'add "{channel_id}: {{}}" to paths in mediamtx.yml'
+            hint = "run `appliance mediamtx-config`: it adds the path and its user"
             return HealthPart("bad", f"MediaMTX has no path {channel_id}: its encoder is refused", hint)
         if not path.record:
             return HealthPart(
@@ -302,6 +326,8 @@ async def _cloud(settings: Settings) -> dict[str, HealthPart]:
 _LOOKS: dict[str, Look] = {
     "clock": _clock,
     "disks": _disks,
+    "access": _access,
+    "announcement": _name,
     "mediamtx": _mediamtx,
     "ports": _ports,
     "receive_buffer": _network,

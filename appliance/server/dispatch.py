@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import trio
 
-from appliance.http.access import GRANT_KEY, Door, Grant
+from appliance.http.access import CLAIM_KEY, GRANT_KEY, Door, Grant
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
 from appliance.http.limits import ServerLimits
@@ -102,6 +102,9 @@ class Dispatcher:
         try:
             self.gate.check(scope, headers, unsafe=scope["method"] not in SAFE_METHODS)
             await self._serve(scope, headers, receive, out)
+            claim = scope.get(CLAIM_KEY)
+            if claim is not None and 200 <= out.status < 300:
+                claim()
         except ClientGone:
             return
         except (Refused, Unavailable) as error:
@@ -118,7 +121,7 @@ class Dispatcher:
         method, path = scope["method"], scope["path"]
         raw = self.raw.find(method, path)
         if raw is not None:
-            grant = self._admit(scope, headers, raw[0])
+            grant = self._admit(scope, headers, *raw)
             if grant is None or self.door is None or method not in SAFE_METHODS:
                 await raw[0].handler(scope, receive, out, raw[1])
             else:
@@ -131,10 +134,10 @@ class Dispatcher:
         hot = self.hot.find(method, path)
         match = hot or self.ordinary.find(method, path)
         if match is not None:
-            self._admit(scope, headers, match[0])
+            self._admit(scope, headers, *match)
         request = await _read(scope, headers, receive, out.request_id)
         if match is not None and request.body:
-            self._admit(scope, headers, match[0])  # its access may have ended while the body came
+            self._admit(scope, headers, *match)  # its access may have ended while the body came
         if match is None:
             await send_reply(out, self._not_served(method, path))
             return
@@ -144,11 +147,13 @@ class Dispatcher:
         set_route(scope, *match, request)
         await self.fallback(scope, _already_read(receive), out)
 
-    def _admit(self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route) -> Grant | None:
+    def _admit(
+        self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route, given: Mapping[str, str]
+    ) -> Grant | None:
         """Raises Refused 401 or 403; before a byte of the body is read."""
         if self.door is None or route.admits_itself:
             return None
-        grant = scope[GRANT_KEY] = self.door.admit(scope, headers, route.rule)
+        grant = scope[GRANT_KEY] = self.door.admit(scope, headers, route.rule, given)
         return grant
 
     def _not_served(self, method: str, path: str) -> Reply:
@@ -180,7 +185,7 @@ class Dispatcher:
             match = self.raw.find("WS", scope["path"])
             if match is None:
                 raise Refused(404, "no_such_path", "no WebSocket is served here", "see /docs")
-            self._admit(scope, headers, match[0])
+            self._admit(scope, headers, *match)
             await match[0].handler(scope, receive, send, match[1])
         except (Refused, Unavailable) as error:
             await _refuse_upgrade(send, problem_reply(error))

@@ -14,6 +14,7 @@ from appliance.access.roles import EVERYBODY, Permission, matrix, roles
 from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import json_reply, send_reply
 from appliance.kernel.actor import running
+from appliance.kernel.errors import not_found
 from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store, open_store
 from appliance.server.app import make_app
@@ -21,6 +22,8 @@ from appliance.server.box_routes import Hooks, Site
 from tests.kit.client import Client
 from tests.kit.clock import HandClock
 
+OWN = roles("capture")
+CHANNELS = ("cam1", "cam2")
 ROWS = {
     "GET /healthz": EVERYBODY,
     "GET /version": EVERYBODY,
@@ -32,6 +35,8 @@ ROWS = {
     "GET /snapshot": roles("coach"),
     "POST /plays": roles("coach", "operator"),
     "GET /clips/{clip_id}/stream": Permission(frozenset({"coach"}), media=True),
+    "POST /channels/{channel_id}/heartbeat": Permission(OWN.roles | {"operator"}, own=OWN.roles),
+    "POST /channels/{channel_id}/error": Permission(OWN.roles | {"operator"}, own=OWN.roles),
 }
 
 
@@ -49,16 +54,16 @@ class Side:
     def device(self, token: str) -> Client:
         return Client(self.client.app, headers={"authorization": f"Bearer {token}"}, host=self.client.host)
 
-    async def paired(self, role: str, name: str = "") -> tuple[str, Client]:
+    async def paired(self, role: str, name: str = "", channel: str | None = None) -> tuple[str, Client]:
         """(device id, client) of a new device, by a code of the console."""
-        code = leave_code(self.state_dir, role, None, 10)
+        code = leave_code(self.state_dir, role, None, 10, channel)
         reply = await self.client.post("/pair", {"code": code, **({"name": name} if name else {})})
         assert reply.status == 201, reply.body
         return reply.json["device_id"], self.device(reply.json["token"])
 
 
 def mark_routes() -> Routes:
-    """A route like that of a mark, with a body, and a media route."""
+    """A route like that of a mark, with a body; a media route; two reports of a channel."""
     routes = Routes("marks")
 
     @routes.post("/plays", hot=True)
@@ -75,17 +80,40 @@ def mark_routes() -> Routes:
         await send_reply(send, json_reply(200, parameters))
 
     routes.raw.append(RawRoute("GET", "/clips/{clip_id}/stream", stream, "Bytes."))
+
+    async def heartbeat(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
+        require_channel(given["channel_id"])
+        await send_reply(send, json_reply(200, given))
+
+    @routes.post("/channels/{channel_id}/error")
+    async def fault(ctx: Ctx, channel_id: str) -> Answer:
+        """Report a fault."""
+        require_channel(channel_id)
+        return Answer(200, {"channel_id": channel_id})
+
+    routes.raw.append(RawRoute("POST", "/channels/{channel_id}/heartbeat", heartbeat, "Alive."))
     return routes
+
+
+def require_channel(channel_id: str) -> None:
+    if channel_id not in CHANNELS:
+        raise not_found("channel", channel_id)
 
 
 @asynccontextmanager
 async def running_side(
-    folder: Path, *, is_open: bool = False, on_loopback: bool = False, more: Sequence[Routes] = ()
+    folder: Path,
+    *,
+    is_open: bool = False,
+    on_loopback: bool = False,
+    more: Sequence[Routes] = (),
+    unused_days: int = 0,
+    clock: HandClock | None = None,
 ) -> AsyncIterator[Side]:
-    clock = HandClock()
+    clock = clock or HandClock()
     async with (
         open_store(folder / "box.db", clock, in_thread=False) as store,
-        running("access", run_access, db=store, state_dir=folder) as access,
+        running("access", run_access, db=store, state_dir=folder, unused_days=unused_days) as access,
     ):
         door = AccessDoor(access.registry, matrix(ROWS), clock, is_open, on_loopback)
         app = make_app(

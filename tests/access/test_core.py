@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.access import core
+from appliance.access.model import MINUTES_MAX
 
 DEVICE = "0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e"
 
@@ -50,3 +53,13 @@ def test_no_text_breaks_the_parsers(text: str) -> None:
     code = core.read_code(text)
     assert code is None or len(code) == core.CODE_CHARS
     core.parse_media_key(text)
+
+
+def test_a_flood_of_random_codes_ends_no_code_and_guesses_none() -> None:
+    """1,000 a second, as long as a code can live."""
+    sent = 1000 * MINUTES_MAX * 60
+    hits = sent / 32**core.SELECTOR_CHARS  # of one code's beginning, on average
+    few = sum(math.exp(-hits) * hits**count / math.factorial(count) for count in range(core.CODE_TRIES))
+    assert 1 - few < 1e-6
+    assert sent / 32**core.CODE_CHARS < 1e-5
+    assert core.CODE_TRIES / 32 ** (core.CODE_CHARS - core.SELECTOR_CHARS) < 1e-3, "aimed guesses"

@@ -53,7 +53,7 @@ async def test_nothing_secret_is_at_rest(side: Side, tmp_path: Path) -> None:
 
 async def test_five_wrong_ones_end_a_code(autojump_clock: MockClock, side: Side) -> None:
     code = leave_code(side.state_dir, "coach", None, 10)
-    wrong = code[:3] + ("00000" if code[3:] != "00000" else "11111")
+    wrong = code[: core.SELECTOR_CHARS] + ("000" if code[-3:] != "000" else "111")
     for _ in range(core.CODE_TRIES):
         reply = await side.client.post("/pair", {"code": wrong})
         assert (reply.status, reply.json["reason"]) == (403, "wrong")
@@ -63,7 +63,7 @@ async def test_five_wrong_ones_end_a_code(autojump_clock: MockClock, side: Side)
 
 async def test_four_wrong_ones_do_not(autojump_clock: MockClock, side: Side) -> None:
     code = leave_code(side.state_dir, "coach", None, 10)
-    wrong = code[:3] + ("00000" if code[3:] != "00000" else "11111")
+    wrong = code[: core.SELECTOR_CHARS] + ("000" if code[-3:] != "000" else "111")
     for _ in range(core.CODE_TRIES - 1):
         await side.client.post("/pair", {"code": wrong})
     assert (await side.client.post("/pair", {"code": code})).status == 201
@@ -72,10 +72,10 @@ async def test_four_wrong_ones_do_not(autojump_clock: MockClock, side: Side) -> 
 async def test_guesses_elsewhere_neither_end_nor_delay_a_code(autojump_clock: MockClock, side: Side) -> None:
     """Wrong codes, also from the same address, do not block or delay the use of a valid one."""
     code = leave_code(side.state_dir, "coach", None, 10)
-    selectors = [f"{first}ZZ" for first in "0123456789" if f"{first}ZZ" != code[:3]]
+    others = [each for each in "0123456789ABC" if each != code[4]]  # all but one character of what counts
     async with trio.open_nursery() as nursery:
-        for selector in selectors:
-            nursery.start_soon(side.client.post, "/pair", {"code": f"{selector}00000"})
+        for other in others * 10:
+            nursery.start_soon(side.client.post, "/pair", {"code": f"{code[:4]}{other}{code[5:]}"})
         await wait_all_tasks_blocked()
         before_s = trio.current_time()
         assert (await side.client.post("/pair", {"code": code})).status == 201
@@ -232,3 +232,15 @@ async def test_a_device_is_locked_out_also_while_nothing_can_be_stored(
     monkeypatch.setattr(side.store, "write", full)
     assert (await admin.delete(f"/devices/{thief}")).status == 507
     assert (await stolen.get("/time")).status == 401
+
+
+async def test_an_admins_code_names_the_channel_of_a_capture_device(side: Side) -> None:
+    _, admin = await side.paired("admin")
+    made = await admin.post("/devices/codes", {"role": "capture", "channel_id": "cam2"})
+    assert made.json["channel_id"] == "cam2"
+    paired = await side.client.post("/pair", {"code": made.json["code"], "name": "North"})
+    device = (await admin.get(f"/devices/{paired.json['device_id']}")).json
+    assert (device["role"], device["channel_id"]) == ("capture", "cam2")
+    for body in ({"role": "coach", "channel_id": "cam1"}, {"role": "capture", "channel_id": "../x"}):
+        reply = await admin.post("/devices/codes", body)
+        assert reply.status == 422 and "channel_id" in reply.wrong

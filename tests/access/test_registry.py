@@ -16,11 +16,12 @@ def row(role: str, rev: int) -> dict[str, Any]:
         "role": role,
         "token_hash": secret_hash("t"),
         "seen_us": None,
+        "channel_id": None,
         "rev": rev,
     }
 
 
-def test_a_late_result_does_not_restore_a_revoked_device() -> None:
+async def test_a_late_result_does_not_restore_a_revoked_device() -> None:
     registry = Registry()
     registry.put(row("admin", 1))
     registry.revoke("d")
@@ -28,7 +29,7 @@ def test_a_late_result_does_not_restore_a_revoked_device() -> None:
     assert registry.by_token("t") is None and registry.by_id("d") is None
 
 
-def test_an_older_row_does_not_undo_a_newer_one() -> None:
+async def test_an_older_row_does_not_undo_a_newer_one() -> None:
     registry = Registry()
     registry.put(row("admin", 1))
     registry.put(row("coach", 3))
@@ -39,7 +40,7 @@ def test_an_older_row_does_not_undo_a_newer_one() -> None:
     assert known.grant.role == "analyst"
 
 
-def test_a_revocation_and_a_newer_role_stay_in_the_file_of_changes() -> None:
+async def test_a_revocation_and_a_newer_role_stay_in_the_file_of_changes() -> None:
     revocations = Revocations(None)
     before = {"id": "d", "role": "admin", "revoked_us": None, "updated_us": 0}
     revocations.note("d", "coach", 5)

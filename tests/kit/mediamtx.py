@@ -25,6 +25,7 @@ class StandIn:
     started: str = "2026-11-28T18:00:00.123456Z"
     paths: dict[str, dict[str, Any]] = field(default_factory=dict)
     callers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    users: list[dict[str, Any]] = field(default_factory=list)
     login: tuple[str, str] | None = None
     status: int = 200
     body: bytes | None = None
@@ -112,7 +113,10 @@ class StandIn:
         parts = urlsplit(target)
         if parts.path == "/v3/info":
             return 200, json.dumps({"version": "v1.20.1", "started": self.started}).encode()
-        lists = {"/v3/paths/list": self.paths, "/v3/srtconns/list": self.callers}
+        if parts.path == "/v3/config/global/get":
+            settings = {"authMethod": "internal", "authInternalUsers": self.users}
+            return 200, json.dumps(settings).encode()
+        lists = {"/v3/config/paths/list": {}, "/v3/paths/list": self.paths, "/v3/srtconns/list": self.callers}
         if parts.path not in lists:
             return 404, b'{"status":"error","error":"not found"}'
         query = parse_qs(parts.query)

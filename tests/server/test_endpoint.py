@@ -36,6 +36,7 @@ def row(device_id: str, role: str = "coach", name: str = "iPad", rev: int = 1) -
         "name": name,
         "role": role,
         "token_hash": token_hash,
+        "channel_id": None,
         "seen_us": None,
         "rev": rev,
     }

@@ -158,7 +158,8 @@ class Devices {
       title: "Add a device",
       yes: "Make a code",
       hint: "Shown beside its marks. Without one, the device's own user types it.",
-      values: { name: "", role: "coach" },
+      values: { name: "", role: "coach", channel: "" },
+      channels: this.channels(),
       save: async (values) => {
         try {
           await this.make(values);
@@ -170,11 +171,17 @@ class Devices {
     });
   }
 
-  /** @param {{name: string, role: string}} values */
+  /** The cameras to choose from. */
+  channels() {
+    return [...this.ctx.box.state.channels.values()];
+  }
+
+  /** @param {{name: string, role: string, channel: string}} values */
   async make(values) {
     const { box } = this.ctx;
-    const { name, role } = values;
-    const body = { role, name: name || undefined, address: location.origin };
+    const { name, role, channel } = values;
+    const channel_id = channel || undefined;
+    const body = { role, name: name || undefined, channel_id, address: location.origin };
     const before = new Set(
       (await box.request("GET", "/devices")).items.map((/** @type {Device} */ each) => each.id),
     );
@@ -190,11 +197,13 @@ class Devices {
       title: `Change ${device.name}`,
       yes: "Save",
       hint: "Marks it made before keep the name they were made with.",
-      values: { name: device.name, role: device.role },
-      save: async ({ name, role }) => {
+      values: { name: device.name, role: device.role, channel: device.channel_id ?? "" },
+      channels: this.channels(),
+      save: async ({ name, role, channel }) => {
         const changes = {
           name: name && name !== device.name ? name : undefined,
           role: role !== device.role ? role : undefined,
+          channel_id: (channel || null) !== device.channel_id ? channel || null : undefined,
         };
         try {
           await this.ctx.box.request("PATCH", `/devices/${device.id}`, changes, { rev: device.rev });

@@ -65,6 +65,7 @@ export interface Code {
   code: string;
   role: "operator" | "coach" | "analyst" | "capture" | "assistant" | "integrator" | "admin";
   name: string | null;
+  channel_id: string | null;
   expires_at: string;
   link: string | null;
   qr_svg: string | null;
@@ -86,6 +87,7 @@ export interface Device {
   created_at: string;
   created_by: string;
   last_seen_at: string | null;
+  channel_id: string | null;
   rev: number;
 }
 

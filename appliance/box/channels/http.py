@@ -109,7 +109,7 @@ def _command_routes(routes: Routes, monitor: MonitorHandle) -> None:
 
     @routes.post("/channels/{channel_id}/error", body=FaultIn, returns=Channel)
     async def fault(ctx: Ctx, channel_id: str, body: FaultIn) -> Answer:
-        """Report a fault; it ends by activate or by a heartbeat with ok: true."""
+        """Report a fault; it ends by activate or a heartbeat with ok. A capture device: its own channel."""
         return _update_monitor(
             monitor, await ctx.write(lambda tx: store.report_fault(tx, ctx.caller, channel_id, body))
         )
@@ -206,7 +206,7 @@ def _heartbeat_route(monitor: MonitorHandle, clock: Clock) -> RawRoute:
         "POST",
         "/channels/{channel_id}/heartbeat",
         heartbeat,
-        "Say that a channel's capture is alive; the body is optional.",
+        "Say that a channel's capture is alive; the body is optional. A capture device: its own channel.",
         body=Heartbeat,
         returns=HeartbeatAnswer,
         small=True,

@@ -62,6 +62,30 @@ class RecordSettings:
     record_format: str
 
 
+@dataclass(frozen=True, slots=True)
+class UserSettings:
+    """One of MediaMTX's own users. `permissions`: (action, path), "" is any path. `addresses`: empty is
+    any."""
+
+    name: str
+    addresses: tuple[str, ...]
+    permissions: tuple[tuple[str, str], ...]
+
+    def may(self, action: str, path: str | None = None) -> bool:
+        """Whether it may; `path` None: on any path at all."""
+        return any(
+            allowed == action and (path is None or where in ("", path)) for allowed, where in self.permissions
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """How MediaMTX decides who may use it. `users` count with the method "internal"."""
+
+    method: str
+    users: tuple[UserSettings, ...]
+
+
 class Mediamtx:
     """Typed reader of the control API. Each call raises Unavailable (try later) or Refused (correct the
     setup)."""
@@ -86,6 +110,15 @@ class Mediamtx:
     async def recordings(self) -> list[RecordSettings]:
         """Its recording settings, by path."""
         return [_record_settings(item) for item in await self._all("/v3/config/paths/list")]
+
+    async def access(self) -> AccessSettings:
+        """Who may use it, by the settings it runs with. It does not show passwords."""
+        answer = await self._get("/v3/config/global/get", None)
+        users = answer.get("authInternalUsers")
+        return AccessSettings(
+            _text(answer.get("authMethod")) or "internal",
+            tuple(_user(each) for each in users or () if isinstance(each, dict)),
+        )
 
     async def srt_connections(self) -> list[SrtConnection]:
         """All SRT connections."""
@@ -136,7 +169,9 @@ class Mediamtx:
 
 def refused_login() -> Refused:
     """MediaMTX refuses the box's login."""
-    hint = "[mediamtx] read_user and read_password must be the 'appliance' user of mediamtx.yml"
+    hint = (
+        "run `appliance mediamtx-config`, restart the box; if set, [mediamtx] read_password is the box's own"
+    )
     return Refused(502, "mediamtx_login", "MediaMTX refuses the login", hint)
 
 
@@ -180,6 +215,17 @@ def _record_settings(item: Mapping[str, Any]) -> RecordSettings:
         record=item.get("record") is True,
         record_path=_text(item.get("recordPath")) or "",
         record_format=_text(item.get("recordFormat")) or "",
+    )
+
+
+def _user(item: Mapping[str, Any]) -> UserSettings:
+    permissions = [each for each in item.get("permissions") or () if isinstance(each, dict)]
+    return UserSettings(
+        name=_text(item.get("user")) or "",
+        addresses=tuple(str(each) for each in item.get("ips") or ()),
+        permissions=tuple(
+            (_text(each.get("action")) or "", _text(each.get("path")) or "") for each in permissions
+        ),
     )
 
 

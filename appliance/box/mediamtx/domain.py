@@ -31,12 +31,14 @@ async def _run(box: Services) -> AsyncIterator[None]:
     neither; the hook is answered all the same."""
     from appliance.box.mediamtx.hook import HookCalls
     from appliance.box.mediamtx.http import Previews, hook_routes
+    from appliance.box.mediamtx.login import login_of
     from appliance.box.mediamtx.publishers import run_publisher_watch
     from appliance.box.mediamtx.sessions import PreviewSessions
     from appliance.box.mediamtx.whep import open_whep
     from appliance.kernel.actor import running
 
     mediamtx = box.settings.section(MediamtxSettings)
+    user, password = login_of(mediamtx, box.settings.storage.state_dir)
     async with AsyncExitStack() as stack:
         if box.settings.recorder.mode == "external" and mediamtx.api_url:
             box.publishers = await stack.enter_async_context(
@@ -44,14 +46,13 @@ async def _run(box: Services) -> AsyncIterator[None]:
                     "publishers",
                     run_publisher_watch,
                     api_url=mediamtx.api_url,
-                    user=mediamtx.read_user,
-                    password=mediamtx.read_password,
+                    user=user,
+                    password=password,
                 )
             )
         whep = sessions = None
         if url := preview_url(box.settings):
-            login = (mediamtx.read_user, mediamtx.read_password)
-            whep = await stack.enter_async_context(open_whep(url, *login))
+            whep = await stack.enter_async_context(open_whep(url, user, password))
             sessions = PreviewSessions(whep, box.door)
             await stack.enter_async_context(running("previews", sessions.run))
         box.routes.append(Previews(box.store, whep, sessions).routes())

@@ -11,13 +11,12 @@ from appliance.access.door import AccessDoor
 from appliance.box.demo import page_addresses
 from appliance.box.domains import access_rows
 from appliance.box.permissions import TRUST_ROWS, box_matrix
-from appliance.box.settings import DEMO_ID, Settings
+from appliance.box.settings import Settings
 from appliance.http.access import Door
 from appliance.http.api import Routes
 from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
 from appliance.kernel.store import Store
-from appliance.ops.health import HealthPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ async def access_of(settings: Settings, store: Store, clock: Clock) -> AsyncIter
         db=store,
         state_dir=settings.storage.state_dir,
         network=lambda: page_addresses(server.host, server.port)[-1],
+        unused_days=settings.access.unused_days,
     ) as handle:
         door = AccessDoor(
             handle.registry,
@@ -47,15 +47,3 @@ async def access_of(settings: Settings, store: Store, clock: Clock) -> AsyncIter
             on_loopback=settings.server.is_loopback,
         )
         yield Access(door, handle.routes)
-
-
-def open_to_all(settings: Settings) -> HealthPart | None:
-    """For /readyz: everybody in the network may use the box. None: not so; or a demo, which says so when it
-    starts."""
-    if settings.access.mode != "open" or settings.server.is_loopback or settings.site.id == DEMO_ID:
-        return None
-    detail = "everybody who reaches the box may read, change and stop everything"
-    hint = (
-        'remove access.mode = "open" from the settings, and pair the devices: `appliance pair --role admin`'
-    )
-    return HealthPart("bad", detail, hint)

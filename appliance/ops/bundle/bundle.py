@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from appliance.box.mediamtx.login import login_of
 from appliance.box.settings import Settings
 from appliance.kernel.clock import wall_us
 from appliance.kernel.connection import read_rows
@@ -42,7 +43,8 @@ def write_bundle(
     """
     tree = settings.model_dump(mode="json")
     inputs = _channel_inputs(settings)
-    scrubber = Scrubber(secrets_in_tree(tree) | secrets_in_tree(inputs) | _contents(credentials))
+    login = {login_of(settings.mediamtx, settings.storage.state_dir)[1]}
+    scrubber = Scrubber(secrets_in_tree(tree) | secrets_in_tree(inputs) | _contents(credentials) | login)
     collected: dict[str, Callable[[], str]] = {
         "doctor.json": lambda: _json({name: part.shown() for name, part in parts.items()}),
         "settings.json": lambda: _json(scrubber.tree(tree)),

@@ -33,6 +33,7 @@ _FORMS: Final = (
     re.compile(r"([?&](?:k|c|key|code)=)[^\s\"'&#]+"),
     re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@\"']+(?=@)"),
     re.compile(r"(/whep/)[A-Za-z0-9_-]+"),
+    re.compile(r"(\b(?:publish|read):[^\s:\"']+:[^\s:\"']+:)[^\s:\"'&]+"),  # a camera's stream id
     re.compile(r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
 )
 

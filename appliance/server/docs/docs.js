@@ -120,13 +120,40 @@ function rolesOf(operation) {
   ];
 }
 
+/** Every [path, method, operation] of the document. */
+function operationsOf(spec) {
+  return Object.entries(spec.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => [path, method, operation]),
+  );
+}
+
+const verbOf = (method, operation) => (operation.responses["101"] ? "WS" : method.toUpperCase());
+
+/** The whole matrix: a line for each route and /ws command, a column for each role. */
+function matrixOf(spec) {
+  const lines = operationsOf(spec).flatMap(([path, method, operation]) => [
+    [`${verbOf(method, operation)} ${path}`, operation["x-roles"] || []],
+    ...Object.entries(operation["x-commands"] || {}).map(([name, roles]) => [`WS /ws ${name}`, roles]),
+  ]);
+  const roles = lines.map(([, each]) => each).reduce((a, b) => (b.length > a.length ? b : a), []);
+  if (!roles.length) return [];
+  const rows = lines.map(([rule, may]) => {
+    const cells = roles.map((role) => (may.includes("everybody") ? "all" : may.includes(role) ? "yes" : ""));
+    return row([el("code", { textContent: rule }), ...cells]);
+  });
+  const made = el("details", { id: "matrix" }, el("summary", { textContent: "Who may do what" }));
+  made.dataset.words = "who may do what roles matrix";
+  made.append(el("div", { className: "body" }, table(["", ...roles], rows)));
+  return [el("section", {}, el("h2", { textContent: "roles" }), made)];
+}
+
 function operationOf(spec, path, method, operation) {
   const head = el(
     "summary",
     {},
     el("span", {
       className: "method",
-      textContent: operation.responses["101"] ? "WS" : method.toUpperCase(),
+      textContent: verbOf(method, operation),
     }),
     el("code", { textContent: path }),
     el("span", { className: "summary", textContent: operation.summary || "" }),
@@ -156,12 +183,10 @@ function render(spec) {
   const sections = new Map(
     spec.tags.map(({ name }) => [name, el("section", {}, el("h2", { textContent: name }))]),
   );
-  for (const [path, methods] of Object.entries(spec.paths)) {
-    for (const [method, operation] of Object.entries(methods)) {
-      sections.get(operation.tags[0]).append(operationOf(spec, path, method, operation));
-    }
+  for (const [path, method, operation] of operationsOf(spec)) {
+    sections.get(operation.tags[0]).append(operationOf(spec, path, method, operation));
   }
-  document.getElementById("operations").replaceChildren(...sections.values());
+  document.getElementById("operations").replaceChildren(...matrixOf(spec), ...sections.values());
 }
 
 /** Show why the document was refused, as to a device that is not paired. */

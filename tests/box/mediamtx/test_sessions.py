@@ -20,9 +20,11 @@ from appliance.kernel.actor import running
 from tests.kit.clock import HandClock
 from tests.kit.waiting import eventually
 
+OTHER = {"seen_us": None, "channel_id": None}
+
 
 def row(device_id: str, role: str = "coach", name: str = "iPad", rev: int = 1) -> dict[str, object]:
-    return {"id": device_id, "name": name, "role": role, "token_hash": device_id, "seen_us": None, "rev": rev}
+    return {"id": device_id, "name": name, "role": role, "token_hash": device_id, **OTHER, "rev": rev}
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.box.settings import check_settings
-from appliance.box.wiring.access import access_of, open_to_all
+from appliance.box.wiring.access import access_of
 from appliance.http.access import Grant
 from appliance.kernel.errors import Refused
 from tests.kit.box import sim_store
@@ -44,20 +44,3 @@ async def test_when_access_is_open(
         else:
             with pytest.raises(Refused, match="not_paired"):
                 admit()
-
-
-@pytest.mark.parametrize(
-    ("site", "host", "mode", "is_shown"),
-    [
-        ("north", "0.0.0.0", "open", True),
-        ("north", "127.0.0.1", "open", False),
-        ("north", "0.0.0.0", "paired", False),
-        ("demo", "0.0.0.0", "open", False),
-    ],
-)
-def test_a_box_that_is_open_to_the_network_is_red(site: str, host: str, mode: str, is_shown: bool) -> None:
-    part = open_to_all(
-        check_settings({"site": {"id": site}, "server": {"host": host}, "access": {"mode": mode}})
-    )
-    assert (part is not None) == is_shown
-    assert part is None or (part.status, "appliance pair" in (part.hint or "")) == ("bad", True)

@@ -13,6 +13,8 @@ import pytest
 
 from appliance.box.channels.configured import apply_config
 from appliance.box.channels.settings import ChannelSettings
+from appliance.box.mediamtx.login import make_login
+from appliance.box.mediamtx.settings import MediamtxSettings
 from appliance.box.settings import Settings, check_settings
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.store import open_store
@@ -25,7 +27,8 @@ PASSPHRASE = "first camera/secret+1"
 ADDED = "second-camera-secret"
 CREDENTIAL = "credential-of-the-cloud"
 TOKEN = "bx1_0123_abcdefghijklmnop"
-PLANTED = [PASSWORD, PASSPHRASE, ADDED, CREDENTIAL, TOKEN]
+CAMERA = "q7w3e9r5t1z2u8i4o6p0"  # of a camera at MediaMTX: known by its form only
+PLANTED = [PASSWORD, PASSPHRASE, ADDED, CREDENTIAL, TOKEN, CAMERA]
 
 
 def settings_of(folder: Path) -> Settings:
@@ -53,6 +56,7 @@ Authorization: Basic {basic}
 Authorization: Bearer {TOKEN}
 Sec-WebSocket-Protocol: bearer, {TOKEN}
 GET /clips/1/stream?k={TOKEN}&x=1
+conn closed: authentication failed: streamid publish:cam1:cam1:{CAMERA}
 http://appliance:{quote(PASSWORD)}@127.0.0.1:9997/v3
 """
 
@@ -148,3 +152,10 @@ def test_a_machine_without_a_box_has_a_bundle_too(tmp_path: Path) -> None:
 )
 def test_by_its_form_a_secret_is_found_and_other_text_is_kept(text: str, kept: str) -> None:
     assert Scrubber(["ab"]).text(text) == kept
+
+
+async def test_the_boxs_own_login_at_mediamtx_is_a_secret(box: Settings, tmp_path: Path) -> None:
+    own = box.model_copy(update={"mediamtx": MediamtxSettings()})
+    _, password, _ = make_login(own.mediamtx, own.storage.state_dir)
+    (tmp_path / "log").write_text(f"refused: {password}\n")
+    assert password not in "\n".join(bundled(own, tmp_path).values())

@@ -1,16 +1,18 @@
-// The form of a device: its name and role. For a code that is about to be made, and for a device that is
-// paired. A dialog that stays open until the values are saved, or the user closes it.
+// The form of a device: its name, its role, and the camera of a capture device. For a code that is about
+// to be made, and for a paired device. A dialog that stays open until the values are saved, or the user
+// closes it.
 
 import { button, h, icon, say } from "../dom.js";
 import { ROLE_WORDS } from "../../state/access/rights.js";
 
-/** @typedef {{name: string, role: string}} Values */
+/** @typedef {{name: string, role: string, channel: string}} Values `channel`: "" where it has none */
+/** @typedef {import("../../state/api").Channel} Channel */
 
 /**
- * @param {{title: string, yes: string, hint: string, values: Values, save: (values: Values) =>
- *   Promise<string>}} given `save`: why it was not saved, "" when it was
+ * @param {{title: string, yes: string, hint: string, values: Values, channels: Channel[],
+ *   save: (values: Values) => Promise<string>}} given `save`: why it was not saved, "" when it was
  */
-export function openDeviceForm({ title, yes, hint, values, save }) {
+export function openDeviceForm({ title, yes, hint, values, channels, save }) {
   const dialog = /** @type {HTMLDialogElement} */ (
     h("dialog", { class: "sheet device-form", "aria-label": title })
   );
@@ -21,6 +23,14 @@ export function openDeviceForm({ title, yes, hint, values, save }) {
     maxLength: 64,
     value: values.name,
   });
+  const camera = h(
+    "select",
+    { name: "channel" },
+    h("option", { value: "" }, "The camera that it reports for first"),
+    ...channels.map(({ id, name: words }) => h("option", { value: id }, words)),
+  );
+  camera.value = values.channel;
+  const cameras = h("label", { class: "stacked" }, h("span", { class: "label" }, "Camera"), camera);
   const roles = h("div", { class: "roles", role: "radiogroup", "aria-label": "Role" });
   let chosen = values.role;
   const buttons = Object.entries(ROLE_WORDS).map(([role, words]) =>
@@ -41,7 +51,9 @@ export function openDeviceForm({ title, yes, hint, values, save }) {
     chosen = role;
     for (const [at, each] of Object.keys(ROLE_WORDS).entries())
       buttons[at].setAttribute("aria-checked", String(each === role));
+    cameras.hidden = role !== "capture";
   };
+  choose(chosen);
   roles.append(...buttons);
   const trouble = h("p", { class: "bad", role: "alert" });
   const form = /** @type {HTMLFormElement} */ (h("form", {}));
@@ -50,7 +62,8 @@ export function openDeviceForm({ title, yes, hint, values, save }) {
     event.preventDefault();
     if (busy) return;
     busy = true;
-    const refused = await save({ name: name.value.trim(), role: chosen });
+    const channel = chosen === "capture" ? camera.value : "";
+    const refused = await save({ name: name.value.trim(), role: chosen, channel });
     busy = false;
     if (!refused) return dialog.close();
     say(trouble, refused);
@@ -64,6 +77,7 @@ export function openDeviceForm({ title, yes, hint, values, save }) {
     ),
     h("label", { class: "stacked" }, h("span", { class: "label" }, "Name"), name, h("small", {}, hint)),
     roles,
+    cameras,
     trouble,
     h(
       "div",

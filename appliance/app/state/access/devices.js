@@ -24,9 +24,12 @@ export function seenWords({ name, last_seen_at }, connected, nowMs) {
   return `Seen ${dateOf(last_seen_at)}`;
 }
 
-/** Who paired it, and when. @param {Device} device */
-export const pairedWords = ({ created_at, created_by }) =>
-  `paired ${dateOf(created_at)} ${created_by === "console" ? "on the box's console" : `by ${created_by}`}`;
+/** Who paired it, and when; of a capture device also its camera. @param {Device} device */
+export function pairedWords({ created_at, created_by, role, channel_id }) {
+  const by = created_by === "console" ? "on the box's console" : `by ${created_by}`;
+  const camera = channel_id ? `reports for ${channel_id}` : "for the camera that it reports for first";
+  return `paired ${dateOf(created_at)} ${by}${role === "capture" ? ` · ${camera}` : ""}`;
+}
 
 /**
  * Connected ones first, then the one seen last. An order that changes with every request would move rows

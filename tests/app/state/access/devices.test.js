@@ -20,6 +20,7 @@ const device = (id, ago_s = null, more = {}) => ({
   created_at: "2026-11-20T18:00:00Z",
   created_by: "console",
   last_seen_at: seen(ago_s),
+  channel_id: null,
   rev: 1,
   ...more,
 });
@@ -47,6 +48,9 @@ test("it is shown who paired a device", () => {
   setZone("UTC");
   assert.equal(pairedWords(device("a")), "paired Fri 20.11. 18:00 on the box's console");
   assert.match(pairedWords(device("a", 1, { created_by: "Office" })), /by Office$/);
+  const camera = (channel_id) => pairedWords(device("a", 1, { role: "capture", channel_id }));
+  assert.match(camera("cam2"), / · reports for cam2$/);
+  assert.match(camera(null), / · for the camera that it reports for first$/);
 });
 
 test("connected ones come first, then the one seen last", () => {

@@ -1,13 +1,12 @@
 """A real MediaMTX with the shipped configuration, a box beside it, and cameras that send by SRT.
 
 Of config/mediamtx.yml only machine-specific values are replaced: ports, the recordings' folder, the hook's
-path, passwords, and a receive buffer this kernel allows.
+path, and a receive buffer this kernel allows. Users and paths are written by the code of `appliance
+mediamtx-config`, with known passwords.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 
 import trio
 
+from appliance.box.mediamtx.users import hashed, rewritten
 from appliance.kernel.clock import from_rfc3339, wall_us
 from tests.kit.camera import SrtSender
 from tests.kit.ports import free_port, free_udp_port
@@ -30,11 +30,6 @@ BINARY = os.environ.get("MEDIAMTX_BIN", "")
 CAMERAS = ("cam1", "cam2")
 S_US = 1_000_000
 READY_S = 10.0
-
-
-def hashed(password: str) -> str:
-    """As the configuration's own comment says."""
-    return "sha256:" + base64.b64encode(hashlib.sha256(password.encode()).digest()).decode()
 
 
 @dataclass
@@ -59,21 +54,19 @@ class MediaMTX:
         lines = {
             "srtAddress: :8890": f"srtAddress: 127.0.0.1:{self.srt_port}",
             "apiAddress: 127.0.0.1:9997": f"apiAddress: 127.0.0.1:{self.api_port}",
-            "webrtcAddress: :8889": f"webrtcAddress: 127.0.0.1:{self.webrtc_port}",
+            "webrtcAddress: 127.0.0.1:8889": f"webrtcAddress: 127.0.0.1:{self.webrtc_port}",
             "webrtcLocalUDPAddress: :8189": f"webrtcLocalUDPAddress: 127.0.0.1:{free_udp_port()}",
             "/srv/recordings": str(self.recordings),
             "/etc/appliance/mediamtx-hook": str(self.folder / "mediamtx-hook"),
             "udpReadBufferSize: 8388608": f"udpReadBufferSize: {min(8388608, buffer)}",
-            "sha256:ReplaceThisByTheHashOfThePasswordOfCam1=": hashed("cam1secret"),
-            "sha256:ReplaceThisByTheHashOfThePasswordOfCam2=": hashed("cam2secret"),
-            "sha256:ReplaceThisByTheHashOfTheDaemonsPassword=": hashed("daemonsecret"),
             **self.changed,
         }
         for shipped, here in lines.items():
             assert shipped in text, f"the shipped configuration has no {shipped!r} any more"
             text = text.replace(shipped, here)
+        cameras = {each: hashed(f"{each}secret") for each in CAMERAS}
         path = self.folder / "mediamtx.yml"
-        path.write_text(text)
+        path.write_text(rewritten(text, cameras, "appliance", hashed("daemonsecret")).text)
         shutil.copy2(CONFIG / "mediamtx-hook", self.folder)
         return path
 

@@ -1,0 +1,113 @@
+"""A device that nobody used for long loses its access, and nobody else does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from appliance.access import codes, revocations
+from appliance.access.actor import SEEN_S
+from tests.access.kit import Side, running_side
+from tests.kit.box import in_the_loop
+from tests.kit.client import Client
+
+DAY_S = 86_400.0
+DAYS = 5
+LIVE = "SELECT count(*) FROM devices WHERE revoked_us IS NULL"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for module in (codes, revocations):
+        monkeypatch.setattr(module, "in_thread", in_the_loop)
+    yield
+
+
+async def use(side: Side, device: Client, days: int) -> None:
+    """The box is used on so many days by one device."""
+    for _ in range(days):
+        side.clock.advance(DAY_S)
+        assert (await device.get("/time")).status == 200
+        await trio.sleep(SEEN_S + 1)
+
+
+async def a_day_later() -> None:
+    """By the clock that nobody sets: a device that was used today stays."""
+    await trio.sleep(DAY_S + SEEN_S)
+
+
+async def test_what_is_not_used_while_the_box_is_used_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running_side(tmp_path, unused_days=DAYS) as side:
+        lost_id, lost = await side.paired("coach", "Drawer")
+        _, used = await side.paired("coach", "Bench")
+        _, admin = await side.paired("admin", "Old office")
+        await use(side, used, DAYS)
+        assert (await lost.get("/time")).status == 200, "which counts as a use"
+        await a_day_later()
+        await use(side, used, DAYS)
+        assert (await side.store.read(lambda tx: tx.value(LIVE))) == 2, "the admin's, which was not used"
+        await use(side, used, 1)
+        reply = await lost.get("/time")
+        assert (reply.status, reply.json["code"]) == (401, "not_paired")
+        assert (await admin.get("/time")).status == 401
+        assert (await used.get("/time")).status == 200
+        _, office = await side.paired("admin", "Office")
+        assert (await office.get(f"/devices/{lost_id}")).status == 410
+    async with running_side(tmp_path, clock=side.clock) as side:
+        assert (await side.device(bearer(lost)).get("/time")).status == 401
+
+
+async def test_days_on_which_nobody_used_the_box_do_not_count(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The summer, and a clock that leaps by years and back."""
+    async with running_side(tmp_path, unused_days=DAYS) as side:
+        _, rare = await side.paired("coach")
+        _, other = await side.paired("coach")
+        for leap_s in (200 * DAY_S, 4000 * DAY_S, -4000 * DAY_S):
+            await a_day_later()
+            side.clock.advance(leap_s)
+            await use(side, other, 1)
+        assert (await rare.get("/time")).status == 200
+
+
+async def test_a_screen_that_only_watches_is_in_use(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running_side(tmp_path, unused_days=DAYS) as side:
+        _, screen = await side.paired("coach", "Lobby")
+        _, other = await side.paired("coach", "Bench")
+        known = side.access.registry.by_token(bearer(screen))
+        assert known is not None
+        ended = list[int]()
+        with side.access.registry.watching(known.grant, lambda code, reason: ended.append(code)):
+            await a_day_later()
+            await use(side, other, 3 * DAYS)
+            await a_day_later()
+        assert ended == [] and (await screen.get("/time")).status == 200
+
+
+async def test_what_is_used_today_stays_also_when_it_looks_old(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The clock was wrong when it was used."""
+    async with running_side(tmp_path, unused_days=DAYS) as side:
+        _, old = await side.paired("coach", "Used under a wrong clock")
+        _, other = await side.paired("coach", "Bench")
+        await use(side, other, 3 * DAYS)
+        assert (await old.get("/time")).status == 200
+
+
+async def test_it_is_off_with_0(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running_side(tmp_path) as side:
+        _, rare = await side.paired("coach")
+        _, other = await side.paired("coach")
+        await a_day_later()
+        await use(side, other, 3 * DAYS)
+        assert (await rare.get("/time")).status == 200
+
+
+def bearer(device: Client) -> str:
+    return device.headers["authorization"].split()[1]
