@@ -29,6 +29,7 @@ from tests.attacks.faults import (  # noqa: E402
     attacks_for_hours,
     raw_bytes_for_hours,
     requests_for_hours,
+    roles_for_hours,
     rounds_in,
 )
 from tests.faults.bad_files import bad_recordings  # noqa: E402
@@ -38,6 +39,7 @@ from tests.faults.half import half_chromium, half_webkit  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.mixed_load import mixed_load  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
+from tests.faults.second_namespace import stranger  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
 from tests.faults.test_stateful import any_order  # noqa: E402
 from tests.faults.unsynced_cut import unsynced_cuts  # noqa: E402
@@ -56,13 +58,15 @@ FAULTS: dict[str, Fault] = {
     "mixed_load": mixed_load,  # a round is a minute
     "half_chromium": half_chromium,  # a round is a mark that creates a play
     "half_webkit": half_webkit,
+    "stranger": stranger,  # a round is every attack, with TLS off and on in turn; needs root
     "raw_bytes": raw_bytes_for_hours,
     "attacks": attacks_for_hours,
     "requests": requests_for_hours,
+    "roles": roles_for_hours,
 }
 for path in sorted(ROOT.glob("tests/box/*/faults.py")):  # of domains that can be removed
     FAULTS.update(import_module(f"tests.box.{path.parent.name}.faults").FAULTS)
-ATTACKS = ("raw_bytes", "attacks", "requests")  # with --minutes instead of rounds, and --address
+ATTACKS = ("raw_bytes", "attacks", "requests", "roles")  # with --minutes instead of rounds, and --address
 COLUMNS = ("fault", "seed", "rounds", "struck", "acknowledged", "lost", "violations", "seconds")
 
 

@@ -188,6 +188,19 @@ def faults_of(document: Json, asked: Case, status: int, headers: Mapping[str, st
     return results
 
 
+def breaches_of(document: Json, asked: Case, role: str, status: int, body: bytes) -> list[str]:
+    """Where an answer to a device with this role ("": to nobody's) breaks the matrix in the document."""
+    roles = document["paths"][asked.template][asked.method.lower()]["x-roles"]
+    may = role in roles or roles == ["everybody"]
+    is_refused = status == 401 or (status == 403 and b'"not_allowed"' in body)
+    if may and is_refused and roles != ["everybody"]:
+        return [f"{role} may, by the document"]
+    # what is no request at all is refused before the door asks who sends it
+    if not may and not is_refused and status not in (400, 404, 405, 421):
+        return [f"{role or 'nobody'} may not, by the document: {', '.join(roles)}"]
+    return []
+
+
 def _lacking(document: Json, schema: Json, value: Any) -> list[str]:
     """Required names that are missing, in the answer and in the resources of a list."""
     schema = _resolved(document, schema)

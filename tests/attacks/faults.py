@@ -15,6 +15,8 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
+from appliance.access.console import leave_token
+from appliance.access.roles import ROLES
 from tests.attacks.attacks import ATTACKS
 from tests.attacks.press import begin, press
 from tests.attacks.schema import walk
@@ -46,8 +48,10 @@ async def attacked(folder: Path) -> AsyncIterator[Target]:
     if address := os.environ.get("ATTACK_ADDRESS"):
         yield Target.at(address)
         return
-    async with running_box(folder, **CAMERA) as box:
-        yield Target.at(box.url, box.process.pid)
+    state = folder / "state"
+    tokens = {role: leave_token(state, role, role) for role in ROLES}
+    async with running_box(folder, **CAMERA, access={"mode": "paired"}) as box:
+        yield Target.at(box.url, box.process.pid, tokens)
 
 
 async def raw_bytes_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
@@ -75,6 +79,18 @@ async def requests_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
     async def one_round(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
         report = await walk(target, Random(number + seed), REQUESTS)
         return report.statuses.total(), report.faults
+
+    return await _repeat(rounds, folder, one_round)
+
+
+async def roles_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
+    """The same with a token of each role in turn, and without one: none gets what the matrix denies it."""
+    roles = ["", *ROLES]
+
+    async def one_round(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
+        role = roles[number % len(roles)]
+        report = await walk(target, Random(number + seed), REQUESTS, role)
+        return report.statuses.total(), [f"{role or 'nobody'}: {each}" for each in report.faults]
 
     return await _repeat(rounds, folder, one_round)
 

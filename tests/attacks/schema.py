@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 
-from tests.attacks.cases import Case, case, faults_of
+from tests.attacks.cases import Case, Json, breaches_of, case, faults_of
 from tests.attacks.target import Target
 
+PROXIED = {"x-forwarded-for": "192.0.2.1"}  # so that loopback is not open
 KEPT = 30  # ids stored of each kind
 PARAMETERS = {"sessions": "session_id", "plays": "play_id", "clips": "clip_id", "tags": "tag_id"}
 
@@ -26,13 +27,22 @@ class Walk:
     statuses: Counter[int] = field(default_factory=Counter)
 
 
-async def walk(target: Target, rnd: Random, count: int) -> Walk:
-    """`count` requests in sequence, using the resources created by earlier ones."""
+async def walk(target: Target, rnd: Random, count: int, role: str | None = None) -> Walk:
+    """`count` requests in sequence, using the resources created by earlier ones.
+
+    `role`: as a device with this role in the network; "": somebody without a token. None: as this machine,
+    to which a box on loopback is open.
+    """
     report = Walk()
+    headers = {} if role is None else {**PROXIED, **_authorization(target, role)}
     async with httpx.AsyncClient(
-        base_url=f"http://{target.authority}", timeout=20, trust_env=False, follow_redirects=False
+        base_url=f"http://{target.authority}",
+        timeout=20,
+        trust_env=False,
+        follow_redirects=False,
+        headers=headers,
     ) as client:
-        document = (await client.get("/openapi.json")).json()
+        document = await _document(target)
         known: dict[str, list[str]] = {"channel_id": ["cam1"]}
         for number in range(count):
             request = case(document, rnd, known)
@@ -43,9 +53,20 @@ async def walk(target: Target, rnd: Random, count: int) -> Walk:
                 continue
             report.statuses[answer.status_code] += 1
             faults = faults_of(document, request, answer.status_code, answer.headers, answer.content)
+            if role is not None:
+                faults += breaches_of(document, request, role, answer.status_code, answer.content)
             report.faults += [f"{number}: {_shown(request)}: {answer.status_code} {each}" for each in faults]
             _learn(known, request, answer)
     return report
+
+
+async def _document(target: Target) -> Json:
+    document: Json = json.loads(await target.ask("/openapi.json"))
+    return document
+
+
+def _authorization(target: Target, role: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {target.tokens[role]}"} if role else {}
 
 
 async def _ask(client: httpx.AsyncClient, asked: Case) -> httpx.Response:

@@ -6,9 +6,10 @@ import os
 import re
 import resource
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import trio
 
@@ -25,17 +26,20 @@ class Broken(AssertionError):
 
 @dataclass(frozen=True)
 class Target:
-    """`pid`: of a box on this machine, to monitor its process and memory."""
+    """`pid`: of a box on this machine, to monitor its process and memory. `tokens`: of devices, by role."""
 
     host: str
     port: int
     pid: int | None = None
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, address: str, pid: int | None = None) -> Target:
+    def at(
+        cls, address: str, pid: int | None = None, tokens: Mapping[str, str] = MappingProxyType({})
+    ) -> Target:
         """HOST:PORT, [HOST]:PORT or a URL."""
         host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
-        return cls(host.strip("[]"), int(port), pid)
+        return cls(host.strip("[]"), int(port), pid, tokens)
 
     async def connect(
         self, receive_buffer: int | None = None, *, as_stranger: bool = False

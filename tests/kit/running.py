@@ -46,13 +46,14 @@ class Process:
     log: Path
     marker: str = field(default_factory=lambda: uuid.uuid4().hex)
     popen: subprocess.Popen[bytes] | None = None
+    before: Sequence[str] = ()  # words in front of the command, as of nsenter, which becomes it
 
     def launch(self) -> None:
         """Start it. Earlier output stays in the log."""
         environment = os.environ | {"E2E_MARKER": self.marker, "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "appliance", *self.words],
+                [*self.before, sys.executable, "-m", "appliance", *self.words],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -174,9 +175,8 @@ class Box:
         return len(self._ready_lines())
 
     def _ready_lines(self) -> list[Any]:
-        lines = [
-            line for line in self.process.output().splitlines() if '"ready"' in line and line.endswith("}")
-        ]
+        output = self.process.output().splitlines()
+        lines = [line for line in output if '"ready"' in line and line.endswith("}")]
         return [entry for line in lines if (entry := json.loads(line)).get("event") == "ready"]
 
     async def stop(self) -> int:

@@ -19,6 +19,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
         "cost": ("case", "without_us", "with_us", "more_percent", "goal"),
         "reconnect": ("case", "all_ms", "cpu_ms"),
         "codes": ("case", "sent_per_s", "idle_p95_ms", "p95_ms", "ratio", "goal"),
+        "revocation": ("case", "median_ms", "max_ms", "goal"),
     },
     "attacks": {"marks": ("attack", "ratio", "goal", "newcomer_ms", "newcomer_p95_ms", "newcomer_goal")},
     "cut": {
