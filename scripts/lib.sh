@@ -40,7 +40,8 @@ may_be_root() {
 missing_packages() { # missing_packages COMMAND=PACKAGE...: the packages whose command is not there
     local pair
     for pair in "$@"; do
-        PATH=$PATH:/usr/sbin:/usr/games command -v "${pair%%=*}" > /dev/null || printf '%s ' "${pair#*=}"
+        PATH=$PATH:/usr/sbin:/usr/games:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) \
+            command -v "${pair%%=*}" > /dev/null || printf '%s ' "${pair#*=}"
     done
 }
 

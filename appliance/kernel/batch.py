@@ -1,27 +1,23 @@
 """One transaction for many callers: each closure has its own savepoint, all are answered together.
 
 Owns: what a failed closure or a failed transaction means for every caller of the batch. Must not know: when a
-batch is made, threads, which file the connection has open.
+batch is made, threads, which database it is (`Writer` is what it needs of one).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-import apsw
 import trio
 
-from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry
 from appliance.kernel.tx import Tx
 
 T = TypeVar("T")
-
-# After these errors the connection cannot be trusted: the whole batch fails and the daemon ends.
-FATAL = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.NoMemError, apsw.InternalError)
 
 
 class StoreBroken(Exception):
@@ -48,11 +44,15 @@ class StoreReadOnly(Unavailable):
         )
 
 
-class _LostTransaction(Unavailable):
-    """SQLite rolled the whole transaction back by itself, and a closure swallowed the error."""
+class LostTransaction(Unavailable):
+    """The database ended the whole transaction by itself, and a closure caught the error."""
 
     def __init__(self) -> None:
         super().__init__("storage_unavailable", "the transaction was rolled back", "see `appliance doctor`")
+
+
+class CaughtError(Exception):
+    """A closure caught an error of the database and returned: what it changed is rolled back."""
 
 
 @dataclass(slots=True)
@@ -76,82 +76,125 @@ class WriteRequest(Generic[T]):
             del error  # breaks the reference cycle frame - error - request
 
 
-def commit(
-    db: apsw.Connection, batch: Sequence[WriteRequest[Any]], clock: Clock, floor: int = 0
-) -> BaseException | None:
-    """Run and commit the whole batch. Blocks. Returns the error that must end the daemon, or None. `floor` is
-    Tx's."""
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        for request in batch:
-            _perform(db, request, Tx(db, clock.now_us(), floor))
-        db.execute("COMMIT")
-    except BaseException as error:  # noqa: BLE001  passed to every caller of the batch
-        return _fail_all(db, batch, error)
-    return None
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What a batch led to, besides the outcome in each request."""
+
+    fatal: BaseException | None = None
+    """The error that must end the daemon."""
+    earlier: Sequence[Entry] = ()
+    """Committed entries before the batch's own that were not published yet."""
+    put_off: Sequence[WriteRequest[Any]] = ()
+    """Requests at the end of the batch that were not run: they belong to the next one."""
 
 
-def refuse_changes(
-    db: apsw.Connection, batch: Sequence[WriteRequest[Any]], clock: Clock, refuse: Callable[[], Unavailable]
-) -> None:
-    """For a disk that cannot be written: a closure that only reads is answered, all others are refused."""
+class Writer(Protocol):
+    """The connection that writes, as a batch uses it. Everything blocks, and raises the database's errors."""
+
+    def begin(self) -> None: ...
+
+    def start(self) -> Tx:
+        """Set the savepoint of the next closure, and return what the closure works with."""
+        ...
+
+    def keep(self) -> None:
+        """The closure has succeeded."""
+        ...
+
+    def undo(self) -> None:
+        """Undo the closure, so that the next one can start."""
+        ...
+
+    def is_sound(self) -> bool:
+        """The transaction is open and has not failed."""
+        ...
+
+    def can_undo(self) -> bool:
+        """The transaction is open; it may have failed since the savepoint."""
+        ...
+
+    def spoils(self, error: BaseException) -> bool:
+        """Whether the error belongs to the whole batch rather than to the closure that met it."""
+        ...
+
+    def refusal(self, error: BaseException) -> BaseException:
+        """The closure's error as its caller gets it."""
+        ...
+
+    def commit(self) -> None:
+        """Raises unless everything is committed."""
+        ...
+
+    def rollback(self) -> None:
+        """End the transaction if it is open; never raises an error of the database."""
+        ...
+
+
+def transact(
+    writer: Writer, batch: Sequence[WriteRequest[Any]], *, limit_s: float = 0.0, rehearse: bool = False
+) -> int:
+    """Run and commit the batch; returns how many of its requests were run. Blocks.
+
+    `limit_s`: no further closure is started after this time; 0: no limit. `rehearse`: run the batch twice,
+    the first time rolled back, to find closures that change something outside the database. Raises what
+    belongs to the whole batch; the transaction is then still to be rolled back.
+    """
+    if rehearse:
+        _run(writer, batch, limit_s)
+        writer.rollback()
+    count = _run(writer, batch, limit_s)
+    writer.commit()
+    return count
+
+
+def fail(batch: Sequence[WriteRequest[Any]], error: BaseException) -> None:
+    """Give every caller of the batch this error."""
     for request in batch:
-        before = db.total_changes()
-        db.execute("BEGIN")
-        try:
-            request.value = request.closure(Tx(db, clock.now_us()))
-        except BaseException as error:  # noqa: BLE001  passed to the caller
-            request.error = error
-        finally:
-            if not db.get_autocommit():
-                db.execute("ROLLBACK")
-        if db.total_changes() != before:
-            request.value, request.error = None, refuse()
+        request.value, request.error, request.entries = None, error, []
 
 
-def _perform(db: apsw.Connection, request: WriteRequest[Any], tx: Tx) -> None:
-    db.execute("SAVEPOINT request")
+def _run(writer: Writer, batch: Sequence[WriteRequest[Any]], limit_s: float) -> int:
+    writer.begin()
+    began_s, count = time.monotonic(), 0
+    for request in batch:
+        _perform(writer, request)
+        count += 1
+        if limit_s and time.monotonic() - began_s > limit_s:
+            break
+    return count
+
+
+def _perform(writer: Writer, request: WriteRequest[Any]) -> None:
+    tx = writer.start()
     try:
         request.value = request.closure(tx)
     except BaseException as error:
-        if isinstance(error, FATAL):
+        if tx.failure is not None:
+            _raise_caught(writer, tx)
+        if writer.spoils(error):
             raise
-        if db.get_autocommit():  # SQLITE_FULL and SQLITE_NOMEM roll back the whole batch
-            if isinstance(error, apsw.Error):
-                raise
-            raise _LostTransaction from error
-        request.error = StoreFull() if isinstance(error, apsw.FullError) else error
-        db.execute("ROLLBACK TO request")
+        if not writer.can_undo():
+            raise LostTransaction from error
+        _fail_one(writer, request, writer.refusal(error))
     else:
-        if db.get_autocommit():
-            raise _LostTransaction
-        request.entries = tx.entries
-    db.execute("RELEASE request")
+        if tx.failure is not None:
+            _raise_caught(writer, tx)
+        if writer.is_sound():
+            request.error, request.entries = None, tx.entries
+            writer.keep()
+        elif writer.can_undo():
+            _fail_one(writer, request, CaughtError("the closure caught an error of the database"))
+        else:
+            raise LostTransaction
 
 
-def _fail_all(
-    db: apsw.Connection, batch: Sequence[WriteRequest[Any]], error: BaseException
-) -> BaseException | None:
-    if not db.get_autocommit():
-        try:
-            db.execute("ROLLBACK")
-        except apsw.Error:
-            pass  # SQLite had already rolled back
-    shown: BaseException = error
-    fatal: BaseException | None = None
-    if isinstance(error, apsw.FullError):
-        shown = StoreFull()
-    elif isinstance(error, apsw.ReadOnlyError):
-        shown = StoreReadOnly(str(error))
-    elif isinstance(error, apsw.BusyError):
-        shown = Unavailable(
-            "storage_unavailable", f"the database cannot be written: {error}", "see `appliance doctor`"
-        )
-    elif isinstance(error, apsw.Error):
-        fatal = error
-        shown = StoreBroken(str(error))
-    for request in batch:
-        request.entries = []
-        request.value = None
-        request.error = shown
-    return fatal
+def _raise_caught(writer: Writer, tx: Tx) -> None:
+    """Raise the error that the closure has caught around a savepoint, if it belongs to the whole batch."""
+    failure, tx.failure = tx.failure, None  # its traceback holds the transaction: no reference cycle
+    if failure is not None and writer.spoils(failure):
+        raise failure
+
+
+def _fail_one(writer: Writer, request: WriteRequest[Any], error: BaseException) -> None:
+    request.value, request.error, request.entries = None, error, []
+    writer.undo()

@@ -126,8 +126,9 @@ def move_cursor(tx: Tx, name: str, seq: int) -> None:
     """Record that everything up to `seq` has been delivered. Never moves back. Raises LookupError: no such
     cursor, or it needs a resync."""
     if not tx.run(
-        "UPDATE cursors SET seq = max(seq, ?), moved_us = ? WHERE name = ? AND NOT needs_resync",
-        (seq, tx.now_us, name),
+        "UPDATE cursors SET seq = CASE WHEN seq < ? THEN ? ELSE seq END, moved_us = ?"
+        " WHERE name = ? AND needs_resync = 0",
+        (seq, seq, tx.now_us, name),
     ):
         raise LookupError(f"no cursor {name} that can be moved")
 
@@ -148,7 +149,7 @@ def all_cursors(tx: ReadTx) -> list[Cursor]:
 
 def mark_pruned(tx: Tx, oldest: int) -> Sequence[str]:
     """Mark the cursors that lost entries because the journal begins at `oldest` now; returns their names."""
-    lost = tx.all("SELECT name FROM cursors WHERE seq < ? AND NOT needs_resync ORDER BY name", (oldest - 1,))
+    lost = tx.all("SELECT name FROM cursors WHERE seq < ? AND needs_resync = 0 ORDER BY name", (oldest - 1,))
     for row in lost:
         tx.run("UPDATE cursors SET needs_resync = 1 WHERE name = ?", (row["name"],))
     return [row["name"] for row in lost]

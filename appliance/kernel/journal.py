@@ -1,8 +1,8 @@
 """The journal: every change, once, in order; everything that leaves the box reads it with a cursor.
 
 Owns: the ring buffer of the newest 4,096 committed entries, each encoded once and shared by all readers, and
-reading older ones from SQLite. Entries are written by `Tx.append` inside the change's transaction. Must not
-know: what an entry means, or who reads it.
+reading older ones from the database. Entries are written by `Tx.append` inside the change's transaction. Must
+not know: what an entry means, or who reads it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
-
-import apsw
+from typing import TYPE_CHECKING, Any
 
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.signal import Signal
+
+if TYPE_CHECKING:
+    from appliance.kernel.tx import ReadTx
 
 RING_MAX = 4096  # about 40 minutes of a busy game: a tablet that was off during half-time resumes from memory
 PAGE_MAX = 1000
@@ -55,19 +56,17 @@ class Journal:
         self.oldest = 1
         self.changed = Signal()
 
-    def load(self, db: apsw.Connection) -> None:
+    def load(self, tx: ReadTx) -> None:
         """Read epoch, head and the newest entries at start."""
-        self.epoch = str(db.execute("SELECT value FROM meta WHERE key = 'epoch'").get)
-        self.head = int(
-            db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'").get
-        )
-        self.oldest = int(db.execute("SELECT coalesce(min(seq), ?) FROM journal", (self.head + 1,)).get)
-        rows = db.execute(_SELECT + "WHERE seq > ? ORDER BY seq", (self.head - RING_MAX,))
-        self._ring.extend(_entry(row) for row in rows)
+        self.epoch = str(tx.value("SELECT value FROM meta WHERE key = 'epoch'"))
+        self.head = tx.head()
+        oldest = tx.value("SELECT min(seq) FROM journal")
+        self.oldest = self.head + 1 if oldest is None else int(oldest)
+        self._ring.extend(read_entries(tx, self.head - RING_MAX, RING_MAX))
 
-    def missing(self, db: apsw.Connection) -> list[Entry]:
+    def missing(self, tx: ReadTx) -> list[Entry]:
         """Entries in the database that were never published: committed just before the disk failed."""
-        return read_entries(db, self.head, RING_MAX) if self.epoch else []
+        return read_entries(tx, self.head, RING_MAX) if self.epoch else []
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Make committed entries visible to readers. Called by the store alone, in seq order."""
@@ -75,6 +74,20 @@ class Journal:
             self._ring.extend(entries)
             self.head = entries[-1].seq
             self.changed.notify()
+
+    def publish_next(self, entries: Sequence[Entry]) -> None:
+        """`publish` where several processes write: entries whose predecessors are not published yet wait for
+        `publish_read`, so that none is skipped."""
+        new = self._unknown(entries)
+        if new and new[0].seq == self.head + 1:
+            self.publish(new)
+
+    def publish_read(self, entries: Sequence[Entry]) -> None:
+        """`publish` what was read from the database past some earlier head; known ones are left out."""
+        self.publish(self._unknown(entries))
+
+    def _unknown(self, entries: Sequence[Entry]) -> list[Entry]:
+        return [entry for entry in entries if entry.seq > self.head]
 
     def recent(self, since: int, limit: int = PAGE_MAX) -> list[Entry] | None:
         """Entries after `since` if the ring still holds all of them, else None (use `read`)."""
@@ -88,20 +101,20 @@ class Journal:
         return list(islice(self._ring, start, start + limit))
 
     async def read(self, since: int, limit: int = PAGE_MAX) -> list[Entry]:
-        """Entries after `since`, oldest first, from the ring or from SQLite."""
+        """Entries after `since`, oldest first, from the ring or from the database."""
         recent = self.recent(since, limit)
         if recent is not None:
             return recent
-        entries: list[Entry] = await self._read(lambda tx: read_entries(tx.db, since, limit))
+        entries: list[Entry] = await self._read(lambda tx: read_entries(tx, since, limit))
         return entries
 
 
 _SELECT = "SELECT seq, ts_us, type, subject, session_id, body FROM journal "
 
 
-def read_entries(db: apsw.Connection, since: int, limit: int) -> list[Entry]:
+def read_entries(tx: ReadTx, since: int, limit: int) -> list[Entry]:
     """Entries after `since` inside a read transaction."""
-    rows = db.execute(_SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
+    rows = tx.db.execute(_SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
     return [_entry(row) for row in rows]
 
 

@@ -27,9 +27,9 @@ import apsw
 import structlog
 
 from appliance.kernel.clock import to_rfc3339
-from appliance.kernel.connection import connect
 from appliance.kernel.migrate import APPLICATION_ID, FLOOR, WrongDatabase, counter_floor, migrate
 from appliance.kernel.schema import newest_schema, schema_folders
+from appliance.kernel.sqlite.connection import connect
 from appliance.kernel.tx import Tx
 from appliance.kernel.witness import Witness, log_bytes, note_closed, read_witness, sync_folder
 

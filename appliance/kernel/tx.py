@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final, Protocol
 from weakref import WeakKeyDictionary
 
 import apsw
@@ -12,6 +13,20 @@ from appliance.kernel import json
 from appliance.kernel.journal import Entry, event_bytes
 
 Row = dict[str, Any]
+Params = Iterable[Any] | Mapping[str, Any]
+
+
+class Database(Protocol):
+    """A connection, as far as a closure needs it: apsw's, or one with the same two methods."""
+
+    def execute(self, statements: str, bindings: Any = (), /) -> Any:
+        """Run it; the rows as an iterator of tuples, their columns by `get_description()`."""
+        ...
+
+    def changes(self) -> int:
+        """Rows that the last statement changed."""
+        ...
+
 
 _STATEMENTS: Final = 300  # whose column names a connection remembers: those of a list depend on its filters
 # Asking SQLite for them took as long as reading a row. The schema changes only before a connection serves
@@ -19,37 +34,46 @@ _columns = WeakKeyDictionary[apsw.Connection, dict[str, list[str]]]()
 
 
 class ReadTx:
-    """A read transaction. `now_us` is the box time at which it was opened."""
+    """A read transaction. `now_us` is the time at which it was opened: box time, or the database's own where
+    several processes share it."""
 
     __slots__ = ("db", "now_us")
 
-    def __init__(self, db: apsw.Connection, now_us: int) -> None:
+    def __init__(self, db: Database, now_us: int) -> None:
         self.db = db
         self.now_us = now_us
 
-    def all(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> list[Row]:
+    def all(self, sql: str, params: Params = ()) -> list[Row]:
         """Every row as a dict by column name."""
-        cursor = self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw accepts more than it declares
+        cursor = self.db.execute(sql, params)
+        names = self._columns_of(sql, cursor)
+        if names is None:
+            return []
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def _columns_of(self, sql: str, cursor: Any) -> list[str] | None:
+        """Names of the columns; None: the statement has returned nothing."""
+        assert isinstance(self.db, apsw.Connection)
         known = _columns.setdefault(self.db, {})
         names = known.get(sql)
         if names is None:
             try:
                 names = [column[0] for column in cursor.get_description()]
             except apsw.ExecutionCompleteError:
-                return []
+                return None
             if len(known) >= _STATEMENTS:
                 known.clear()
             known[sql] = names
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        return names
 
-    def one(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> Row | None:
+    def one(self, sql: str, params: Params = ()) -> Row | None:
         """The first row, or None."""
         rows = self.all(sql, params)
         return rows[0] if rows else None
 
-    def value(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> Any:
+    def value(self, sql: str, params: Params = ()) -> Any:
         """First column of the first row, or None."""
-        for row in self.db.execute(sql, params):  # type: ignore[arg-type]  # apsw accepts more than it declares
+        for row in self.db.execute(sql, params):
             return row[0]
         return None
 
@@ -65,16 +89,20 @@ class Tx(ReadTx):
     never restored from a copy (kernel/rescue.py).
     """
 
-    __slots__ = ("entries", "floor")
+    __slots__ = ("entries", "failure", "floor")
 
-    def __init__(self, db: apsw.Connection, now_us: int, floor: int = 0) -> None:
+    errors: ClassVar[type[BaseException]] = apsw.Error
+    """The database's own errors."""
+
+    def __init__(self, db: Database, now_us: int, floor: int = 0) -> None:
         super().__init__(db, now_us)
         self.floor = floor
         self.entries: list[Entry] = []
+        self.failure: BaseException | None = None  # the database's error that left a `savepoint`
 
-    def run(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> int:
+    def run(self, sql: str, params: Params = ()) -> int:
         """Execute a change; returns the number of rows changed."""
-        self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw accepts more than it declares
+        self.db.execute(sql, params)
         return self.db.changes()
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
@@ -110,12 +138,43 @@ class Tx(ReadTx):
         Published only after COMMIT. Returns its seq.
         """
         text = json.encode(body)
-        self.db.execute(
-            "INSERT INTO journal (ts_us, type, subject, session_id, body) VALUES (?, ?, ?, ?, ?)",
-            (self.now_us, type_, subject, session_id, text.decode()),
-        )
-        seq = self.db.last_insert_rowid()
+        seq = self._insert_entry(type_, subject, session_id, text)
         self.entries.append(
             Entry(seq, self.now_us, type_, subject, session_id, event_bytes(type_, seq, self.now_us, text))
         )
         return seq
+
+    def _insert_entry(self, type_: str, subject: str, session_id: str | None, body: bytes) -> int:
+        assert isinstance(self.db, apsw.Connection)
+        self.db.execute(
+            "INSERT INTO journal (ts_us, type, subject, session_id, body) VALUES (?, ?, ?, ?, ?)",
+            (self.now_us, type_, subject, session_id, body.decode()),
+        )
+        return self.db.last_insert_rowid()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo the changes of the block when it raises; the error propagates. For closures that go on with
+        the next item of many. An error of the whole batch still fails the batch, also when it is caught."""
+        mark = self._mark()
+        self.db.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, self.errors):
+                self.failure = error
+            self._undo_part(mark)
+            raise
+        self.db.execute("RELEASE part")
+
+    def _mark(self) -> Any:
+        """How far the journal's entries are, for `_undo_part`."""
+        return len(self.entries)
+
+    def _undo_part(self, mark: Any) -> None:
+        try:
+            self.db.execute("ROLLBACK TO part")
+            self.db.execute("RELEASE part")
+        except self.errors as error:  # the transaction is gone: so is everything in it
+            self.failure = error
+        del self.entries[mark:]

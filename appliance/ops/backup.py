@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from appliance.box.settings import Settings
-from appliance.kernel import connection
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.rescue import install, publish_copy
+from appliance.kernel.sqlite import connection
 from appliance.ops.lock import hold_state
 
 

@@ -16,6 +16,7 @@ import trio
 
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.follow import all_cursors
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import Tx
@@ -85,7 +86,7 @@ async def run_measurements(
     """
     measured = Measurements(answered_at_s=trio.current_time())
     await _probe(store, measured)
-    await _ask_disks(measured, folders, store.path)
+    await _ask_disks(measured, folders, on_disk(store).path)
     await _ask_cursors(measured, store)
     _show(measured, store, folders, limits, board)
     _count(measured, store, metrics)
@@ -94,7 +95,7 @@ async def run_measurements(
         nursery.start_soon(_look_again, store, loop, measured)
         while True:
             await trio.sleep(DISK_S)
-            await _ask_disks(measured, folders, store.path)
+            await _ask_disks(measured, folders, on_disk(store).path)
             await _ask_cursors(measured, store)
 
 

@@ -16,6 +16,7 @@ import trio
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.rescue import fact_of, publish_copy
 from appliance.kernel.schema import newest_schema
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.witness import Witness, log_bytes, write_witness
@@ -85,10 +86,10 @@ async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
     head = store.journal.head
     if head == snapshots.witnessed or store.detached is not None:
         return
-    log_size = log_bytes(store.path)
-    witness = Witness(site_id, store.journal.epoch, head, newest_schema(), log_size, store.floor)
+    log_size = log_bytes(on_disk(store).path)
+    witness = Witness(site_id, store.journal.epoch, head, newest_schema(), log_size, on_disk(store).floor)
     try:
-        await in_thread(write_witness, store.path.parent, witness)
+        await in_thread(write_witness, on_disk(store).path.parent, witness)
         snapshots.witnessed = head
     except OSError as error:
         log.warning("witness_not_written", error=str(error))
@@ -114,7 +115,7 @@ async def take_snapshot(store: Store, target: Path, site_id: str | None = None) 
     """
     draft = target.with_suffix(".tmp")
     await in_thread(lambda: target.parent.mkdir(parents=True, exist_ok=True))
-    await store.backup(draft)
+    await in_thread(on_disk(store).backup, draft)
     await in_thread(_finish, draft, target, site_id)
 
 

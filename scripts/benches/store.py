@@ -54,6 +54,7 @@ async def _measure(folder: Path, mode: str, callers: int, seconds: float) -> Row
     """Closed loop: every caller writes again as soon as it gets its answer."""
     from appliance.kernel import interpreter
     from appliance.kernel.clock import BoxClock
+    from appliance.kernel.sqlite.engine import on_disk
     from appliance.kernel.store import open_store
     from appliance.kernel.tx import Tx
 
@@ -73,8 +74,9 @@ async def _measure(folder: Path, mode: str, callers: int, seconds: float) -> Row
 
     async with open_store(folder / "box.db", BoxClock.start(None, None)) as store:
         await store.write(lambda tx: tx.run(TABLE))
-        assert store._db is not None
-        store._db.execute(f"PRAGMA synchronous={mode}")  # only here: the product always uses FULL
+        db = on_disk(store).db
+        assert db is not None
+        db.execute(f"PRAGMA synchronous={mode}")  # only here: the product always uses FULL
         interpreter.freeze()
         began, cpu_s = time.perf_counter(), time.process_time()
         async with trio.open_nursery() as nursery:

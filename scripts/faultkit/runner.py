@@ -38,6 +38,7 @@ from tests.faults.flapping import flaps  # noqa: E402
 from tests.faults.half import half_chromium, half_webkit  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.mixed_load import mixed_load  # noqa: E402
+from tests.faults.postgres_kills import process_kills  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
 from tests.faults.second_namespace import stranger  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
@@ -53,6 +54,7 @@ FAULTS: dict[str, Fault] = {
     "any_order": any_order,
     "daemon_kill": daemon_kills,
     "worker_kill": worker_kills,
+    "postgres_kill": process_kills,
     "bad_recording": bad_recordings,
     "flapping_source": flaps,
     "mixed_load": mixed_load,  # a round is a minute

@@ -9,8 +9,8 @@ import pytest
 
 from appliance.access.console import leave_code, leave_token
 from appliance.access.revocations import NAME
-from appliance.kernel.connection import backup_file
 from appliance.kernel.rescue import install
+from appliance.kernel.sqlite.connection import backup_file
 from tests.access.kit import running_side
 from tests.kit.waiting import eventually
 

@@ -15,10 +15,11 @@ from appliance.box.clips.model import ClipPatch, CueIn, PlayIn
 from appliance.box.clips.records import marks, plays
 from appliance.box.sessions.model import SessionPatch
 from appliance.box.sessions.store import change_session
-from appliance.kernel.connection import backup_file
 from appliance.kernel.errors import Refused
 from appliance.kernel.operation import Caller
 from appliance.kernel.rescue import install, rescue
+from appliance.kernel.sqlite.connection import backup_file
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.tx import Row, Tx
 from appliance.kernel.witness import Witness, write_witness
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
@@ -38,11 +39,12 @@ class Life:
     def run(self, *changes: Callable[[Tx], Any]) -> None:
         async def start() -> None:
             async with sim_store(self.folder) as store:
-                self.path = store.path
+                self.path = on_disk(store).path
                 for change in changes:
                     await store.write(change)
                     await store.write(self._load)
-                witness = Witness("stadium", store.journal.epoch, store.journal.head, floor=store.floor)
+                floor = on_disk(store).floor
+                witness = Witness("stadium", store.journal.epoch, store.journal.head, floor=floor)
                 write_witness(self.folder, witness)  # as a running box does every few seconds
 
         trio.run(start)

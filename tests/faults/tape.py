@@ -93,7 +93,7 @@ def _apply(files: dict[str, bytearray], op: Op) -> None:
 
 
 class TapeVfs(apsw.VFS):
-    """SQLite's VFS with a recorder. Keep a reference while the store is open (`Store(vfs=name)`)."""
+    """SQLite's VFS with a recorder. Keep a reference while the store is open (`open_store(vfs=name)`)."""
 
     def __init__(self, tape: Tape) -> None:
         self.name = f"tape-{uuid4().hex}"

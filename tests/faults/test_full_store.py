@@ -18,6 +18,7 @@ from appliance.box.settings import check_settings
 from appliance.kernel.actor import running
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.retry import Backoff
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store, StoreFull
 from appliance.kernel.tx import Tx
 from appliance.ops.clockwatch import adopt_clock
@@ -36,13 +37,14 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def full(store: Store) -> Iterator[None]:
     """No additional page for the database, until the end of the block."""
-    assert store._db is not None
-    pages = int(store._db.pragma("page_count"))
-    store._db.pragma("max_page_count", pages)
+    db = on_disk(store).db
+    assert db is not None
+    pages = int(db.pragma("page_count"))
+    db.pragma("max_page_count", pages)
     try:
         yield
     finally:
-        store._db.pragma("max_page_count", 1_000_000)
+        db.pragma("max_page_count", 1_000_000)
 
 
 async def fill(store: Store) -> None:
@@ -146,8 +148,9 @@ async def test_channels_of_the_file_are_applied_when_there_is_room(tmp_path: Pat
                     lambda tx: [row["name"] for row in tx.all("SELECT name FROM channels")]
                 )
                 assert names == ["cam1"]
-                assert store._db is not None
-                store._db.pragma("max_page_count", 1_000_000)
+                db = on_disk(store).db
+                assert db is not None
+                db.pragma("max_page_count", 1_000_000)
                 with trio.fail_after(LIMIT_S):
                     while channels.applied is None:  # set one loop turn after the commit's signal
                         await trio.lowlevel.checkpoint()

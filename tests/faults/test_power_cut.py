@@ -8,7 +8,7 @@ from random import Random
 import apsw
 import pytest
 
-from appliance.kernel import store as store_module
+from appliance.kernel.sqlite.engine import SqliteEngine
 from tests.faults import power_cut
 from tests.faults.power_cut import power_cuts, record
 from tests.faults.tape import Op, Tape
@@ -27,15 +27,15 @@ async def test_the_simulator_finds_a_store_that_does_not_sync(
 ) -> None:
     """With synchronous=NORMAL acknowledged commits are lost; if none were, the test above would prove
     nothing."""
-    usual = store_module.Store._connect
+    usual = SqliteEngine._connect
 
-    def lazy(self: store_module.Store, flags: int) -> apsw.Connection:
+    def lazy(self: SqliteEngine, flags: int) -> apsw.Connection:
         db = usual(self, flags)
         if self._vfs is not None:
             db.execute("PRAGMA synchronous=NORMAL")
         return db
 
-    monkeypatch.setattr(store_module.Store, "_connect", lazy)
+    monkeypatch.setattr(SqliteEngine, "_connect", lazy)
     monkeypatch.setattr(power_cut, "_SURVIVALS", ("dropped",))
     tally = await power_cuts(5, 3, tmp_path)
     assert tally.lost > 0

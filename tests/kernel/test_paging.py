@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,10 @@ import pytest
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.paging import Page, decode_cursor, encode_cursor, list_page
-from appliance.kernel.store import Store, open_store
+from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Row, Tx
 from tests.kit.clock import HandClock
+from tests.kit.databases import Database
 
 
 def name_of(tx: ReadTx, row: Row) -> dict[str, Any]:
@@ -29,11 +29,11 @@ async def page(store: Store, **query: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def things(folder: Path, clock: HandClock) -> AsyncIterator[Store]:
+async def things(database: Database, clock: HandClock) -> AsyncIterator[Store]:
     """A store with a table of its own to list."""
-    async with open_store(folder / "box.db", clock) as store:
+    async with database.open(clock) as store:
         sql = "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT, created_us INTEGER, deleted_us INTEGER)"
-        await store.write(lambda tx: tx.run(sql))
+        await store.write(lambda tx: tx.run(database.schema(sql)))
         yield store
 
 
@@ -49,9 +49,9 @@ def names(listed: dict[str, Any]) -> list[str]:
     return [item["name"] for item in listed["items"]]
 
 
-async def test_pages_hold_every_row_once_in_order(tmp_path: Path) -> None:
+async def test_pages_hold_every_row_once_in_order(database: Database) -> None:
     clock = HandClock()
-    async with things(tmp_path, clock) as store:
+    async with things(database, clock) as store:
         for n in range(7):
             await add(store, f"s{n}")
             clock.advance(1 if n % 3 == 0 else 0)  # some have the same instant: the id decides
@@ -69,8 +69,8 @@ async def test_pages_hold_every_row_once_in_order(tmp_path: Path) -> None:
         assert seen[7:] == ["later"]
 
 
-async def test_a_page_is_as_long_as_asked_and_only_a_further_row_makes_another(tmp_path: Path) -> None:
-    async with things(tmp_path, HandClock()) as store:
+async def test_a_page_is_as_long_as_asked_and_only_a_further_row_makes_another(database: Database) -> None:
+    async with things(database, HandClock()) as store:
         for n in range(3):
             await add(store, f"s{n}")
         sizes = {limit: await page(store, limit=limit) for limit in (1, 2, 3, 4)}
@@ -84,16 +84,16 @@ def test_a_cursor_of_any_length_is_read_back(row_id: str) -> None:
     assert decode_cursor(encode_cursor(longest, row_id)) == (longest, row_id)
 
 
-async def test_a_list_says_the_journal_position_it_was_read_at(tmp_path: Path) -> None:
-    async with things(tmp_path, HandClock()) as store:
+async def test_a_list_says_the_journal_position_it_was_read_at(database: Database) -> None:
+    async with things(database, HandClock()) as store:
         assert (await page(store))["as_of_seq"] == 0
         await add(store, "a")
         listed = await page(store)
         assert (listed["as_of_seq"], listed["next_cursor"]) == (1, None)
 
 
-async def test_deleted_rows_are_not_listed(tmp_path: Path) -> None:
-    async with things(tmp_path, HandClock()) as store:
+async def test_deleted_rows_are_not_listed(database: Database) -> None:
+    async with things(database, HandClock()) as store:
         await add(store, "a")
         await store.write(lambda tx: tx.run("UPDATE things SET deleted_us = 1"))
         assert names(await page(store)) == []

@@ -14,10 +14,10 @@ import pytest
 import trio
 
 from appliance.kernel import json
-from appliance.kernel.connection import backup_file
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.rescue import find_damage, finish_swap, install, is_good, rescue
 from appliance.kernel.schema import newest_schema
+from appliance.kernel.sqlite.connection import backup_file
 from appliance.kernel.store import Store, StoreBroken, open_store
 from appliance.kernel.tx import Tx
 from appliance.kernel.witness import Witness, log_bytes, read_witness, write_witness

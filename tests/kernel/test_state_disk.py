@@ -13,8 +13,9 @@ import pytest
 import trio
 
 from appliance.kernel import state_disk
-from appliance.kernel import store as stores
 from appliance.kernel.batch import StoreReadOnly
+from appliance.kernel.sqlite import engine
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
 from tests.faults.disk import Ext4, ext4_disk
@@ -84,7 +85,7 @@ async def test_a_start_on_a_read_only_disk_serves_what_is_there_and_mends(disk: 
     async with open_store(database, HandClock()) as store:
         assert store.detached and (store.journal.epoch, store.journal.head) == (epoch, 1)
         assert await keys(store) == {"in the log"}
-        copy = store._file
+        copy = on_disk(store).file
         assert copy.exists() and not copy.is_relative_to(disk.folder)
         with pytest.raises(StoreReadOnly):
             await store.write(lambda tx: note(tx, "lost"))
@@ -101,7 +102,7 @@ async def test_a_copy_goes_with_the_store(disk: Ext4) -> None:
         pass
     disk.break_down()
     async with open_store(disk.folder / "box.db", HandClock()) as store:
-        copy = store._file
+        copy = on_disk(store).file
         assert copy.exists()
     assert not copy.parent.exists()
 
@@ -110,7 +111,7 @@ def test_a_sound_folder_refuses_nothing_and_keeps_nothing(tmp_path: Path) -> Non
     assert state_disk.refusal(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
     assert state_disk.refusal(tmp_path / "absent") is None, "that is not the disk's fault"
-    assert stores.ATTACH_S <= 2
+    assert engine.ATTACH_S <= 2
 
 
 def test_the_copy_lies_in_memory_where_temporary_files_cannot_be_made(

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import psycopg
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from appliance.kernel import store as store_module
+from appliance.kernel.batch import CaughtError
 from appliance.kernel.errors import Refused, Unavailable, not_found
+from appliance.kernel.sqlite.engine import SqliteEngine, on_disk
 from appliance.kernel.store import QUEUE_MAX, Store, StoreBroken, StoreFull, open_store
 from appliance.kernel.tx import ReadTx, Tx
 from tests.kit.clock import HandClock
+from tests.kit.databases import Database
 from tests.kit.waiting import LIMIT_S
 
 
@@ -53,7 +56,7 @@ class Gate:
 async def outcome(store: Store, closure: Callable[[Tx], Any], into: dict[str, Any], name: str) -> None:
     try:
         into[name] = await store.write(closure)
-    except (apsw.Error, Refused, Unavailable, StoreBroken, ValueError) as error:
+    except (apsw.Error, psycopg.Error, CaughtError, Refused, Unavailable, StoreBroken, ValueError) as error:
         into[name] = error
 
 
@@ -79,33 +82,33 @@ async def test_write_returns_the_closures_value_once_it_is_on_disk(tmp_path: Pat
         other.close()
 
 
-async def test_waiting_closures_share_one_transaction(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+async def test_waiting_closures_share_one_transaction(database: Database) -> None:
+    async with database.open() as store:
         rings = store.journal.changed.count
         answers = await one_batch(store, {f"k{n}": put(f"k{n}") for n in range(20)})
         assert answers == {f"k{n}": f"k{n}" for n in range(20)}
         assert store.journal.changed.count == rings + 1, "twenty closures, one commit, one wake-up"
 
 
-async def test_a_bad_closure_takes_only_its_own_work_back(tmp_path: Path) -> None:
+async def test_a_bad_closure_takes_only_its_own_work_back(database: Database) -> None:
     def half_done(tx: Tx) -> None:
         put("half")(tx)
         raise not_found("clip", "x")
 
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+    async with database.open() as store:
         answers = await one_batch(store, {"a": put("a"), "bad": half_done, "twice": put("a"), "b": put("b")})
         assert answers["a"] == "a" and answers["b"] == "b"
         assert isinstance(answers["bad"], Refused) and answers["bad"].status == 404
-        assert isinstance(answers["twice"], apsw.ConstraintError)
+        assert isinstance(answers["twice"], apsw.ConstraintError | psycopg.IntegrityError)
         assert await store.read(keys) == ["a", "b"]
 
 
-async def test_a_rolled_back_closure_leaves_no_gap_in_the_journal(tmp_path: Path) -> None:
+async def test_a_rolled_back_closure_leaves_no_gap_in_the_journal(database: Database) -> None:
     def half_done(tx: Tx) -> None:
         put("half")(tx)
         raise ValueError("after the append")
 
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+    async with database.open() as store:
         await one_batch(store, {"a": put("a"), "bad": half_done, "b": put("b")})
         entries = await store.journal.read(0)
         assert [(entry.seq, entry.subject) for entry in entries] == [(1, "clip:a"), (2, "clip:b")]
@@ -134,7 +137,7 @@ async def test_disk_full_on_the_sixth_of_twelve_leaves_exactly_what_was_acknowle
         assert await store.write(put("after")) == "after", "the box goes on once there is space"
 
 
-async def test_a_transaction_lost_inside_a_closure_fails_the_whole_batch(tmp_path: Path) -> None:
+async def test_a_transaction_lost_inside_a_closure_fails_the_whole_batch(database: Database) -> None:
     """Simulates what SQLite does on FULL and NOMEM, hidden by the closure behind an error of its own."""
 
     def loses(tx: Tx) -> None:
@@ -145,7 +148,7 @@ async def test_a_transaction_lost_inside_a_closure_fails_the_whole_batch(tmp_pat
         tx.run("ROLLBACK")
         return "fine"
 
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+    async with database.open() as store:
         for bad in (loses, hides):
             answers = await one_batch(store, {"a": put("a"), "bad": bad, "b": put("b")})
             assert [type(each).__mro__[1] for each in answers.values()] == [Unavailable] * 3
@@ -170,7 +173,7 @@ async def test_an_io_error_ends_the_store_and_everybody_is_reported(tmp_path: Pa
 async def test_a_commit_over_the_limit_ends_with_store_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "COMMIT_LIMIT_S", 0.01)
+    monkeypatch.setattr(SqliteEngine, "commit_limit_s", 0.01)
     gate = Gate()
     answers: dict[str, Any] = {}
     with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(LIMIT_S):
@@ -204,8 +207,8 @@ async def test_a_full_queue_behind_a_dead_writer_empties(tmp_path: Path) -> None
     assert not any(isinstance(each, str) for each in answers.values()), "nobody was told yes"
 
 
-async def test_cancelling_before_the_closure_is_queued_leaves_nothing(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+async def test_cancelling_before_the_closure_is_queued_leaves_nothing(database: Database) -> None:
+    async with database.open() as store:
         with trio.CancelScope() as scope:
             scope.cancel()
             await store.write(put("a"))
@@ -213,8 +216,8 @@ async def test_cancelling_before_the_closure_is_queued_leaves_nothing(tmp_path: 
         assert await store.read(keys) == []
 
 
-async def test_cancelling_after_the_closure_is_queued_still_tells_the_outcome(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+async def test_cancelling_after_the_closure_is_queued_still_tells_the_outcome(database: Database) -> None:
+    async with database.open() as store:
         gate = Gate()
         answers: dict[str, Any] = {}
         async with trio.open_nursery() as nursery:
@@ -236,11 +239,11 @@ async def test_cancelling_after_the_closure_is_queued_still_tells_the_outcome(tm
         assert await store.read(keys) == ["a"]
 
 
-async def test_leaving_finishes_what_is_queued_and_refuses_what_comes_late(tmp_path: Path) -> None:
+async def test_leaving_finishes_what_is_queued_and_refuses_what_comes_late(database: Database) -> None:
     answers: dict[str, Any] = {}
     gate = Gate()
     async with trio.open_nursery() as callers:
-        async with open_store(tmp_path / "box.db", HandClock()) as store:
+        async with database.open() as store:
             callers.start_soon(store.write, gate)
             await gate.wait_reached()
             callers.start_soon(outcome, store, put("queued"), answers, "queued")
@@ -251,8 +254,8 @@ async def test_leaving_finishes_what_is_queued_and_refuses_what_comes_late(tmp_p
     assert isinstance(answers["late"], Unavailable) and answers["late"].code == "stopping"
 
 
-async def test_a_read_sees_one_snapshot_while_writers_go_on(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+async def test_a_read_sees_one_snapshot_while_writers_go_on(database: Database) -> None:
+    async with database.open() as store:
         await store.write(put("a"))
         first_look = threading.Event()
         written = threading.Event()
@@ -299,7 +302,7 @@ async def test_all_of_a_transaction_shares_one_instant(tmp_path: Path) -> None:
 async def test_a_backup_is_a_whole_database(tmp_path: Path) -> None:
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         await store.write(put("a"))
-        await store.backup(tmp_path / "copy.db")
+        on_disk(store).backup(tmp_path / "copy.db")
     async with open_store(tmp_path / "copy.db", HandClock()) as copy:
         assert await copy.read(keys) == ["a"]
 

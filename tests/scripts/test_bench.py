@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.kit import postgres
+
 BENCHES = Path(__file__).resolve().parents[2] / "scripts" / "benches"
 DEADLINE_S = 150.0
 
@@ -22,6 +24,10 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
         "revocation": ("case", "median_ms", "max_ms", "goal"),
     },
     "attacks": {"marks": ("attack", "ratio", "goal", "newcomer_ms", "newcomer_p95_ms", "newcomer_goal")},
+    "cloudstore": {
+        "writes": ("store", "per_s", "p50_ms", "p99_ms", "ratio"),
+        "lag": ("what", "p50_ms", "p99_ms", "goal"),
+    },
     "cut": {
         "plan": ("method", "minutes", "median_ms", "min_ms", "ratio"),
         "exact": ("method", "media", "exact"),
@@ -58,8 +64,13 @@ def run_bench(name: str) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PROMISED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.postgres] * (name == "cloudstore")) for name in PROMISED],
+)
 def test_a_bench_runs_and_its_json_has_what_it_promises(name: str) -> None:
+    if name == "cloudstore" and (reason := postgres.missing()):
+        pytest.skip(reason)
     report = run_bench(name)
     assert report.keys() == PROMISED[name].keys()
     for part, columns in PROMISED[name].items():

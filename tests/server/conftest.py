@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from appliance.http.api import Routes
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx
 from appliance.server.app import make_app, make_local_app
@@ -45,8 +46,9 @@ class Box:
 
     def count_notes(self) -> int:
         """Effects of the sample domain."""
-        assert self.store._db is not None
-        return int(self.store._db.execute("SELECT count(*) FROM meta WHERE key LIKE 'note%'").get)
+        return on_disk(self.store).read(
+            lambda tx: int(tx.value("SELECT count(*) FROM meta WHERE key LIKE 'note%'"))
+        )
 
     def hooks(self) -> Hooks:
         return Hooks(lambda: self.parts, lambda: b"up 1\n", _snapshot)

@@ -14,9 +14,9 @@ from typing import Any
 import apsw
 import pytest
 
-from appliance.kernel.connection import connect
 from appliance.kernel.migrate import migrate
 from appliance.kernel.schema import schema_folders
+from appliance.kernel.sqlite.connection import connect
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("appliance", "config", "systemd", "scripts")

@@ -21,7 +21,7 @@ from typing import Any, Final
 from appliance.box.mediamtx.login import login_of
 from appliance.box.settings import Settings
 from appliance.kernel.clock import wall_us
-from appliance.kernel.connection import read_rows
+from appliance.kernel.sqlite.connection import read_rows
 from appliance.kernel.version import appliance_version
 from appliance.ops.bundle.scrub import Scrubber, secrets_in_tree
 from appliance.ops.health import HealthPart

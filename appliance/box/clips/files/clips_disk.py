@@ -20,6 +20,7 @@ from pathlib import Path
 import structlog
 
 from appliance.kernel.file_system import file_system_of
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Tx
@@ -61,7 +62,7 @@ class ClipsDisk:
 
         Raises OSError, StoreBroken.
         """
-        mount = await in_thread(_find, clips_dir, store.path.parent)
+        mount = await in_thread(_find, clips_dir, on_disk(store).path.parent)
         known, place, named = await store.read(
             lambda tx: (_meta(tx, _KEY), _meta(tx, _PLACE), _named(tx)),
         )

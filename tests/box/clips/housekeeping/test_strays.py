@@ -19,6 +19,7 @@ from appliance.box.clips.records.cut_states import Job
 from appliance.box.clips.records.stored_plans import file_name, keep_file, stored_plan
 from appliance.kernel.actor import running
 from appliance.kernel.rescue import install
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 from appliance.media.cut.plan import make_plan
@@ -109,12 +110,12 @@ async def test_a_database_older_than_the_file_takes_the_file_back(tmp_path: Path
         await mark(store)
         if back_to == "processing":
             await store.write(lambda tx: cuts.claim(tx, cuts.waiting_jobs(tx)[0]))
-        await store.backup(tmp_path / "older.db")
+        on_disk(store).backup(tmp_path / "older.db")
         if back_to == "processing":
             await store.write(cuts.recover)
         await cut(store, recordings, clips, is_written=back_to != "virtual")
         if back_to in ("virtual", "without its plan"):
-            await store.backup(tmp_path / "older.db")
+            on_disk(store).backup(tmp_path / "older.db")
     install(tmp_path / "box.db", tmp_path / "older.db", NOW_US)
     recordings.close()
     async with sim_store(tmp_path, HandClock(NOW_US)) as store:
@@ -149,7 +150,7 @@ async def test_a_cut_the_older_database_knows_nothing_of_is_kept_aside_for_a_wee
     async with sim_store(tmp_path, clock) as store:
         job = await mark(store)
         first = await cut(store, recordings, clips)
-        await store.backup(tmp_path / "older.db")
+        on_disk(store).backup(tmp_path / "older.db")
         await trim(store, job.clip_id, 1.0)
         second = await cut(store, recordings, clips)
         assert second.name.endswith("-m2.mp4")
@@ -218,7 +219,7 @@ async def test_what_an_older_copy_calls_garbage_waits_a_week_too(tmp_path: Path)
         path = await cut(store, recordings, clips)
         clip_id = (await clip_row(store))["id"]
         await store.write(lambda tx: marks.delete_clip(tx, COACH, mark_rules(), clip_id))
-        await store.backup(tmp_path / "older.db")
+        on_disk(store).backup(tmp_path / "older.db")
     clock.advance(30 * 24 * 3600)
     install(tmp_path / "box.db", tmp_path / "older.db", clock.now_us())
     async with sim_store(tmp_path, clock) as store:

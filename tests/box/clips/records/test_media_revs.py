@@ -14,8 +14,9 @@ from appliance.box.clips.cutting.late_footage import mend
 from appliance.box.clips.model import ClipIn, ClipPatch
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records import marks
-from appliance.kernel.connection import backup_file
 from appliance.kernel.rescue import install, rescue
+from appliance.kernel.sqlite.connection import backup_file
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.tx import Tx
 from appliance.media.cut.plan import Plan
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
@@ -40,7 +41,7 @@ class Life:
     def run(self, *changes: Callable[[Tx], None]) -> None:
         async def start() -> None:
             async with sim_store(self.folder) as store:
-                self.path = store.path
+                self.path = on_disk(store).path
                 for change in (cuts.recover, *changes):
                     await store.write(change)
                     await store.write(self._fetch)

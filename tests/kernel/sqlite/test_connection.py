@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from appliance.kernel import connection
+from appliance.kernel.sqlite import connection
 
 FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 

@@ -14,7 +14,7 @@ import apsw
 import structlog
 
 from appliance.kernel.clock import Clock
-from appliance.kernel.tx import ReadTx, Tx
+from appliance.kernel.tx import ReadTx
 from appliance.kernel.witness import note_closed
 
 T = TypeVar("T")
@@ -40,11 +40,6 @@ def read(db: apsw.Connection, query: Callable[[ReadTx], T], clock: Clock) -> T:
     finally:
         if not db.get_autocommit():  # an I/O error may have ended the transaction already
             db.execute("ROLLBACK")
-
-
-def fail(tx: Tx, error: apsw.Error) -> None:
-    """A closure that raises `error`, met by a reader: so the writer decides whether the daemon must end."""
-    raise error
 
 
 def backup(source: apsw.Connection, target: Path) -> None:

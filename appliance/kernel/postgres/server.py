@@ -1,0 +1,61 @@
+"""Whether the server can be reached: how long it is tried, and when changes are refused instead.
+
+Owns: the time since which it has been away, over all connections of the process. Must not know: connections.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import structlog
+
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.postgres.errors import one_line, unavailable
+
+log = structlog.get_logger("store")
+
+AWAY_S: Final = 5.0  # seconds that callers wait for a server that is away; then they get 503
+AGAIN_S: Final = 1.0  # seconds between attempts while callers get 503
+
+
+class Server:
+    """Used by several threads at a time."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+        self._tried_s = 0.0
+        self._reason = ""
+
+    def failed(self, error: BaseException) -> None:
+        """A connection was lost or could not be made."""
+        self._tried_s = time.monotonic()
+        self._reason = one_line(error)
+        if self._since_s is None:
+            self._since_s = self._tried_s
+            log.warning("database_away", reason=self._reason)
+
+    def worked(self) -> None:
+        """The server has answered."""
+        since_s, self._since_s = self._since_s, None
+        if since_s is not None:
+            log.info("database_back", away_s=round(time.monotonic() - since_s, 1))
+
+    @property
+    def is_away(self) -> bool:
+        """For longer than callers wait."""
+        since_s = self._since_s
+        return since_s is not None and time.monotonic() - since_s > AWAY_S
+
+    @property
+    def reason(self) -> str:
+        return f"the database cannot be reached: {self._reason}"
+
+    def may_try(self) -> bool:
+        """Whether to try now: always, except once a second while it is away."""
+        return not self.is_away or time.monotonic() - self._tried_s >= AGAIN_S
+
+    def refusal(self, *, is_sent: bool = False) -> Unavailable:
+        """`is_sent`: the change was on its way when the connection was lost."""
+        reason = self.reason
+        return unavailable(f"{reason}; whether the change was made is not known" if is_sent else reason)

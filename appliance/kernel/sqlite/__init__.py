@@ -1,0 +1,1 @@
+"""The store's engine for SQLite, the box's database."""

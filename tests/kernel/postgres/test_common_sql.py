@@ -1,0 +1,97 @@
+"""SQL is written once: every statement that may run on both databases is in what both understand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import psycopg
+import pytest
+
+from appliance.kernel.migrate import migrate
+from appliance.kernel.schema import KERNEL_SCHEMA
+from tests.kit.common_sql import faults_of, statements
+from tests.kit.postgres import Server
+
+APPLIANCE = Path(__file__).parents[3] / "appliance"
+SHARED = ("follow", "journal", "leases", "operation", "paging", "rows")
+
+
+def files() -> list[Path]:
+    """The kernel's files whose SQL runs on both, and all of the hosted side."""
+    kernel = [APPLIANCE / f"kernel/{name}.py" for name in SHARED]
+    return [*kernel, APPLIANCE / "ops/pruning.py", *sorted((APPLIANCE / "cloud").rglob("*.py"))]
+
+
+def all_statements() -> Iterator[tuple[str, str, bool]]:
+    for path in files():
+        for line, sql, is_whole in statements(path):
+            yield f"{path.relative_to(APPLIANCE)}:{line}", sql, is_whole
+
+
+def test_no_statement_has_what_the_databases_understand_differently() -> None:
+    found = {where: faults for where, sql, _ in all_statements() if (faults := faults_of(sql))}
+    assert found == {}
+    assert len(list(all_statements())) > 15
+
+
+@pytest.mark.parametrize(
+    ("sql", "fault"),
+    [
+        ("SELECT a FROM t WHERE is_open AND b = 1", "a bare boolean column"),
+        ("SELECT a FROM t WHERE b = 1 AND NOT t.is_open", "a bare boolean column"),
+        ("SELECT a FROM t WHERE (b = 1 OR is_open) ORDER BY a", "a bare boolean column"),
+        ("SELECT a FROM t WHERE ? IS NULL OR b = ?", "? IS NULL"),
+        ("UPDATE t SET a = max(a, ?)", "max or min with two arguments"),
+        ("SELECT min(coalesce(a, 0), (b)) FROM t", "max or min with two arguments"),
+        ("SELECT a FROM t LIMIT -1", "LIMIT -1"),
+        ("SELECT a FROM t WHERE a LIKE ?", "LIKE without lower()"),
+        ("SELECT a FROM t WHERE a NOT LIKE 'x%'", "LIKE without lower()"),
+        ("SELECT sum(a) FROM t", "sum or avg without CAST"),
+        ("SELECT a FROM t WHERE b = '?'", "? inside a literal"),
+        ("SELECT json_extract(a, '$.b') FROM t", "a JSON function"),
+        ("SELECT a ->> 'b' FROM t", "a JSON function"),
+        ("SELECT rowid FROM t", "rowid"),
+        ("SELECT strftime('%s', a) FROM t", "a date function"),
+        ("INSERT OR REPLACE INTO t VALUES (?)", "INSERT OR"),
+        ("SELECT a FROM t WHERE b BETWEEN ? AND ? AND c IS NOT NULL AND NOT EXISTS (SELECT 1)", None),
+        ("SELECT max(coalesce(a, 0)), CAST(sum(b) AS INTEGER) FROM t WHERE lower(a) LIKE ?", None),
+        ("SELECT CAST(coalesce(sum(b), 0) AS INTEGER) FROM t WHERE is_open = 1 AND a = 'and b'", None),
+        ("SELECT a FROM t WHERE (a, b) > (?, ?) ORDER BY a LIMIT ?", None),
+        ("UPDATE t SET a = CASE WHEN a < ? THEN ? ELSE a END WHERE deleted_us IS NULL", None),
+    ],
+)
+def test_what_is_forbidden_is_found(sql: str, fault: str | None) -> None:
+    assert faults_of(sql) == ([] if fault is None else [fault])
+
+
+@pytest.mark.postgres
+def test_every_whole_statement_is_understood_by_both(postgres_server: Server) -> None:
+    """With the types of the columns: PostgreSQL also refuses bare columns beside GROUP BY."""
+    db = apsw.Connection(":memory:")
+    migrate(db, KERNEL_SCHEMA)
+    refused = []
+    with psycopg.connect(postgres_server.new_database(), autocommit=True) as connection:
+        for where, sql, is_whole in all_statements():
+            if not is_whole or sql.rstrip().endswith(("WHERE", "FROM", "journal")):
+                continue
+            named = sql
+            for number in range(1, sql.count("?") + 1):
+                named = named.replace("?", f"${number}", 1)
+            try:
+                db.execute(f"EXPLAIN {sql}", [None] * sql.count("?"))
+                connection.execute(f"PREPARE statement AS {named}")
+                connection.execute("DEALLOCATE statement")
+            except (apsw.Error, psycopg.Error) as error:
+                refused.append(f"{where}: {error}")
+    assert refused == []
+
+
+@pytest.mark.postgres
+def test_true_is_no_integer(postgres_server: Server) -> None:
+    """SQLite would store 1: tests on both databases find it."""
+    with psycopg.connect(postgres_server.new_database()) as connection:
+        connection.execute("CREATE TABLE t (n BIGINT)")
+        with pytest.raises(psycopg.errors.DatatypeMismatch):
+            connection.execute("INSERT INTO t VALUES (%s)", (True,))

@@ -1,0 +1,399 @@
+"""What PostgreSQL does otherwise than SQLite: lost connections, unknown outcomes, other processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+import trio
+
+from appliance.kernel.batch import CaughtError
+from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.postgres import connection as connections
+from appliance.kernel.postgres import engine as engines
+from appliance.kernel.postgres import server as servers
+from appliance.kernel.postgres.engine import PostgresEngine
+from appliance.kernel.postgres.store import open_database, open_postgres
+from appliance.kernel.schema import KERNEL_SCHEMA
+from appliance.kernel.store import Store, StoreBroken, StoreReadOnly
+from appliance.kernel.tx import ReadTx, Tx
+from tests.kernel.test_store import Gate, keys, one_batch, outcome, put
+from tests.kit.clock import HandClock
+from tests.kit.databases import PostgresDatabase
+from tests.kit.postgres import Server, own_server
+from tests.kit.postgres_proxy import SIDES, Proxy, cutting_proxy
+from tests.kit.waiting import LIMIT_S, eventually
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def database(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> PostgresDatabase:
+    monkeypatch.setattr(engines, "BATCH_S", 0.0)
+    return PostgresDatabase(postgres_server.new_database())
+
+
+def open_at(url: str) -> Any:
+    return open_postgres(url, HandClock(), connections=4, folders=[KERNEL_SCHEMA])
+
+
+def fails_with(state: str, times: int) -> Callable[[Tx], str]:
+    """A closure that meets this error of the server `times` times, and then succeeds."""
+    met = 0
+
+    def closure(tx: Tx) -> str:
+        nonlocal met
+        if met < times:
+            met += 1
+            tx.run(f"DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '{state}'; END $$")
+        return put("bad")(tx)
+
+    return closure
+
+
+def add_one(tx: Tx, name: str) -> int:
+    """Count up a row and append an entry: runs that were not undone show in both."""
+    number = int(tx.value("SELECT value FROM meta WHERE key = ?", (name,)) or 0) + 1
+    tx.run(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (name, str(number)),
+    )
+    tx.append("counted", f"count:{name}", {"n": number})
+    return number
+
+
+def append(tx: Tx, subject: str) -> int:
+    return tx.append("x", subject, {})
+
+
+def journal_of(tx: ReadTx) -> list[tuple[int, str]]:
+    return [(row["seq"], row["subject"]) for row in tx.all("SELECT seq, subject FROM journal ORDER BY seq")]
+
+
+# -- errors of the server ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+async def test_a_batch_with_a_conflict_is_run_again(database: PostgresDatabase, state: str) -> None:
+    async with database.open(rehearse=False) as store:
+        answers = await one_batch(store, {"a": put("a"), "bad": fails_with(state, 1), "b": put("b")})
+        assert answers == {"a": "a", "bad": "bad", "b": "b"}
+        assert await store.read(keys) == ["a", "b", "bad"]
+        assert [seq for seq, _ in await store.read(journal_of)] == [1, 2, 3]
+
+
+async def test_a_closure_that_always_conflicts_fails_alone(database: PostgresDatabase) -> None:
+    async with database.open(rehearse=False) as store:
+        answers = await one_batch(store, {"bad": fails_with("40P01", 99), "a": put("a"), "b": put("b")})
+        assert (answers["a"], answers["b"]) == ("a", "b")
+        assert isinstance(answers["bad"], Unavailable) and answers["bad"].code == "storage_unavailable"
+        assert await store.read(keys) == ["a", "b"]
+
+
+async def test_an_error_of_the_database_that_a_closure_caught_undoes_it(database: PostgresDatabase) -> None:
+    """Otherwise COMMIT would answer ROLLBACK without an error, and others of the batch were lost."""
+
+    def catches(tx: Tx) -> str:
+        put("half")(tx)
+        with pytest.raises(psycopg.Error):
+            tx.run("SELECT 1 / 0")
+        return "fine"
+
+    async with database.open() as store:
+        answers = await one_batch(store, {"a": put("a"), "bad": catches, "b": put("b")})
+        assert (answers["a"], answers["b"]) == ("a", "b")
+        assert isinstance(answers["bad"], CaughtError)
+        assert await store.read(keys) == ["a", "b"]
+
+
+async def test_a_disk_without_room_fails_the_closure_alone(database: PostgresDatabase) -> None:
+    async with database.open(rehearse=False) as store:
+        answers = await one_batch(store, {"a": put("a"), "bad": fails_with("53100", 1), "b": put("b")})
+        assert isinstance(answers["bad"], Unavailable) and answers["bad"].status == 507
+        assert await store.read(keys) == ["a", "b"]
+
+
+async def test_nul_and_surrogates_are_refused_where_they_are_written(database: PostgresDatabase) -> None:
+    async with database.open() as store:
+        for subject in ("clip:\0", "clip:\ud800"):
+            bad = partial(append, subject=subject)
+            answers = await one_batch(store, {"a": bad, "b": partial(add_one, name="b")})
+            assert isinstance(answers["a"], ValueError) and isinstance(answers["b"], int)
+
+
+async def test_no_longer_than_its_limit_a_batch_holds_the_head(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the batch is the next one: in order, and nobody is forgotten."""
+    monkeypatch.setattr(engines, "BATCH_S", 1e-9)
+    async with database.open() as store:
+        woken = store.journal.changed.count
+        answers = await one_batch(store, {f"k{n}": put(f"k{n}") for n in range(5)})
+        assert answers == {f"k{n}": f"k{n}" for n in range(5)}
+        assert store.journal.changed.count == woken + 5
+        entries = await store.journal.read(0)
+        assert [entry.subject for entry in entries] == [f"clip:k{n}" for n in range(5)]
+
+
+# -- time, head and rows agree -----------------------------------------------------------------------------
+
+
+async def test_time_is_the_databases_and_one_for_the_batch(database: PostgresDatabase) -> None:
+    clock = HandClock(start_us=5)
+    async with database.open(clock) as store:
+        times = await one_batch(store, {f"k{n}": lambda tx: tx.now_us for n in range(5)})
+        assert len(set(times.values())) == 1
+        read_us = await store.read(lambda tx: tx.now_us)
+        assert clock.now_us() == 5 < times["k0"] < read_us < times["k0"] + LIMIT_S * 1e6
+
+
+async def test_a_statement_that_names_the_journal_finds_its_entries(
+    database: PostgresDatabase,
+) -> None:
+    def append_and_look(tx: Tx) -> tuple[int, int]:
+        tx.append("clip_created", "clip:x", {})
+        with pytest.raises(Refused), tx.savepoint():
+            tx.append("clip_created", "clip:undone", {})
+            assert tx.value("SELECT count(*) FROM journal") == 2
+            raise Refused(409, "no", "no")
+        return int(tx.value("SELECT count(*) FROM journal")), tx.head()
+
+    async with database.open() as store:
+        assert await store.write(append_and_look) == (1, 1)
+        assert await store.write(lambda tx: tx.append("clip_created", "clip:y", {})) == 2
+        assert await store.read(journal_of) == [(1, "clip:x"), (2, "clip:y")]
+
+
+# -- lost connections --------------------------------------------------------------------------------------
+
+
+async def count_exchanges(store: Store, proxy: Proxy) -> int:
+    await one_batch(store, {name: partial(add_one, name=name) for name in ("warm", "up")})
+    return proxy.exchanges + 1
+
+
+async def test_cut_at_any_exchange_a_batch_has_one_effect(
+    database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the server got it or after it answered; also COMMIT, whose outcome is then not known."""
+    monkeypatch.setattr(engines, "PAUSE_S", 0.001)
+    async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
+        exchanges = await count_exchanges(store, proxy)
+        assert exchanges > 6
+        rounds = 0
+        for exchange in range(exchanges):
+            for side in SIDES:
+                rounds += 1
+                proxy.cut_at(exchange, side)
+                names = ("a", "b")
+                answers = await one_batch(store, {name: partial(add_one, name=name) for name in names})
+                assert answers == dict.fromkeys(names, rounds), f"cut {side} exchange {exchange}"
+                assert proxy.has_cut
+        numbers = [seq for seq, _ in await store.read(journal_of)]
+        assert numbers == list(range(1, 2 * rounds + 3))
+        with trio.fail_after(LIMIT_S):
+            while store.journal.head < numbers[-1]:
+                await store.journal.changed.wait_past(store.journal.changed.count)
+        assert [entry.seq for entry in await store.journal.read(0)] == numbers
+
+
+async def test_a_reader_whose_connection_is_lost_reads_again(
+    database: PostgresDatabase, postgres_server: Server
+) -> None:
+    async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
+        await store.write(put("a"))
+        proxy.go_down()
+        proxy.is_down = False
+        assert await store.read(keys) == ["a"]
+
+
+async def test_away_for_long_it_is_503_and_comes_back(
+    database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "AWAY_S", 0.2)
+    monkeypatch.setattr(servers, "AGAIN_S", 0.0)
+    async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
+        await store.write(put("a"))
+        proxy.go_down()
+        for call in (partial(store.write, put("lost")), partial(store.read, keys)):
+            with pytest.raises(Unavailable) as caught:
+                await call()
+            assert (caught.value.status, caught.value.code) == (503, "storage_unavailable")
+        assert store.detached and store.refused
+        proxy.is_down = False
+        with trio.fail_after(LIMIT_S):
+            assert await store.write_retrying(put("b")) == "b"
+        assert await store.read(keys) == ["a", "b"]
+        assert store.detached is None and store.refused == ""
+
+
+async def test_a_process_that_stands_still_loses_its_turn_and_does_it_again(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is stopped (SIGSTOP) in the middle of a batch, holding the head row."""
+    monkeypatch.setattr(connections, "_SETTINGS", connections._SETTINGS.replace("5s", "200ms"))
+    gate = Gate()
+
+    def stands_still(tx: Tx) -> int:
+        number = add_one(tx, "n")
+        gate(tx)
+        return number
+
+    async with (
+        database.open(rehearse=False) as stopped,
+        database.open() as other,
+        trio.open_nursery() as nursery,
+    ):
+        answers: dict[str, Any] = {}
+        nursery.start_soon(outcome, stopped, stands_still, answers, "stopped")
+        await gate.wait_reached()
+        with trio.fail_after(LIMIT_S):
+            assert await other.write(lambda tx: add_one(tx, "n")) == 1
+        gate.open.set()
+        await eventually(lambda: answers)
+        assert answers == {"stopped": 2}
+        assert await other.read(journal_of) == [(1, "count:n"), (2, "count:n")]
+
+
+async def test_a_server_that_does_not_answer_is_given_up(
+    database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections._Limited, "silent_s", 0.2)
+    silent = connections.Connection(database.url)
+    try:
+        with pytest.raises(psycopg.OperationalError):
+            silent.run("SELECT pg_sleep(60)")
+        assert silent.is_lost
+    finally:
+        silent.close()
+
+
+async def test_a_server_killed_and_started_again_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with own_server() as server:
+        url = server.empty_database()
+        async with open_at(url) as store:
+            await store.write(lambda tx: add_one(tx, "n"))
+            server.kill()
+            async with trio.open_nursery() as nursery:
+                answers: dict[str, Any] = {}
+                nursery.start_soon(outcome, store, lambda tx: add_one(tx, "n"), answers, "second")
+                await trio.to_thread.run_sync(server.start)
+            if isinstance(answers["second"], Unavailable):  # the start took longer than callers wait
+                answers["second"] = await store.write_retrying(lambda tx: add_one(tx, "n"))
+            assert answers == {"second": 2}
+            assert [seq for seq, _ in await store.read(journal_of)] == [1, 2]
+
+
+async def test_another_database_behind_the_same_address_ends_the_store(
+    database: PostgresDatabase, postgres_server: Server
+) -> None:
+    answers: dict[str, Any] = {}
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
+            await store.write(put("a"))
+            await store.write(lambda tx: tx.run("UPDATE meta SET value = 'restored' WHERE key = 'epoch'"))
+            proxy.go_down()
+            proxy.is_down = False
+            await outcome(store, put("b"), answers, "b")
+            await trio.sleep_forever()
+    assert caught.group_contains(StoreBroken) and isinstance(answers["b"], StoreBroken)
+
+
+async def test_one_that_cannot_be_reached_at_the_start_is_said(postgres_server: Server) -> None:
+    with pytest.raises(StoreBroken, match="cannot be opened"):
+        async with open_at(postgres_server.url("nothing_here")):
+            pass
+
+
+# -- several processes -------------------------------------------------------------------------------------
+
+
+async def test_what_one_store_commits_the_others_follow_in_order(database: PostgresDatabase) -> None:
+    async with database.open() as first, database.open() as second:
+        assert first.journal.epoch == second.journal.epoch
+        for number in range(6):
+            store = (first, second)[number % 2]
+            await store.write(lambda tx: add_one(tx, "n"))
+            assert store.journal.head == number + 1, "one's own is there with its answer"
+        for store in (first, second):
+            with trio.fail_after(LIMIT_S):
+                while store.journal.head < 6:
+                    await store.journal.changed.wait_past(store.journal.changed.count)
+            assert [entry.seq for entry in store.journal.recent(0) or []] == [1, 2, 3, 4, 5, 6]
+            assert [entry.event for entry in store.journal.recent(0) or []] == [
+                entry.event for entry in await first.journal.read(0)
+            ]
+
+
+async def test_two_stores_that_count_the_same_row_lose_nothing(database: PostgresDatabase) -> None:
+    async with database.open() as first, database.open() as second, trio.open_nursery() as nursery:
+
+        async def count(store: Store) -> None:
+            for _ in range(20):
+                await store.write(lambda tx: add_one(tx, "n"))
+
+        for store in (first, second) * 3:
+            nursery.start_soon(count, store)
+    async with database.open() as store:
+        assert await store.read(lambda tx: tx.value("SELECT value FROM meta WHERE key = 'n'")) == "120"
+        assert [seq for seq, _ in await store.read(journal_of)] == list(range(1, 121))
+
+
+async def test_a_read_and_its_head_are_of_one_snapshot(database: PostgresDatabase) -> None:
+    async with database.open() as store, database.open() as other:
+        looked, written = threading.Event(), threading.Event()
+
+        def look(tx: ReadTx) -> tuple[int, list[Any], int]:
+            head = tx.head()
+            looked.set()
+            assert written.wait(LIMIT_S)
+            return head, journal_of(tx), tx.head()
+
+        async with trio.open_nursery() as nursery:
+
+            async def write() -> None:
+                await trio.to_thread.run_sync(looked.wait)
+                await other.write(put("b"))
+                written.set()
+
+            nursery.start_soon(write)
+            assert await store.read(look) == (0, [], 0)
+
+
+async def test_a_reader_cannot_write(database: PostgresDatabase) -> None:
+    async with database.open() as store:
+        with pytest.raises(StoreReadOnly):
+            await store.read(lambda tx: tx.db.execute("DELETE FROM meta"))
+
+
+async def test_one_setting_says_which_database_it_is(tmp_path: Any, postgres_server: Server) -> None:
+    async with open_database("sqlite:cloud.db", tmp_path, HandClock()) as store:
+        await store.write(put("a"))
+    assert (tmp_path / "cloud.db").exists()
+    with pytest.raises(ValueError, match="begins with"):
+        async with open_database("mysql://x", tmp_path, HandClock()):
+            pass
+    assert (
+        PostgresEngine(postgres_server.url("x")).process != PostgresEngine(postgres_server.url("x")).process
+    )
+
+
+async def test_a_column_that_a_newer_process_adds_does_not_disturb(
+    database: PostgresDatabase, postgres_server: Server
+) -> None:
+    """Statements that a connection has prepared end with an error then: they are run on another one."""
+
+    def look(tx: ReadTx) -> list[str]:
+        return sorted(tx.all("SELECT * FROM cursors")[0])
+
+    async with database.open() as store, database.open() as other:
+        await store.write(lambda tx: tx.run("INSERT INTO cursors (name, seq, moved_us) VALUES ('a', 1, 1)"))
+        for _ in range(8):
+            before = await store.write(look), await store.read(look)
+        await other.write(lambda tx: tx.run("ALTER TABLE cursors ADD COLUMN extra BIGINT"))
+        after = await store.write(look), await store.read(look)
+        assert after == tuple(sorted([*columns, "extra"]) for columns in before)
