@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Demo
 from tests.e2e.kit import assert_same_instant, captured_ms
@@ -293,3 +293,18 @@ SAYS_IT = """async (widths) => {
 def test_a_card_of_four_angles_says_at_every_width_that_a_part_is_missing(page: Page) -> None:
     widths = list(CARD_WIDTHS)
     assert page.evaluate(SAYS_IT, widths) == ["Part missing"] * len(widths)
+
+
+def test_a_clip_of_which_nothing_arrives_is_requested_again(page: Page, session: Session) -> None:
+    """A tablet that changed its access point: its connection is never answered, and never closed either."""
+    page.route("**/clips/*/m*/**", lambda route: held.append(route))  # noqa: PLW0108  # Playwright sets an attribute of the handler
+    held: list[Route] = []
+    session.ready_play(1)
+    page.clock.install()
+    page.locator("#plays .play .open").first.click()
+    while not any(route.request.resource_type == "media" for route in held):
+        page.evaluate("new Promise(requestAnimationFrame)")
+    page.unroute("**/clips/*/m*/**")
+    assert page.evaluate(f"document.querySelector('{LEADER}').readyState") == 0
+    page.clock.fast_forward(15_000)
+    until(page, f"document.querySelector('{LEADER}').currentTime > 0")

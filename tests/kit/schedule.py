@@ -41,7 +41,7 @@ LONG: Final = (
     "tests/faults/test_bad_recordings.py",
     "tests/e2e/test_kept.py",
 )
-NICE: Final = 5  # a third of the usual share of a busy processor
+NICE: Final = 10  # a tenth of the usual share of a busy processor
 
 
 def is_live(file: str) -> bool:

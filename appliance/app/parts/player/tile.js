@@ -23,7 +23,8 @@ import { beginOf } from "../../state/footage/replay.js";
 const FAR_S = 0.3; // a follower that differs by more seeks; others adjust their playback rate
 const NEAR_S = 0.02;
 const STUCK_MS = 2000;
-const SILENT_MS = 5000;
+const SILENT_COPY_MS = 5000; // a copy on this device
+const SILENT_MS = 15_000; // a connection that was cut without a word: a tablet that changed its access point
 const AGAIN_MS = 1000; // a failed request is repeated after this delay, doubled each time
 const AGAIN_MAX_MS = 30_000;
 const FRAME_S = 1 / 30; // when the appliance gives no frame count
@@ -60,6 +61,7 @@ export class Tile {
       this.failing = false;
       this.misses = 0;
     });
+    this.video.addEventListener("progress", () => this.video.readyState === 0 && this.reloadIfSilent());
     this.video.addEventListener("error", () => void this.failed());
     this.watch();
   }
@@ -264,17 +266,17 @@ export class Tile {
   }
 
   /**
-   * A copy on this device is loaded at once. One of which nothing is known after SILENT_MS never will be
-   * (WebKitGTK, rarely): load it again.
+   * Load a clip again of which nothing arrives at all. A copy on this device is loaded at once, or never
+   * (WebKitGTK, rarely).
    */
   reloadIfSilent() {
-    const { src } = this.video;
+    const { video } = this;
+    const { src } = video;
     clearTimeout(this.silent);
-    if (!src.startsWith("blob:")) return;
-    this.silent = setTimeout(() => {
-      const { video } = this;
+    const look = () => {
       if (this.url && video.src === src && video.readyState === 0 && !video.error) this.restart(src);
-    }, SILENT_MS);
+    };
+    this.silent = setTimeout(look, src.startsWith("blob:") ? SILENT_COPY_MS : SILENT_MS);
   }
 
   unload() {
