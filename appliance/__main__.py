@@ -1,56 +1,33 @@
 """The command `appliance`: arguments, output and exit codes. The work of each command is elsewhere.
 
-Exit codes: 0 ok, 1 failure, 2 usage, 78 bad settings (sysexits EX_CONFIG). The only module that prints and,
-with settings.py, the only one that reads the environment.
+Exit codes: 0 ok, 1 failure, 2 usage, 78 bad settings (sysexits EX_CONFIG). This module and cloud/commands.py
+alone print; with running.py and the settings they alone read the environment.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
-import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import cyclopts
-import structlog
 import trio
 from cyclopts import Parameter
 
 from appliance.access.model import MINUTES, MINUTES_MAX
 from appliance.access.roles import Role
 from appliance.box.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
+from appliance.cloud.commands import cloud_commands
 from appliance.http.caller import sanitised
-from appliance.kernel import allocator, interpreter
 from appliance.kernel.fields import CHANNEL_ID
-from appliance.kernel.migrate import WrongDatabase
-from appliance.kernel.store import StoreBroken
 from appliance.kernel.version import appliance_version
-from appliance.ops.lock import StateBusy
-from appliance.ops.logs import choose_style, configure_logs, toggle_debug
-from appliance.ops.loopwatch import LoopWatch
-from appliance.server.connections.listeners import CannotListen
+from appliance.running import BAD_SETTINGS, EXPECTED, FAILED, OK, USAGE, Daemon, run_until_signal
 
-if TYPE_CHECKING:
-    from appliance.box.daemon import Ready
-    from appliance.kernel.store import Store
-    from appliance.server.connections.server import Bound
-
-    Daemon = Callable[..., Awaitable[None]]
-
-OK, FAILED, USAGE, BAD_SETTINGS = 0, 1, 2, 78
-
-EXPECTED = (StateBusy, CannotListen, WrongDatabase, StoreBroken, OSError)
-"""Reasons for a failing start or run that are not errors of ours: reported in one line, without traceback."""
-
-log = structlog.get_logger("main")
 app = cyclopts.App(
     name="appliance",
     help="The stadium box: records every camera, cuts a play the moment it is marked.",
@@ -58,6 +35,7 @@ app = cyclopts.App(
     result_action="return_value",
     version_flags=["--version"],
 )
+app.command(cloud_commands)
 Config = Annotated[Path, Parameter(help="settings file")]
 
 
@@ -68,7 +46,7 @@ def serve(*, config: Config = DEFAULT_PATH) -> int:
 
     settings = load_settings(config)
     refuse_impossible(settings)
-    return _run(settings, None)
+    return run_until_signal(settings, None, _box_daemon)
 
 
 @app.command
@@ -86,7 +64,7 @@ def demo(
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="appliance-demo-")))
         settings = demo_settings(state.absolute(), port, host, cameras)
-        return _run(settings, begin_demo(_print, settings))
+        return run_until_signal(settings, begin_demo(_print, settings), _box_daemon)
 
 
 @app.command
@@ -277,6 +255,12 @@ def mediamtx_config(
     return OK
 
 
+def _box_daemon() -> Daemon:
+    from appliance.box.daemon import run_daemon  # imported here, so that small commands do not load all of it
+
+    return run_daemon
+
+
 def _private(path: str, flags: int) -> int:
     """Opens for the owner alone."""
     return os.open(path, flags, 0o600)
@@ -303,76 +287,6 @@ def _exit_code(words: list[str]) -> int:
     except KeyboardInterrupt:
         return FAILED
     return result if isinstance(result, int) else OK
-
-
-def _run(settings: Settings, ready: Ready | None) -> int:
-    """Run the daemon with signal handling. 0 after a clean end, 1 with the reason in the log otherwise."""
-    interpreter.configure()
-    allocator.configure()
-    from appliance.box.daemon import run_daemon  # imported here, so that small commands do not load all of it
-
-    configure_logs(choose_style(sys.stdout, os.environ.get("JOURNAL_STREAM", "")))
-    loop = LoopWatch()
-    try:
-        trio.run(_run_until_signal, run_daemon, settings, loop, partial(_up, ready), instruments=[loop])
-    except BaseExceptionGroup as group:
-        leaves = list(_leaves(group))
-        if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
-            return FAILED
-        wrong = [leaf for leaf in leaves if isinstance(leaf, SettingsError)]
-        if wrong:
-            raise wrong[0] from None
-        if all(isinstance(leaf, EXPECTED) for leaf in leaves):
-            for leaf in leaves:
-                log.critical("ended", reason=str(leaf))
-        else:
-            log.critical("ended", reason="a mistake of ours: please send this", exc_info=group)
-        return FAILED
-    return OK
-
-
-async def _up(ready: Ready | None, bound: Bound, store: Store) -> None:
-    interpreter.freeze()
-    if ready is not None:
-        await ready(bound, store)
-
-
-async def _run_until_signal(run_daemon: Daemon, settings: Settings, loop: LoopWatch, ready: Ready) -> None:
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(_wait_for_signals, stop)
-        await nursery.start(_switch_logs)
-        await run_daemon(settings, stop=stop, loop=loop, ready=ready)
-        nursery.cancel_scope.cancel(reason="the daemon has ended")
-
-
-async def _wait_for_signals(
-    stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """The first SIGTERM or SIGINT drains; a second one ends at once, like kill."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for number in signals:
-            if stop.is_set():
-                os._exit(FAILED)
-            log.info("stopping", signal=signal.Signals(number).name)
-            stop.set()
-
-
-async def _switch_logs(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    """SIGUSR1 turns debug messages on, the next one off."""
-    with trio.open_signal_receiver(signal.SIGUSR1) as signals:
-        task_status.started()
-        async for _ in signals:
-            log.info("log_level", now=logging.getLevelName(toggle_debug()).lower())
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for each in group.exceptions:
-        if isinstance(each, BaseExceptionGroup):
-            yield from _leaves(each)
-        else:
-            yield each
 
 
 def _settings_if_any(config: Path | None) -> Settings:

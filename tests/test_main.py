@@ -41,7 +41,16 @@ def run(*words: object) -> int:
 
 @pytest.mark.parametrize(
     "words",
-    [["nope"], ["check-config"], ["serve", "--nope"], ["demo", "--cameras", "9"], ["demo", "--port", "x"]],
+    [
+        ["nope"],
+        ["check-config"],
+        ["serve", "--nope"],
+        ["demo", "--cameras", "9"],
+        ["demo", "--port", "x"],
+        ["cloud", "nope"],
+        ["cloud", "demo", "--host", "0.0.0.0"],
+        ["cloud", "token", "--role", "coach", "--name", "x"],
+    ],
 )
 def test_wrong_words_are_usage_errors_on_stderr(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*words) == 2
@@ -57,7 +66,7 @@ def test_version_is_one_word(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     content = capsys.readouterr().out
-    names = "serve demo check-config doctor fsck export backup restore pair mediamtx-config"
+    names = "serve demo check-config doctor fsck export backup restore pair mediamtx-config cloud"
     for name in names.split():
         assert name in content
 

@@ -119,16 +119,7 @@ class AccessDoor:
     def _is_open_for(self, headers: Mapping[bytes, bytes]) -> bool:
         if self.is_open or not self.on_loopback:
             return self.is_open
-        if not _is_loopback_name(headers.get(b"host", b"")):
-            return False
-        return (
-            b"forwarded" not in headers
-            and b"via" not in headers
-            and b"x-real-ip" not in headers
-            and not [  # a generator would cost three times as much
-                name for name in headers if name[:11] == b"x-forwarded"
-            ]
-        )
+        return is_local(headers)
 
     def _by_media_key(self, scope: Scope) -> Known | None:
         query = scope["query_string"]
@@ -140,6 +131,20 @@ class AccessDoor:
         if parsed is None or known is None or parsed[3] * S_US <= self.clock.now_us():
             return None
         return known if core.is_signed(known.token_hash, parsed[1], parsed[2]) else None
+
+
+def is_local(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request at a loopback address names it so, and did not come through a proxy."""
+    if _LOOPBACK_HOST.fullmatch(headers.get(b"host", b"")) is None:
+        return False
+    return (
+        b"forwarded" not in headers
+        and b"via" not in headers
+        and b"x-real-ip" not in headers
+        and not [  # a generator would cost three times as much
+            name for name in headers if name[:11] == b"x-forwarded"
+        ]
+    )
 
 
 def header_of(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
@@ -163,10 +168,6 @@ def token_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
             if each.strip().startswith(_COOKIE_START):
                 return each.strip()[len(_COOKIE_START) :].decode("latin-1")
     return ""
-
-
-def _is_loopback_name(host: bytes) -> bool:
-    return _LOOPBACK_HOST.fullmatch(host) is not None
 
 
 def _allowed(known: Known, row: Permission) -> Grant:

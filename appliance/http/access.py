@@ -27,11 +27,13 @@ Close = Callable[[int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A paired device. `name` becomes created_by; `device_id` stays the same when it is renamed."""
+    """A paired device, or the owner of a token. `name` becomes created_by; `device_id` stays the same when it
+    is renamed. `scopes` limit a token to some rows: each is "kind:ID"."""
 
     device_id: str
     name: str
     role: str
+    scopes: tuple[str, ...] = ()
 
 
 STRANGER = Grant("", "", "")

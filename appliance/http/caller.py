@@ -72,11 +72,12 @@ def caller_of(request: Request, do: str = "", parameters: Mapping[str, str] = Ma
     grant = request.grant
     identity = "" if grant is None else grant.device_id
     device = device_of(request.headers, request.query_string, request.peer) if grant is None else grant.name
+    role, scopes = ("", ()) if grant is None else (grant.role, grant.scopes)
     if request.method in SAFE_METHODS:
-        return Caller(device, identity=identity, is_stranger=grant is STRANGER)
+        return Caller(device, identity=identity, is_stranger=grant is STRANGER, role=role, scopes=scopes)
     key = key_of(request.headers)
     mark = "" if key is None else _identity(request, do, parameters)
-    return Caller(device, key, mark, if_match_of(request.headers), identity)
+    return Caller(device, key, mark, if_match_of(request.headers), identity, role=role, scopes=scopes)
 
 
 def _identity(request: Request, do: str, parameters: Mapping[str, str]) -> str:

@@ -38,6 +38,8 @@ class Caller:
     if_match: int | None = None  # the rev that the caller has loaded
     identity: str = ""  # id of the paired device, which stays when it is renamed; "": not paired
     is_stranger: bool = False  # without access, at a route that is open to everybody
+    role: str = ""  # "" where access is open
+    scopes: tuple[str, ...] = ()  # what the caller's token is limited to, each "kind:ID"
 
     @property
     def key_owner(self) -> str:

@@ -34,18 +34,21 @@ def make_app(
     hooks: Hooks,
     static_dir: Path | None = APP_DIR,
     door: Door | None = None,
+    title: str | None = None,
 ) -> Dispatcher:
-    """The box's ASGI application: the domains' `routes`, the box's own, the files, /openapi.json, /docs.
+    """The ASGI application: the domains' `routes`, those of every side, the files, /openapi.json, /docs.
 
-    `door` decides who may use them; without one everything is open.
+    `door` decides who may use them; without one everything is open. `title`: of the API's documentation.
     """
-    groups = [*routes, box_routes(site), health_routes(hooks), journal_routes(store, hooks.snapshot, site)]
+    groups = [*routes, box_routes(site), health_routes(hooks)]
+    if hooks.snapshot is not None:
+        groups.append(journal_routes(store, hooks.snapshot, site))
     files = Files(static_dir, DOCS_DIR)
     document = Document(
         partial(
             openapi_document,
             groups,
-            title=f"{site.name}: the stadium box",
+            title=f"{site.name}: the stadium box" if title is None else title,
             version=appliance_version(),
             door=door,
         )

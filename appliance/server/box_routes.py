@@ -32,7 +32,8 @@ class Hooks:
 
     ready: Callable[[], Parts]  # {part: {status: ok|warn|bad, detail, hint}}
     metrics: Callable[[], bytes]  # Prometheus text
-    snapshot: Callable[[ReadTx], Mapping[str, Any]]  # the initial state of a client, in one read transaction
+    # the initial state of a client, in one read transaction; None: no client follows this side's journal
+    snapshot: Callable[[ReadTx], Mapping[str, Any]] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 import apsw
 
 from appliance.box.domains import domains
+from appliance.cloud.domains import schemas
 from appliance.kernel.migrate import migrate
-from appliance.kernel.schema import newest_schema, schema_folders
+from appliance.kernel.schema import KERNEL_SCHEMA, schema_folders
 from tests.kernel.test_migrate import not_strict
 
 ROOT = Path(__file__).parents[2]
@@ -19,9 +20,9 @@ LAST_SHARED = 6
 
 
 def files() -> list[Path]:
-    """Every schema file, in the order of their numbers."""
+    """Every schema file of box and cloud, in the order of their numbers."""
     domains()
-    paths = [path for folder in schema_folders() for path in folder.glob("*.sql")]
+    paths = [path for folder in (*schema_folders(), *schemas()) for path in folder.glob("*.sql")]
     return sorted(paths, key=lambda path: path.name)
 
 
@@ -77,19 +78,21 @@ def test_rows_with_a_rev_are_created_above_the_floor_of_a_restore() -> None:
     assert not {name for names in inserted for name in names} & tables
 
 
-def test_every_file_lies_in_a_folder_that_the_root_names() -> None:
+def test_every_file_lies_in_a_folder_that_a_root_names() -> None:
     assert set((ROOT / "appliance").rglob("*.sql")) == set(files())
     assert all(path.parent.name == "schema" for path in files())
 
 
 def test_numbers_are_given_once_and_without_gaps() -> None:
+    """Over both sides: a file of the kernel is applied on both, after what has a lower number."""
     numbers = Counter(int(path.name[:4]) for path in files())
-    assert sorted(numbers) == list(range(1, newest_schema() + 1))
+    assert sorted(numbers) == list(range(1, max(numbers) + 1))
     assert [number for number, times in numbers.items() if times > 1 and number > LAST_SHARED] == []
 
 
 def test_every_table_is_strict() -> None:
-    db = apsw.Connection(":memory:")
     domains()
-    migrate(db, *schema_folders())
-    assert not_strict(db) == []
+    for folders in (schema_folders(), [KERNEL_SCHEMA, *schemas()]):
+        db = apsw.Connection(":memory:")
+        migrate(db, *folders)
+        assert not_strict(db) == []

@@ -45,7 +45,7 @@ REACHED_MAX = 23
 
 BORDERS: dict[str, str] = {
     # who may catch every exception, and the effect: elsewhere an unexpected one ends the daemon
-    "__main__.py:_run": "the process ends with the reason in the log",
+    "running.py:run_until_signal": "the process ends with the reason in the log",
     "box/clips/cutting/claims.py:_plans": "each of these clips is cut by itself",
     "box/clips/cutting/job.py:Cutting._make": "one clip fails, with the reason",
     "box/clips/cutting/late_footage.py:LateFootage._recut": "one clip stays as it is until the index changes",

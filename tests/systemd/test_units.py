@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from appliance.box.settings import StorageSettings
+from appliance.cloud.commands import CLOUD_PATH
+from appliance.cloud.settings import CloudSection
 from appliance.workers import unit
 
 UNITS = Path(__file__).parents[2] / "systemd"
-SERVICES = ["appliance.service", "appliance-worker@.service", "mediamtx.service"]
+SERVICES = ["appliance.service", "appliance-worker@.service", "mediamtx.service", "appliance-cloud.service"]
+DAEMONS = ["appliance.service", "appliance-cloud.service"]
 
 needs_analyze = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
@@ -34,6 +37,7 @@ def verify(directory: Path) -> str:
         "appliance-worker@1.service",
         "appliance-worker@1.socket",
         "mediamtx.service",
+        "appliance-cloud.service",
     ]
     run = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *(f"./{name}" for name in names)],
@@ -73,7 +77,7 @@ def test_the_check_itself_sees_a_mistake(installed: Path, right: str, wrong: str
 
 
 @needs_analyze
-@pytest.mark.parametrize(("name", "limit"), list(zip(SERVICES, (1.5, 0.6, 1.5), strict=True)))
+@pytest.mark.parametrize(("name", "limit"), list(zip(SERVICES, (1.5, 0.6, 1.5, 1.5), strict=True)))
 def test_exposure_stays_within_its_limit(name: str, limit: float) -> None:
     """systemd 252 rates a bare unit 9.2."""
     run = subprocess.run(
@@ -88,18 +92,20 @@ def test_exposure_stays_within_its_limit(name: str, limit: float) -> None:
     assert float(match[1]) <= limit
 
 
-def test_bad_settings_end_the_service_and_anything_else_restarts_it() -> None:
-    assert values("appliance.service", "RestartPreventExitStatus") == ["78"]
-    assert values("appliance.service", "Restart") == ["always"]
-    assert values("appliance.service", "StartLimitIntervalSec") == ["0"]
+@pytest.mark.parametrize("name", DAEMONS)
+def test_bad_settings_end_the_service_and_anything_else_restarts_it(name: str) -> None:
+    assert values(name, "RestartPreventExitStatus") == ["78"]
+    assert values(name, "Restart") == ["always"]
+    assert values(name, "StartLimitIntervalSec") == ["0"]
     # a failing ExecStartPre would restart forever: the exit status above is the main process's
-    assert values("appliance.service", "ExecStartPre") == []
+    assert values(name, "ExecStartPre") == []
 
 
-def test_the_watchdog_belongs_to_the_daemon_alone() -> None:
-    assert values("appliance.service", "Type") == ["notify"]
-    assert values("appliance.service", "NotifyAccess") == ["main"]
-    assert values("appliance.service", "WatchdogSec") == ["20"]
+@pytest.mark.parametrize("name", DAEMONS)
+def test_the_watchdog_belongs_to_the_daemon_alone(name: str) -> None:
+    assert values(name, "Type") == ["notify"]
+    assert values(name, "NotifyAccess") == ["main"]
+    assert values(name, "WatchdogSec") == ["20"]
 
 
 def test_a_worker_has_no_network_and_no_writable_path() -> None:
@@ -123,10 +129,19 @@ def test_the_daemon_may_write_where_its_default_settings_put_things() -> None:
     ]
 
 
+def test_the_hosted_side_may_write_where_its_default_settings_put_things() -> None:
+    state_dir = CloudSection().state_dir
+    assert [f"/var/lib/{name}" for name in values("appliance-cloud.service", "StateDirectory")] == [
+        str(state_dir)
+    ]
+    assert values("appliance-cloud.service", "ExecStart")[0].endswith(f"--config {CLOUD_PATH}")
+
+
 def test_every_user_of_a_unit_is_made() -> None:
     made = {
         line.split()[1]
-        for line in (UNITS / "appliance.sysusers").read_text().splitlines()
+        for file in UNITS.glob("*.sysusers")
+        for line in file.read_text().splitlines()
         if line.startswith("u")
     }
     wanted = {user for name in SERVICES for user in values(name, "User")}
@@ -134,8 +149,7 @@ def test_every_user_of_a_unit_is_made() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")
-def test_sysusers_accepts_the_file() -> None:
-    run = subprocess.run(
-        ["systemd-sysusers", "--dry-run", str(UNITS / "appliance.sysusers")], capture_output=True, check=False
-    )
+@pytest.mark.parametrize("file", sorted(UNITS.glob("*.sysusers")), ids=lambda file: file.stem)
+def test_sysusers_accepts_the_file(file: Path) -> None:
+    run = subprocess.run(["systemd-sysusers", "--dry-run", str(file)], capture_output=True, check=False)
     assert run.returncode == 0, run.stderr

@@ -1,0 +1,81 @@
+"""The commands `appliance cloud ...`: arguments and output. The work of each is elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import trio
+from cyclopts import Parameter
+
+from appliance.cloud.permissions import Role
+from appliance.running import OK, USAGE, Daemon, run_until_signal
+
+CLOUD_PATH = Path("/etc/appliance/cloud.toml")
+Config = Annotated[Path, Parameter(help="settings file")]
+
+cloud_commands = cyclopts.App(name="cloud", help="The hosted side: for leagues, rather than for one stadium.")
+
+
+@cloud_commands.command(name="serve")
+def cloud_serve(*, config: Config = CLOUD_PATH) -> int:
+    """Run the hosted side until SIGTERM or SIGINT; every request needs a token."""
+    from appliance.cloud.settings import load_to_serve
+
+    return run_until_signal(load_to_serve(config), None, _service)
+
+
+@cloud_commands.command(name="demo")
+def cloud_demo(
+    *,
+    port: int = 8090,
+    state: Annotated[Path | None, Parameter(help="folder to keep; default a temporary one")] = None,
+    empty: Annotated[bool, Parameter(negative="", help="no sample data")] = False,
+) -> int:
+    """Run the hosted side on this machine alone, with sample data; requests of this machine need no token."""
+    from appliance.cloud.demo import begin_demo, demo_settings
+
+    with ExitStack() as stack:
+        if state is None:
+            state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="appliance-cloud-")))
+        settings = demo_settings(state.absolute(), port)
+        ready = begin_demo(say, settings, is_empty=empty)
+        return run_until_signal(settings, ready, lambda: partial(_service(), is_open=True))
+
+
+@cloud_commands.command(name="token")
+def cloud_token(
+    *,
+    role: Annotated[Role, Parameter(help="what its owner may do")],
+    name: Annotated[str, Parameter(help="of its owner")],
+    scope: Annotated[
+        tuple[str, ...], Parameter(help="league:ID, logger:ID, client:NAME or site:ID", negative="")
+    ] = (),
+    config: Config = CLOUD_PATH,
+) -> int:
+    """Print a new token, once; also while the service runs."""
+    from appliance.cloud.console import BadToken, make_token
+    from appliance.cloud.settings import load_settings
+
+    try:
+        token = trio.run(make_token, load_settings(config), role, name, scope)
+    except BadToken as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return USAGE
+    say(token)
+    return OK
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _service() -> Daemon:
+    from appliance.cloud.service import run_cloud  # imported here, so that small commands do not load it
+
+    return run_cloud

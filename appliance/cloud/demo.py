@@ -1,0 +1,48 @@
+"""The demo of the hosted side: generated settings on this machine alone.
+
+Owns: what differs between `appliance cloud demo` and `appliance cloud serve`; both run the same program.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from appliance.cloud.domains import demo_sections
+from appliance.cloud.settings import CloudSettings, check_settings
+from appliance.kernel.store import Store
+from appliance.server.connections.server import Bound
+
+HOST: Final = "127.0.0.1"
+
+
+def demo_settings(state_dir: Path, port: int) -> CloudSettings:
+    """Settings without outside needs: SQLite, all files under `state_dir`. An internal token is made unless
+    INTERNAL_SERVICE_TOKEN gives one. Raises SettingsError."""
+    return check_settings(
+        {
+            "cloud": {"environment": "demo", "state_dir": state_dir},
+            "server": {"host": HOST, "port": port, "local_port": 0},
+            "internal": {"token_demo": secrets.token_urlsafe(32)},
+            **demo_sections(),
+        },
+        is_demo=True,
+    )
+
+
+def begin_demo(
+    say: Callable[[str], None], settings: CloudSettings, *, is_empty: bool
+) -> Callable[[Bound, Store], Awaitable[None]]:
+    """The function that `run_cloud` calls when everything serves: make sample data, print what to open."""
+
+    async def ready(bound: Bound, store: Store) -> None:
+        say("")
+        say(f"  The demo of the cloud runs. Open http://{bound.host}:{bound.port}/docs")
+        say(f"  Internal token: {settings.internal_token}")
+        say(f"  Files are in {settings.cloud.state_dir}")
+        say("  Ctrl-C stops it.")
+        say("")
+
+    return ready

@@ -1,0 +1,98 @@
+"""The domains of the hosted side, a line each, and what the program offers to their actors.
+
+What a domain is stands in its `domain.py`. The order of the list is that in which their actors start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from appliance.domain import Domain
+from appliance.kernel.fields import Section
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import trio
+
+    from appliance.access.roles import Permission
+    from appliance.cloud.settings import CloudSettings
+    from appliance.http.api import Routes
+    from appliance.kernel.clock import Clock
+    from appliance.kernel.store import Store
+    from appliance.ops.health import Board
+    from appliance.ops.metrics import Metrics
+
+NAMES: Final[tuple[str, ...]] = ()
+
+_TOKENS_SCHEMA: Final = Path(__file__).parents[1] / "access/tokens/schema"
+
+
+@dataclass(slots=True)
+class Services:
+    """What the program offers to its domains."""
+
+    settings: CloudSettings
+    store: Store
+    clock: Clock
+    board: Board  # health
+    metrics: Metrics
+    stop: trio.Event  # set when the program is to end
+    process: str  # identifies this process among those that share the database: owner of its leases
+    routes: list[Routes] = field(default_factory=list)
+
+
+@cache
+def domains() -> tuple[Domain[Services], ...]:
+    """Their records. The code of a domain is loaded by `routes` and `run`, not by this."""
+    return tuple(import_module(f"appliance.cloud.{name}.domain").DOMAIN for name in NAMES)
+
+
+def schemas() -> list[Path]:
+    """Folders of schema files, beside the kernel's."""
+    return [_TOKENS_SCHEMA, *(domain.schema for domain in domains() if domain.schema is not None)]
+
+
+def sections() -> dict[str, type[Section]]:
+    """Sections of the settings tree, by name."""
+    return {name: section for domain in domains() for name, section in domain.sections.items()}
+
+
+def section_lists() -> dict[str, type[Section]]:
+    """Sections that the file may have several of, by name."""
+    return {name: section for domain in domains() for name, section in domain.section_lists.items()}
+
+
+def demo_sections() -> dict[str, Mapping[str, Any]]:
+    """What `appliance cloud demo` sets in them."""
+    return {name: values for domain in domains() for name, values in domain.demo.items()}
+
+
+def access_rows() -> list[Mapping[str, Permission]]:
+    """Who may use their routes."""
+    return [domain.access for domain in domains()]
+
+
+def routes(settings: CloudSettings) -> Sequence[Routes]:
+    """Routes that need no actor."""
+    return [each for domain in domains() for each in domain.routes(settings)]
+
+
+@asynccontextmanager
+async def running_domains(cloud: Services) -> AsyncIterator[None]:
+    """Their actors in the order of the list; the last one ends first."""
+    async with AsyncExitStack() as stack:
+        for domain in domains():
+            if domain.prepare is not None:
+                await stack.enter_async_context(domain.prepare(cloud))
+        cloud.routes += routes(cloud.settings)
+        for domain in domains():
+            if domain.run is not None:
+                await stack.enter_async_context(domain.run(cloud))
+        yield

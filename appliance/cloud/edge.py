@@ -1,0 +1,81 @@
+"""What the hosted side does with a request before the dispatcher: its token's row, and CORS of public reads.
+
+Owns: that a page of any origin may read what everybody may read, and nothing else. Must not know: roles,
+domains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Final
+
+from appliance.access.tokens.door import TokenDoor
+from appliance.http.api import Receive, Scope, Send
+from appliance.http.outgoing import Outgoing
+from appliance.http.replies import Reply, problem_reply, send_reply
+from appliance.http.requests import header_map
+from appliance.kernel.errors import Unavailable
+from appliance.server.dispatch import Dispatcher, path_pattern
+
+_ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
+_EXPOSED: Final = (b"access-control-expose-headers", b"etag, retry-after, x-request-id")
+_PREFLIGHT: Final = (
+    _ANY_ORIGIN,
+    (b"access-control-allow-methods", b"GET, HEAD"),
+    (b"access-control-allow-headers", b"if-none-match, x-request-id"),
+    (b"access-control-max-age", b"86400"),
+)
+
+
+@dataclass(slots=True)
+class CloudEdge:
+    """An ASGI application around `app`."""
+
+    app: Dispatcher
+    door: TokenDoor
+    public: tuple[re.Pattern[str], ...] = field(init=False)  # paths that everybody may read
+
+    def __post_init__(self) -> None:
+        rows = self.door.matrix.rows.items()
+        reads = [rule.removeprefix("GET ") for rule, row in rows if row.public and rule.startswith("GET ")]
+        self.public = tuple(path_pattern(path) for path in reads)
+
+    def is_short(self, path: str) -> bool:
+        """See Dispatcher."""
+        return self.app.is_short(path)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = header_map(scope)
+        is_foreign = scope["type"] == "http" and b"origin" in headers
+        is_public = is_foreign and any(each.fullmatch(scope["path"]) for each in self.public)
+        if is_public and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            await send_reply(Outgoing(send, "preflight"), Reply(204, b"", headers=_PREFLIGHT))
+            return
+        try:
+            await self.door.look(scope, headers)
+        except Unavailable as error:
+            if scope["type"] == "http":
+                await send_reply(Outgoing(send, "look"), problem_reply(error))
+            else:
+                await send({"type": "websocket.close", "code": 1013, "reason": error.code})
+            return
+        is_read = is_public and scope["method"] in ("GET", "HEAD")
+        await self.app(scope, receive, _allowing(send) if is_read else send)
+
+
+def _allowing(send: Send) -> Send:
+    """`send` with the headers by which a browser shows the answer to any page."""
+
+    @wraps(send)  # so that large bodies still find the socket
+    async def allowing(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), _ANY_ORIGIN, _EXPOSED]}
+        await send(message)
+
+    return allowing

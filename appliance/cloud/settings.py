@@ -1,0 +1,197 @@
+"""The settings of the hosted side: one TOML file, checked completely before anything starts.
+
+Unknown keys are errors with their dotted path; `APPLIANCE_SECTION__KEY` in the environment overrides a key,
+and so do the variables that hosting sets: NODE_ENV, API_DOMAIN, INTERNAL_SERVICE_TOKEN. Each domain declares
+its own sections; this file combines them. A change needs a restart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, create_model
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from appliance.cloud.domains import section_lists, sections
+from appliance.kernel.fields import (
+    HostName,
+    Port,
+    Section,
+    SettingsError,
+    is_loopback,
+    read_toml,
+    setting_problem,
+)
+
+_PREFIX: Final = "APPLIANCE_"
+_HOSTING: Final = {  # variable: (section, key)
+    "NODE_ENV": ("cloud", "environment"),
+    "API_DOMAIN": ("cloud", "api_domain"),
+}
+_TOKEN_VARIABLE: Final = "INTERNAL_SERVICE_TOKEN"
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+DomainName = Annotated[str, Field(pattern=r"^$|^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")]
+Environment = Literal["", "demo", "production"]
+
+
+class CloudSection(Section):
+    """[cloud]"""
+
+    environment: Environment = ""
+    api_domain: DomainName = ""
+    state_dir: Path = Path("/var/lib/appliance-cloud")
+
+
+class ServerSection(Section):
+    """[server]"""
+
+    host: str = "127.0.0.1"
+    port: Port = 8090
+    local_port: Port = 9090
+    allowed_hosts: tuple[HostName, ...] = ()
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can reach the server."""
+        return is_loopback(self.host)
+
+
+class DatabaseSection(Section):
+    """[database]"""
+
+    url: Annotated[str, Field(pattern=r"^(sqlite:[^/?#]|postgres(ql)?://)\S*$")] = "sqlite:cloud.db"
+    connections: Annotated[int, Field(ge=2, le=100)] = 8
+
+
+class InternalSection(Section):
+    """[internal]"""
+
+    token_demo: SecretStr = SecretStr("")
+    token_production: SecretStr = SecretStr("")
+
+
+class _CloudSettings(BaseSettings):
+    """The sections of the program itself."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+    )
+
+    cloud: CloudSection = CloudSection()
+    server: ServerSection = ServerSection()
+    database: DatabaseSection = DatabaseSection()
+    internal: InternalSection = InternalSection()
+
+    def section(self, kind: type[SectionT]) -> SectionT:
+        """The section of this class. Raises LookupError: there is none."""
+        for name in type(self).model_fields:
+            section = getattr(self, name)
+            if isinstance(section, kind):
+                return section
+        raise LookupError(kind.__name__)
+
+    @property
+    def internal_token(self) -> str:
+        """The token of this environment; that of the other one is never accepted."""
+        section = self.internal
+        is_demo = self.cloud.environment == "demo"
+        return (section.token_demo if is_demo else section.token_production).get_secret_value()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings  # the environment overrides the file
+
+
+if TYPE_CHECKING:
+
+    class CloudSettings(_CloudSettings):
+        """All sections, frozen. A domain reads its own by `section`."""
+
+else:
+    CloudSettings = create_model(
+        "CloudSettings",
+        __base__=_CloudSettings,
+        __module__=__name__,
+        **{name: (section, section()) for name, section in sections().items()},
+        **{name: (tuple[section, ...], ()) for name, section in section_lists().items()},
+    )
+
+
+def load_settings(path: Path) -> CloudSettings:
+    """The checked settings of a file. Raises SettingsError naming every wrong key."""
+    return check_settings(read_toml(path))
+
+
+def load_to_serve(path: Path) -> CloudSettings:
+    """`load_settings` for `serve`: what has no default must be there. Raises SettingsError naming it."""
+    settings = load_settings(path)
+    if problems := missing(settings):
+        raise SettingsError(problems)
+    return settings
+
+
+def check_settings(tree: dict[str, Any], *, is_demo: bool = False) -> CloudSettings:
+    """Settings from a parsed tree. `is_demo`: made by `appliance cloud demo`, so of the variables of hosting
+    only the token counts. Raises SettingsError."""
+    unknown = [
+        f"{name}: no such setting (from the environment)"
+        for name in os.environ
+        if name.startswith(_PREFIX)
+        and name.removeprefix(_PREFIX).split("__")[0].lower() not in CloudSettings.model_fields
+    ]
+    if unknown:
+        raise SettingsError(unknown)
+    try:
+        return CloudSettings(**_with_hosting(tree, os.environ, {} if is_demo else _HOSTING))
+    except ValidationError as error:
+        raise SettingsError([setting_problem(each) for each in error.errors()]) from None
+
+
+def missing(settings: CloudSettings) -> list[str]:
+    """What `serve` needs and has no default, by the dotted path and its variable."""
+    if not settings.cloud.environment:
+        return ['cloud.environment: is not set: "production" or "demo" (NODE_ENV)']
+    if settings.cloud.environment == "demo":
+        return []
+    problems = []
+    if not settings.cloud.api_domain:
+        problems.append("cloud.api_domain: is not set: where clients reach this service (API_DOMAIN)")
+    if not settings.internal_token:
+        problems.append(f"internal.token_production: is not set ({_TOKEN_VARIABLE})")
+    return problems
+
+
+def _with_hosting(
+    tree: dict[str, Any], environment: Mapping[str, str], variables: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
+    """The tree with what hosting sets in the environment. AWS_ACCOUNT_ID is accepted, and not used."""
+    sections = {name: dict(value) if isinstance(value, dict) else value for name, value in tree.items()}
+
+    def put(section: str, key: str, value: str) -> None:
+        if isinstance(sections.setdefault(section, {}), dict):
+            sections[section][key] = value
+
+    for variable, (section, key) in variables.items():
+        if value := environment.get(variable):
+            put(section, key, value)
+    if token := environment.get(_TOKEN_VARIABLE):
+        cloud = sections.get("cloud")
+        is_demo = isinstance(cloud, dict) and cloud.get("environment") == "demo"
+        put("internal", "token_demo" if is_demo else "token_production", token)
+    return sections
