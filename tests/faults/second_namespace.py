@@ -8,6 +8,7 @@ tries nothing.
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -66,9 +67,10 @@ def boxs_network() -> Iterator[list[str]]:
     try:
         there = ["nsenter", "--target", str(holder.pid), "--net"]
         pid = str(holder.pid)
-        run = ("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", pid)
-        while subprocess.run(run, capture_output=True, check=False).returncode:
-            assert holder.poll() is None  # until it is in its namespace
+        while os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+            assert holder.poll() is None  # it is on its way into its namespace
+        peer = ("type", "veth", "peer", "name", "far", "netns", pid)
+        subprocess.run(["ip", "link", "add", "near", *peer], check=True)
         for address in (VIEWER, TABLET):
             subprocess.run(["ip", "address", "add", f"{address}/24", "dev", "near"], check=True)
         subprocess.run([*there, "ip", "address", "add", f"{BOX}/24", "dev", "far"], check=True)
