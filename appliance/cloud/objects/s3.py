@@ -1,0 +1,99 @@
+"""Objects in a bucket of S3, by obstore: the only file that loads it.
+
+Owns: explicit credentials (obstore would otherwise ask a metadata address for some), time limits, and what
+obstore's errors mean. Its asynchronous calls need asyncio; these are its blocking ones, in threads. The
+endpoint is a setting of the operator, not an address that a client names: it does not go through [net].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import obstore
+import trio
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import S3Store
+
+from appliance.cloud.objects.model import NoObject, checked_data, checked_key, checked_range, unavailable
+from appliance.kernel.threads import in_thread
+
+T = TypeVar("T")
+_LIMITS: Final = {"timeout": "30s", "connect_timeout": "5s"}
+_RETRIES: Final = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
+
+
+class S3Objects:
+    """`credentials`: access_key_id, secret_access_key, and session_token if there is one. `endpoint`: of a
+    store that is not Amazon's, as "https://minio.example"."""
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        credentials: Mapping[str, str],
+        *,
+        endpoint: str = "",
+        region: str = "",
+        retries: Mapping[str, Any] = _RETRIES,
+    ) -> None:
+        options: dict[str, Any] = {  # Any: obstore's types of them exist for type checkers only
+            **credentials,
+            "region": region or "us-east-1",
+            "client_options": {**_LIMITS, "allow_http": endpoint.startswith("http://")},
+            "retry_config": dict(retries),
+        }
+        if endpoint:
+            options["endpoint"] = endpoint
+        self._store: Any = S3Store(
+            bucket,
+            prefix=prefix or None,
+            **options,
+        )
+        self._threads = trio.CapacityLimiter(16)
+
+    async def create(self, key: str, data: bytes) -> bool:
+        checked_key(key), checked_data(data)
+
+        def put() -> bool:
+            try:
+                obstore.put(self._store, key, data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+            return True
+
+        return await self._blocking(put)
+
+    async def size(self, key: str) -> int:
+        checked_key(key)
+        return await self._blocking(lambda: int(obstore.head(self._store, key)["size"]))
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        checked_key(key)
+        start, length = checked_range(start, end)
+
+        def get() -> bytes:
+            # a range past the end is an error of S3
+            last = min(start + length, int(obstore.head(self._store, key)["size"]))
+            if last <= start:
+                return b""
+            return bytes(obstore.get_range(self._store, key, start=start, end=last))
+
+        return await self._blocking(get)
+
+    async def delete(self, key: str) -> None:
+        checked_key(key)
+        try:
+            await self._blocking(lambda: obstore.delete(self._store, key))
+        except NoObject:
+            pass
+
+    async def _blocking(self, call: Callable[[], T]) -> T:
+        try:
+            return await in_thread(call, limiter=self._threads)
+        except FileNotFoundError as error:
+            raise NoObject(str(error).partition(":")[0]) from None
+        except (BaseError, OSError) as error:
+            # the rest is the library's own debug text, over many lines
+            raise unavailable(str(error).partition("\n")[0][:300]) from error
