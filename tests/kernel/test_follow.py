@@ -119,6 +119,14 @@ async def test_waiting_for_what_matters_passes_over_the_rest_and_many_are_one(tm
         nursery.cancel_scope.cancel()
 
 
+async def test_entries_in_memory_are_taken_in_pages(tmp_path: Path) -> None:
+    async with sim_store(tmp_path) as store:
+        follower = follow(store.journal)
+        await add(store, *["clip"] * 3)
+        assert [entry.seq for entry in follower.take(2) or []] == [1, 2] and follower.cursor == 2
+        assert [entry.seq for entry in follower.take(2) or []] == [3] and follower.cursor == 3
+
+
 async def test_more_than_memory_holds_may_have_mattered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
