@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance.media.clock.names import is_segment_name, name_time_us, name_times_us
+from appliance.media.clock.names import is_segment_name, name_time_us, name_times_us, nearest
 
 MADRID = ZoneInfo("Europe/Madrid")
 
@@ -28,6 +28,7 @@ def at(year: int, month: int, day: int, hour: int, minute: int = 0, second: int 
         ("2026-11-21_00-56-30-0500.mp4", at(2026, 11, 21, 5, 56, 30)),
         ("2026-11-21_00-56-30-525358-0330.mp4", at(2026, 11, 21, 4, 26, 30) + 525358),
         ("2026-11-21_00-56-30-525358-1795218990.mp4", 1795218990_525358),
+        ("2026-11-21_00-56-30_1795218990.mp4", 1795218990_000000),
         ("1795218990-525358.mp4", 1795218990_525358),
         ("1795218990.mp4", 1795218990_000000),
     ],
@@ -50,6 +51,7 @@ def test_the_hour_that_occurs_twice_is_two() -> None:
         at(2026, 11, 1, 5, 30) + 7,
         at(2026, 11, 1, 6, 30) + 7,
     )
+    assert all(isinstance(each, int) for each in name_times_us("2026-10-25_02-30-00.mp4", MADRID))
     for name in ("2026-10-25_01-59-59.mp4", "2026-10-25_03-00-00.mp4", "2026-10-25_02-30-00+0200.mp4"):
         assert len(name_times_us(name, MADRID)) == 1
     assert name_times_us("camera.mp4", MADRID) == ()
@@ -58,6 +60,12 @@ def test_the_hour_that_occurs_twice_is_two() -> None:
 def test_the_hour_that_never_occurs_is_read_by_the_clock_before_the_change() -> None:
     assert name_times_us("2026-03-29_02-30-00.mp4", MADRID) == (at(2026, 3, 29, 1, 30),)
     assert name_times_us("2026-03-29_03-00-00.mp4", MADRID) == (at(2026, 3, 29, 1),)
+    assert isinstance(name_time_us("2026-03-29_02-30-00.mp4", MADRID), int)
+
+
+@pytest.mark.parametrize(("wanted_us", "expected"), [(0, 100), (240, 100), (260, 400), (999, 400)])
+def test_the_nearest_time_of_a_name_is_used(wanted_us: int, expected: int) -> None:
+    assert nearest([100, 400], wanted_us) == expected
 
 
 @pytest.mark.parametrize("name", ["camera.mp4", "2026-13-01_00-00-00.mp4", "2026-11-21_25-00-00.mp4", ".mp4"])
