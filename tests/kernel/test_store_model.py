@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.kernel.postgres import engine as engines
+from appliance.kernel.postgres import server as servers
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
 from tests.kernel.test_store import one_batch
@@ -129,6 +130,7 @@ def test_a_server_holds_what_the_model_holds(
 ) -> None:
     monkeypatch.setattr(engines, "BATCH_S", 0.0)
     monkeypatch.setattr(engines, "PAUSE_S", 0.001)
+    monkeypatch.setattr(servers, "AWAY_S", LIMIT_S)
 
     async def through_a_line(steps: Any) -> None:
         url = postgres_server.new_database()

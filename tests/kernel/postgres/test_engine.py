@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture
 def database(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> PostgresDatabase:
     monkeypatch.setattr(engines, "BATCH_S", 0.0)
+    monkeypatch.setattr(servers, "AWAY_S", LIMIT_S)  # however slow the machine
     return PostgresDatabase(postgres_server.new_database())
 
 
@@ -235,19 +237,19 @@ async def test_a_process_that_stands_still_loses_its_turn_and_does_it_again(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one that is stopped (SIGSTOP) in the middle of a batch, holding the head row."""
-    monkeypatch.setattr(connections, "_SETTINGS", connections._SETTINGS.replace("5s", "200ms"))
-    gate = Gate()
+    gate, short = Gate(), connections._SETTINGS.replace("5s", "200ms")
 
     def stands_still(tx: Tx) -> int:
         number = add_one(tx, "n")
         gate(tx)
         return number
 
-    async with (
-        database.open(rehearse=False) as stopped,
-        database.open() as other,
-        trio.open_nursery() as nursery,
-    ):
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(database.open())
+        with monkeypatch.context() as patch:  # for its first connections alone
+            patch.setattr(connections, "_SETTINGS", short)
+            stopped = await stack.enter_async_context(database.open(rehearse=False))
+        nursery = await stack.enter_async_context(trio.open_nursery())
         answers: dict[str, Any] = {}
         nursery.start_soon(outcome, stopped, stands_still, answers, "stopped")
         await gate.wait_reached()
