@@ -32,7 +32,16 @@ log = structlog.get_logger("store")
 
 QUEUE_MAX = 1000  # waiting closures; when full, senders wait (policy: block)
 
-__all__ = ["Engine", "Store", "StoreBroken", "StoreFull", "StoreReadOnly", "open_store", "running_store"]
+__all__ = [
+    "Engine",
+    "FolderLock",
+    "Store",
+    "StoreBroken",
+    "StoreFull",
+    "StoreReadOnly",
+    "open_store",
+    "running_store",
+]
 
 
 class Engine(Protocol):
