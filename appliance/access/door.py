@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from urllib.parse import parse_qsl
 
 from appliance.access import core
@@ -20,10 +20,11 @@ from appliance.http.access import CLAIM_KEY, NO_PARAMETERS, STRANGER, Close, Gra
 from appliance.http.api import Routes, Scope
 from appliance.kernel.clock import S_US, Clock
 from appliance.kernel.errors import Refused
+from appliance.kernel.fields import is_loopback
 
 COOKIE = "appliance_device"
 _COOKIE_START = f"{COOKIE}=".encode()
-_LOOPBACK_HOST = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_HOST = re.compile(rb"(?:\[([^\]]+)\]|([^:]+))(?::\d+)?")
 HOW = "on the box run `appliance pair --role ROLE`, or let an admin's device make a code, and open /pair"
 
 
@@ -66,7 +67,7 @@ class AccessDoor:
         if known is not None:
             known.seen_us = self.clock.now_us()
         if not row.always and self._is_open_for(headers):
-            return None if known is None else known.grant
+            return None if known is None else replace(known.grant, is_open=True)
         if known is None:
             if row.public:
                 return STRANGER
@@ -100,15 +101,16 @@ class AccessDoor:
         return _allowed(known, self.matrix.row(rule))
 
     def allow(self, grant: Grant | None, rule: str) -> None:
-        """See http/access.py. A device that was admitted keeps to its role, where access is open too."""
+        """See http/access.py. Where its request was open, its role is not asked, as in `admit`."""
         if grant is None:
             return
         known = self.registry.by_id(grant.device_id)
         if known is None:
             raise _not_paired(True)
         known.seen_us = self.clock.now_us()
-        if not self.is_open:
-            _allowed(known, self.matrix.row(rule))
+        row = self.matrix.row(rule)
+        if row.always or not grant.is_open:
+            _allowed(known, row)
 
     def watching(
         self, grant: Grant | None, close: Close, *, shows_name: bool = True
@@ -135,7 +137,7 @@ class AccessDoor:
 
 def is_local(headers: Mapping[bytes, bytes]) -> bool:
     """Whether a request at a loopback address names it so, and did not come through a proxy."""
-    if _LOOPBACK_HOST.fullmatch(headers.get(b"host", b"")) is None:
+    if not _is_loopback_name(headers.get(b"host", b"")):
         return False
     return (
         b"forwarded" not in headers
@@ -168,6 +170,13 @@ def token_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
             if each.strip().startswith(_COOKIE_START):
                 return each.strip()[len(_COOKIE_START) :].decode("latin-1")
     return ""
+
+
+@lru_cache(maxsize=64)
+def _is_loopback_name(host: bytes) -> bool:
+    """Of a Host header, with or without a port."""
+    match = _HOST.fullmatch(host)
+    return match is not None and is_loopback((match[1] or match[2]).decode("latin-1"))
 
 
 def _allowed(known: Known, row: Permission) -> Grant:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
@@ -28,12 +28,14 @@ Close = Callable[[int, str], None]
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A paired device, or the owner of a token. `name` becomes created_by; `device_id` stays the same when it
-    is renamed. `scopes` limit a token to some rows: each is "kind:ID"."""
+    is renamed. `scopes` limit a token to some rows: each is "kind:ID". `is_open`: access was open for its
+    request, so its role is not asked, neither now nor for commands of its socket."""
 
     device_id: str
     name: str
     role: str
     scopes: tuple[str, ...] = ()
+    is_open: bool = field(default=False, compare=False)
 
 
 STRANGER = Grant("", "", "")

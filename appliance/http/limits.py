@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 LARGE_BYTES = 64 * 1024  # answers of at least this size are not copied for each client that reads them slowly
 
@@ -27,10 +28,7 @@ class ServerLimits:
     per_network: int = 256  # from one IPv6 /64: a whole stadium may be in one, an attacker has 2^64 addresses
 
 
-def is_loopback(address: str) -> bool:
-    return address.startswith("127.") or address in ("::1", "::ffff:127.0.0.1")
-
-
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str | None:
     """The IPv6 /64 of an address; None for IPv4, also when written as IPv6."""
     try:

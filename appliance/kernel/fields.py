@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -104,11 +105,15 @@ HostName = Annotated[str, AfterValidator(_host_name)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
-    """True when only this machine can reach a server that is bound to `host`."""
-    if host == "localhost":
+    """Whether a name or address, without port and brackets, is this machine's own: localhost, 127.0.0.0/8,
+    ::1, also written as IPv6. The one rule, for listeners, clients and Host headers."""
+    if host.lower().rstrip(".") == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        parsed = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 
 from appliance.http.api import Scope
 from appliance.kernel.errors import Refused
+from appliance.kernel.fields import is_loopback
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.IGNORECASE)
 _REMEMBER = 256  # host headers whose result is cached; a box has a handful
 
@@ -23,7 +23,7 @@ class Gate:
 
     def __init__(self, hosts: Iterable[str]) -> None:
         """`hosts`: the bound host, the box's .local names and [server] allowed_hosts, without ports."""
-        self._names = LOOPBACK_NAMES | {_bare(each) for each in hosts if each not in ("", "0.0.0.0", "::")}
+        self._names = {_bare(each) for each in hosts if each not in ("", "0.0.0.0", "::")}
         self._known: dict[tuple[bytes, str], bool] = {}
 
     def check(self, scope: Scope, headers: Mapping[bytes, bytes], *, unsafe: bool) -> None:
@@ -53,10 +53,10 @@ class Gate:
 
     def _decide(self, name: str, server: str) -> bool:
         """A literal address is allowed when the connection arrived on it: no name was resolved."""
-        if name in self._names:
+        if name in self._names or is_loopback(name):
             return True
         literal = _address(name)
-        return literal is not None and (literal.is_loopback or literal == _address(server))
+        return literal is not None and literal == _address(server)
 
 
 def _other_page(headers: Mapping[bytes, bytes], host: bytes) -> str | None:

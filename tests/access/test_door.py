@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from appliance.access.roles import NoRow, matrix
 from appliance.http.api import Ctx, Routes
 from appliance.http.requests import Empty
+from appliance.kernel.errors import Refused
 from appliance.kernel.operation import Answer
 from tests.access.kit import ROWS, Side, mark_routes, running_side
 
@@ -142,6 +144,8 @@ async def test_where_access_is_open_devices_still_need_an_admin(tmp_path: Path, 
         {"forwarded": "for=10.0.0.1"},
         {"host": "box.local"},
         {"host": "127.0.0.1.evil.example"},
+        {"host": "127.evil.example"},
+        {"host": "[127.0.0.1"},
         {"host": ""},
     ],
     ids=str,
@@ -149,10 +153,43 @@ async def test_where_access_is_open_devices_still_need_an_admin(tmp_path: Path, 
 async def test_loopback_is_open_only_to_loopback(tmp_path: Path, fields: dict[str, str]) -> None:
     """A proxy on the same machine may forward requests from the network to a loopback port."""
     async with running_side(tmp_path, on_loopback=True) as side:
-        for host in (LOOPBACK, "localhost", "LocalHost:8080", "[::1]:8080"):
+        for host in (LOOPBACK, "localhost", "LocalHost:8080", "[::1]:8080", "127.0.0.2:8080", "127.9.9.9"):
             side.client.host = host
             assert (await side.client.get("/time")).status == 200
         assert (await side.client.get("/time", headers=fields)).status in (401, 421)
+
+
+@pytest.mark.parametrize(
+    ("is_open", "on_loopback", "host", "refused"),
+    [
+        (True, False, "box.local", False),
+        (False, True, LOOPBACK, False),
+        (False, True, "box.local", True),
+        (False, False, LOOPBACK, True),
+    ],
+)
+async def test_a_role_counts_for_requests_and_commands_alike(
+    tmp_path: Path, is_open: bool, on_loopback: bool, host: str, refused: bool
+) -> None:
+    """One rule: where the request of its socket was open, its commands are; else its role decides."""
+    async with running_side(tmp_path, is_open=is_open, on_loopback=on_loopback) as side:
+        _, capture = await side.paired("capture")
+        side.client.host = capture.host = host
+        assert (await capture.post("/plays")).status == (403 if refused else 201)
+        headers = {b"host": host.encode(), b"authorization": capture.headers["authorization"].encode()}
+        socket = side.door.admit({"query_string": b""}, headers, "GET /healthz")
+        with pytest.raises(Refused, match="may not") if refused else nullcontext():
+            side.door.allow(socket, "POST /plays")
+
+
+async def test_a_device_that_is_revoked_loses_its_open_commands_too(tmp_path: Path) -> None:
+    async with running_side(tmp_path, is_open=True) as side:
+        device_id, coach = await side.paired("coach")
+        headers = {b"authorization": coach.headers["authorization"].encode()}
+        socket = side.door.admit({"query_string": b""}, headers, "GET /time")
+        side.access.registry.revoke(device_id)
+        with pytest.raises(Refused, match="has ended"):
+            side.door.allow(socket, "POST /plays")
 
 
 async def test_a_media_key_opens_media_alone_until_its_token_ends(side: Side) -> None:

@@ -20,7 +20,8 @@ from typing import Protocol
 
 import trio
 
-from appliance.http.limits import ServerLimits, is_loopback, network_of
+from appliance.http.limits import ServerLimits, network_of
+from appliance.kernel.fields import is_loopback
 from appliance.kernel.signal import Signal
 from appliance.server.connections.priority import MarkPriority
 

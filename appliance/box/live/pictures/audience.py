@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from appliance.http.limits import is_loopback
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.fields import is_loopback
 
 VIEWERS_MAX = 200  # 1.6 Gbit/s of 8 Mbit/s channels: more than the box's network port
 PER_ADDRESS = 24  # a tablet shows four; several may share one address
