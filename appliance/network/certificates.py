@@ -8,9 +8,11 @@ name constraints of RFC 5280 section 4.2.1.10 say so.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import os
 import plistlib
+import ssl
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +60,15 @@ class Authority:
     def fingerprint(self) -> str:
         """SHA-256 as shown by devices: "AB:CD:..."."""
         return self.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def known_fingerprint(folder: Path) -> bytes:
+    """SHA-256 of the authority in `folder`; empty: there is none yet, or it cannot be read. Blocks."""
+    try:
+        pem = (folder / AUTHORITY_NAME).read_text("ascii")
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).digest()
+    except (OSError, ValueError):
+        return b""
 
 
 def open_authority(folder: Path, name: str, title: str) -> Authority:

@@ -24,15 +24,19 @@ from appliance.network.addresses import (
 )
 
 
-async def resolve(host: str, port: int, allowed: Sequence[Network], *, public_only: bool = False) -> str:
-    """The address to connect to, as text; `public_only`: none of a private network either. Raises
-    BadDestination; OSError when the name is not known."""
+async def resolve(
+    host: str, port: int, allowed: Sequence[Network], *, public_only: bool = False, may_be_own: bool = False
+) -> str:
+    """The address to connect to, as text; `public_only`: none of a private network either; `may_be_own`: also
+    one of this machine's in its networks. Raises BadDestination; OSError when the name is not known."""
     check = why_not_public if public_only else why_refused
     targets = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     reason: str | None = None
     for *_, target in targets:
         address = ipaddress.ip_address(str(target[0]).partition("%")[0])
-        refusal = check(address, allowed) or _own_address(address, allowed)
+        refusal = check(address, allowed)
+        if refusal is None and not may_be_own:
+            refusal = _own_address(address, allowed)
         if refusal is None:
             return str(address)
         reason = reason or refusal

@@ -162,6 +162,7 @@ async def test_an_address_of_this_machine_is_the_box_itself(monkeypatch: pytest.
     with pytest.raises(BadDestination, match="the box itself"):
         await resolve("cam.example", 9000, ())
     assert await resolve("cam.example", 9000, LOOPBACK) == "127.0.0.77"
+    assert await resolve("cam.example", 9000, (), may_be_own=True) == "127.0.0.77"
 
 
 async def test_an_unknown_name_is_an_error_of_the_system() -> None:

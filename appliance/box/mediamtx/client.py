@@ -7,6 +7,7 @@ MediaMTX 1.20 api/openapi.yaml, internal/defs/api_{path,srt}.go.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,12 +15,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.network.addresses import BadDestination
 
 if TYPE_CHECKING:
     import httpx
 
 _TIMEOUT_S: Final = 3.0  # it answers in milliseconds; a refused login is delayed up to 4 s on purpose
 _MAX_PAGES: Final = 20
+# MediaMTX usually runs on this machine: its loopback is called, unlike for a camera's address
+OWN_NETWORKS: Final = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
 HINT: Final = "is MediaMTX running, and [mediamtx] api_url its apiAddress?"
 
 
@@ -150,6 +154,8 @@ class Mediamtx:
         except httpx.TransportError as error:
             detail = f"MediaMTX does not answer: {type(error).__name__}"
             raise Unavailable("mediamtx_unreachable", detail, HINT) from error
+        except BadDestination as error:
+            raise refused_address(error) from error
         if answer.status_code in (401, 403):
             raise refused_login()
         if answer.status_code >= 500:
@@ -165,6 +171,19 @@ class Mediamtx:
         if not isinstance(body, dict):
             raise Unavailable("mediamtx_answer", f"{url} did not answer with an object", HINT)
         return body
+
+
+def refused_address(error: BadDestination) -> Refused:
+    """The name in the settings leads to an address that the box does not call."""
+    hint = "[mediamtx] api_url and webrtc_url must name the machine of MediaMTX"
+    return Refused(502, "mediamtx_refused", f"the box does not call MediaMTX there: {error}", hint)
+
+
+def checked_transport() -> httpx.AsyncBaseTransport:
+    """For calls to MediaMTX: a name is resolved once, and its address is checked."""
+    from appliance.network.http_calls import CheckedTransport
+
+    return CheckedTransport(OWN_NETWORKS, may_be_own=True)
 
 
 def refused_login() -> Refused:
@@ -184,6 +203,7 @@ async def open_mediamtx(
     import httpx  # here, because only a box beside MediaMTX needs it: 32 modules, 25 ms of a start
 
     login = httpx.BasicAuth(user, password) if user else None
+    transport = transport or checked_transport()
     async with httpx.AsyncClient(
         base_url=api_url, auth=login, timeout=_TIMEOUT_S, transport=transport, trust_env=False
     ) as http:

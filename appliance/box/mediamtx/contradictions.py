@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
+from appliance.box.mediamtx.client import OWN_NETWORKS
+from appliance.http.limits import is_loopback
 from appliance.network.addresses import BadDestination, check_literal
-
-_LOOPBACK: Final = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
 
 
 def contradictions(settings: Any) -> Iterator[str]:
@@ -25,7 +24,7 @@ def contradictions(settings: Any) -> Iterator[str]:
         try:
             url = urlsplit(text)
             host, port = url.hostname or "", url.port or 0
-            check_literal(host, _LOOPBACK)
+            check_literal(host, OWN_NETWORKS)
         except ValueError:
             yield f"mediamtx.{name}: {text!r} is no address; write it as http://127.0.0.1:9997"
             continue
@@ -36,5 +35,5 @@ def contradictions(settings: Any) -> Iterator[str]:
             yield f"mediamtx.{name}: is not the address of a server; write it as http://127.0.0.1:9997"
         if "@" in url.netloc:  # it would be shown and logged with the address
             yield f"mediamtx.{name}: holds a login; use mediamtx.read_user and mediamtx.read_password"
-        if port in own and port and (host == "localhost" or host == "::1" or host.startswith("127.")):
+        if port in own and port and is_loopback(host):
             yield f"mediamtx.{name}: port {port} is {own[port]} of this box; name the port of MediaMTX"

@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from appliance.box.mediamtx.client import HINT, refused_login
+from appliance.box.mediamtx.client import HINT, checked_transport, refused_address, refused_login
 from appliance.kernel.errors import Refused, Unavailable, not_found
+from appliance.network.addresses import BadDestination
 
 if TYPE_CHECKING:
     import httpx
@@ -78,6 +79,8 @@ class Whep:
             detail = f"MediaMTX does not answer: {type(error).__name__}"
             hint = "is MediaMTX running, and [mediamtx] webrtc_url its webrtcAddress?"
             raise Unavailable("mediamtx_unreachable", detail, hint) from error
+        except BadDestination as error:
+            raise refused_address(error) from error
         if answer.status_code in (401, 403):
             raise refused_login()
         if answer.status_code >= 500:
@@ -113,6 +116,7 @@ async def open_whep(
     import httpx  # here, because only a box beside MediaMTX needs it
 
     login = httpx.BasicAuth(user, password) if user else None
+    transport = transport or checked_transport()
     async with httpx.AsyncClient(
         base_url=webrtc_url, auth=login, timeout=_OFFER_S, transport=transport, trust_env=False
     ) as http:

@@ -25,8 +25,10 @@ from appliance.box.mediamtx.hook import Hook, parse_hook
 from appliance.box.mediamtx.users import hashed, rewritten
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.media.clock.names import name_time_us
+from tests.kit.mediamtx import stand_in
 from tests.kit.ports import free_port
 from tests.kit.waiting import LIMIT_S
+from tests.network.test_destinations import Names, use
 
 CONFIG = Path(__file__).parents[3] / "config"
 CAM1 = {
@@ -133,6 +135,26 @@ async def test_what_a_person_must_set_right_is_refused(status: int, code: str) -
     with pytest.raises(Refused) as caught:
         await ask(httpx.Response(status)).paths()
     assert caught.value.code == code and caught.value.hint
+
+
+async def test_a_name_that_leads_away_from_any_mediamtx_is_not_called() -> None:
+    """MediaMTX's address is checked when it is called, as a camera's is: the settings check literals only."""
+    use(Names(["169.254.169.254"]))
+    async with open_mediamtx("http://mediamtx.example:9997") as mediamtx:
+        with pytest.raises(Refused, match=r"mediamtx\.example is a cloud's metadata") as caught:
+            await mediamtx.paths()
+    assert caught.value.code == "mediamtx_refused" and "api_url" in (caught.value.hint or "")
+    async with whep.open_whep("http://mediamtx.example:8889") as previews:
+        with pytest.raises(Refused, match="metadata"):
+            await previews.offer("cam1", b"v=0")
+
+
+async def test_a_name_of_this_machine_is_called() -> None:
+    with stand_in() as mediamtx_api:
+        use(Names(["127.0.0.1"]))
+        port = mediamtx_api.url.rpartition(":")[2]
+        async with open_mediamtx(f"http://mediamtx.example:{port}") as mediamtx:
+            assert await mediamtx.paths() == []
 
 
 def test_strange_values_in_an_answer_do_not_raise() -> None:
