@@ -187,8 +187,8 @@ def pair(
     """Print a one-time code that gives a device access; also while the box runs."""
     from appliance.access.console import leave_code, leave_token
     from appliance.access.core import shown_code
-    from appliance.access.links import qr_text
-    from appliance.box.demo import page_addresses
+    from appliance.access.links import pair_link, qr_text
+    from appliance.box.wiring.entrance import addresses_shown, entrance
 
     if channel is not None and (role != "capture" or not re.fullmatch(CHANNEL_ID, channel)):
         _print_error("--channel names the channel of a device with --role capture, as in --channel cam1")
@@ -202,14 +202,15 @@ def pair(
         _print("use       Authorization: Bearer TOKEN with every request")
         return OK
     code = leave_code(state_dir, role, shown_name, minutes, channel)
-    addresses = page_addresses(settings.server.host, settings.server.port)
-    link = f"{addresses[-1]}/pair?c={code}"
-    _print(qr_text(link))
+    begin = entrance(settings)
+    link = pair_link(begin.page or "", code, begin)
     _print(f"code      {shown_code(code)}   for one device with the role {role}, {minutes:g} minutes")
-    _print(f"address   {' or '.join(addresses)}/pair")
-    _print(f"QR        {link}")
+    for words in addresses_shown(settings, begin):
+        _print(words)
     if settings.access.mode == "open":
         _print('note      access.mode is "open": everybody may use this box, paired or not')
+    _print(f"QR        {link}")
+    _print(qr_text(link))  # last, so that all of it is on a console of 24 lines
     return OK
 
 

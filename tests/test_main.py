@@ -125,6 +125,16 @@ def test_pair_leaves_a_code_for_the_daemon(tmp_path: Path, capsys: pytest.Captur
     assert run("pair", "--role", "king", "--config", file) == 2
 
 
+def test_pair_with_tls_keeps_the_code_off_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APPLIANCE_SERVER__TLS", "auto")
+    assert run("pair", "--role", "admin", "--config", settings_file(tmp_path)) == 0
+    printed = capsys.readouterr().out
+    shown = re.findall(r"code +(\S+)", printed)[0].replace("-", "")
+    assert f"/pair#c={shown}" in printed and "?c=" not in printed and "https://" in printed
+
+
 def test_doctor_speaks_to_people_and_to_machines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

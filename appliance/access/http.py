@@ -12,6 +12,7 @@ from appliance.access import store
 from appliance.access.codes import Codes
 from appliance.access.core import MEDIA_KEY_S, SELECTOR_CHARS, new_media_key, read_code
 from appliance.access.door import COOKIE
+from appliance.access.links import Entrance, pair_link, qr_svg
 from appliance.access.model import (
     Code,
     CodeIn,
@@ -31,6 +32,7 @@ from appliance.http.requests import header_map, parse_body, read_body
 from appliance.kernel.clock import S_US, to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable, invalid
 from appliance.kernel.operation import Answer
+from appliance.kernel.threads import in_thread
 
 _NEW = "get a new code: on an admin's device, or by `appliance pair` on the box"
 _WRONG: Mapping[store.Why, tuple[str, str]] = {
@@ -43,14 +45,16 @@ _WRONG: Mapping[store.Why, tuple[str, str]] = {
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
 
 
-Network = Callable[[], str | None]
-"""An address of this side for other machines, "http://192.168.1.20:8080"; None: it knows none."""
+FindEntrance = Callable[[], Entrance]
+"""Where new devices begin, at present. May read a small file."""
 
 
-def access_routes(registry: Registry, codes: Codes, revocations: Revocations, network: Network) -> Routes:
+def access_routes(
+    registry: Registry, codes: Codes, revocations: Revocations, find_entrance: FindEntrance
+) -> Routes:
     """/pair, /devices, /media-keys."""
     routes = Routes("access", raw=[_pair_route(codes)])
-    _code_route(routes, codes, network)
+    _code_route(routes, codes, find_entrance)
     _device_routes(routes, registry, revocations)
     _media_key_route(routes, registry)
     return routes
@@ -86,7 +90,7 @@ def _pair_route(codes: Codes) -> RawRoute:
     )
 
 
-def _code_route(routes: Routes, codes: Codes, network: Network) -> None:
+def _code_route(routes: Routes, codes: Codes, find_entrance: FindEntrance) -> None:
     @routes.post("/devices/codes", body=CodeIn, returns=Code, status=201)
     async def make_code(ctx: Ctx, body: CodeIn) -> Answer:
         """Make a one-time code for another device."""
@@ -96,7 +100,7 @@ def _code_route(routes: Routes, codes: Codes, network: Network) -> None:
         codes.know(code[:SELECTOR_CHARS])
         shown = {"code": code, "expires_at": to_rfc3339(expires_us)}
         asked = {"role": body.role, "name": body.name, "channel_id": body.channel_id}
-        return Answer(201, {**shown, **asked, **_link(body.address, code, network)})
+        return Answer(201, {**shown, **asked, **await in_thread(_link, body.address, code, find_entrance)})
 
 
 def _device_routes(routes: Routes, registry: Registry, revocations: Revocations) -> None:
@@ -147,12 +151,10 @@ def _media_key_route(routes: Routes, registry: Registry) -> None:
         return Answer(201, {"key": key, "expires_at": to_rfc3339(expires_s * S_US)})
 
 
-def _link(address: str | None, code: str, network: Network) -> dict[str, str | None]:
-    from appliance.access.links import pair_link, qr_svg  # here: few boxes ever draw one
-
+def _link(address: str | None, code: str, find_entrance: FindEntrance) -> dict[str, str | None]:
     if address is None:
         return {"link": None, "qr_svg": None}
-    link = pair_link(address, code, network())
+    link = pair_link(address, code, find_entrance())
     return {"link": link, "qr_svg": qr_svg(link)}
 
 

@@ -207,7 +207,7 @@ def _applications(box: Services, encrypted: Encryption | None) -> dict[str, Any]
     local = make_local_app(box.local_routes, **common)
     if encrypted is None:
         return {"app": make_app(box.routes, **common, door=box.door), "local_app": local}
-    routes = box.routes if encrypted.trust is None else [*box.routes, trust_routes(encrypted.trust)]
+    routes = [*box.routes, trust_routes(encrypted.trust, server.tls_port)]
     app = make_app(routes, **common, door=box.door)
     return {
         "app": PlainPort(app, app.gate, server.tls_port),

@@ -32,8 +32,9 @@ ROWS: Mapping[str, Permission] = {  # routes of the box itself
     "GET /events": WATCH,
 }
 
-TRUST_ROWS: Mapping[str, Permission] = {  # of a box with its own certificate authority
+TRUST_ROWS: Mapping[str, Permission] = {  # with TLS on
     "GET /trust": EVERYBODY,
+    "GET /trusted": EVERYBODY,
     "GET /ca.crt": EVERYBODY,
     "GET /ca.mobileconfig": EVERYBODY,
 }

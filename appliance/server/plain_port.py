@@ -7,7 +7,7 @@ the page with the steps. Must not know: how certificates are made.
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,17 +18,25 @@ from appliance.http.requests import header_map
 from appliance.kernel.errors import Refused
 from appliance.server.dispatch import Asgi
 from appliance.server.gate import Gate
-from appliance.server.pages import TYPES, made_file
+from appliance.server.pages import TYPES, File, made_file
 
 PAGE = Path(__file__).with_name("trust.html")
-PLAIN_PATHS: Final = frozenset({"/healthz", "/ca.crt", "/ca.mobileconfig", "/trust", "/pair"})
-_FILES: Final = "/v/"  # what the pages load
+PLAIN_PATHS: Final = frozenset({"/healthz", "/ca.crt", "/ca.mobileconfig", "/trust", "/trust.js"})
+# No token may be given here: this page shows the steps and goes on to the encrypted one, which takes codes.
+_PAIR: Final = "/pair"
+_FILES: Final = "/v/"  # of a page that the browser kept from the time before TLS
+_STEPS: Final = "<!-- own authority -->"  # encloses what a device needs for the box's own authority only
+# The page asks whether the encrypted port answers without a warning, by any name of the box.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data:;"
+    " connect-src https://*:{port}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 @dataclass(slots=True)
 class PlainPort:
-    """An ASGI application: `app` for PLAIN_PATHS; other pages are redirected to the same address with https
-    on `https_port`, other requests refused."""
+    """An ASGI application: `app` for PLAIN_PATHS, and its /trust for a device that is to be paired; other
+    pages are redirected to the same address with https on `https_port`, other requests refused."""
 
     app: Asgi
     gate: Gate
@@ -37,6 +45,8 @@ class PlainPort:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "tls_required"})
+        elif scope["type"] == "http" and scope["path"] == _PAIR and scope["method"] in ("GET", "HEAD"):
+            await self.app({**scope, "path": "/trust"}, receive, send)
         elif scope["type"] != "http" or scope["path"] in PLAIN_PATHS or scope["path"].startswith(_FILES):
             await self.app(scope, receive, send)
         else:
@@ -67,53 +77,74 @@ class PlainPort:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """`certificate`: DER. `profile`: the same for iPadOS. `fingerprint`: SHA-256 as devices show it.
-    `address`: to open afterwards, as "https://stadium.local:8443"."""
+    """`address`: to open afterwards, as "https://stadium.local:8443". Of the box's own authority, all empty
+    where the certificate is another's: `certificate` (DER), `profile` (the same for iPadOS), `fingerprint`
+    (SHA-256 as devices show it)."""
 
     title: str
-    certificate: bytes
-    profile: bytes
-    fingerprint: str
     address: str
+    certificate: bytes = b""
+    profile: bytes = b""
+    fingerprint: str = ""
 
 
-def trust_routes(trust: Trust) -> Routes:
-    """GET /trust, /ca.crt and /ca.mobileconfig."""
+def trust_routes(trust: Trust, https_port: int) -> Routes:
+    """GET /trust and /trusted; with an authority of the box's own /ca.crt and /ca.mobileconfig."""
     routes = Routes("trust")
-    page = PAGE.read_text(encoding="utf-8")
-    for name, value in (
-        ("title", trust.title),
-        ("fingerprint", trust.fingerprint),
-        ("address", trust.address),
-    ):
-        page = page.replace("{{" + name + "}}", html.escape(value))
-    document = made_file(page.encode(), TYPES[".html"])
+    document = _page(trust, https_port)
 
     async def steps(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
         await send_reply(send, document.reply(header_map(scope)))
 
-    async def certificate(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
-        await send_reply(send, _file(trust.certificate, b"application/x-x509-ca-cert", b"box-ca.crt"))
-
-    async def profile(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
-        await send_reply(send, _file(trust.profile, b"application/x-apple-aspen-config", b"box.mobileconfig"))
+    async def trusted(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
+        # the page of the plain port is of another origin
+        headers = ((b"access-control-allow-origin", b"*"), (b"cache-control", b"no-store"))
+        await send_reply(send, Reply(200, b"{}", headers=headers))
 
     routes.raw += [
         RawRoute("GET", "/trust", steps, "How a device is made to trust the box.", media_type="text/html"),
-        RawRoute(
-            "GET", "/ca.crt", certificate, "The box's authority.", media_type="application/x-x509-ca-cert"
-        ),
-        RawRoute(
-            "GET",
-            "/ca.mobileconfig",
-            profile,
-            "The box's authority, for iPadOS.",
-            media_type="application/x-apple-aspen-config",
-        ),
+        RawRoute("GET", "/trusted", trusted, "That the asking device trusts the box."),
+        *([_file_route(*file) for file in _files(trust)] if trust.certificate else []),
     ]
     return routes
 
 
-def _file(body: bytes, media_type: bytes, name: bytes) -> Reply:
-    disposition = (b"content-disposition", b'attachment; filename="%b"' % name)
-    return Reply(200, body, media_type, ((b"cache-control", b"no-store"), disposition))
+def _page(trust: Trust, https_port: int) -> File:
+    page = PAGE.read_text(encoding="utf-8")
+    if not trust.certificate:
+        page = "".join(page.split(_STEPS)[::2])
+    for name, value in (
+        ("title", trust.title),
+        ("fingerprint", trust.fingerprint),
+        ("address", trust.address),
+        ("port", str(https_port)),
+    ):
+        page = page.replace("{{" + name + "}}", html.escape(value))
+    return replace(made_file(page.encode(), TYPES[".html"]), policy=_POLICY.format(port=https_port))
+
+
+def _files(trust: Trust) -> list[tuple[str, str, str, Reply]]:
+    """(path, summary, media type, answer) of the authority in its two forms."""
+    named = (
+        ("/ca.crt", "The box's authority.", "application/x-x509-ca-cert", "box-ca.crt", trust.certificate),
+        (
+            "/ca.mobileconfig",
+            "The box's authority, for iPadOS.",
+            "application/x-apple-aspen-config",
+            "box.mobileconfig",
+            trust.profile,
+        ),
+    )
+    return [(path, summary, kind, _file(body, kind, name)) for path, summary, kind, name, body in named]
+
+
+def _file_route(path: str, summary: str, media_type: str, reply: Reply) -> RawRoute:
+    async def file(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
+        await send_reply(send, reply)
+
+    return RawRoute("GET", path, file, summary, media_type=media_type)
+
+
+def _file(body: bytes, media_type: str, name: str) -> Reply:
+    disposition = (b"content-disposition", f'attachment; filename="{name}"'.encode("ascii"))
+    return Reply(200, body, media_type.encode("ascii"), ((b"cache-control", b"no-store"), disposition))

@@ -10,6 +10,7 @@ from pathlib import Path
 from appliance.access.actor import AccessHandle, run_access
 from appliance.access.console import leave_code
 from appliance.access.door import AccessDoor
+from appliance.access.links import Entrance
 from appliance.access.roles import EVERYBODY, Permission, matrix, roles
 from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import json_reply, send_reply
@@ -113,7 +114,14 @@ async def running_side(
     clock = clock or HandClock()
     async with (
         open_store(folder / "box.db", clock, in_thread=False) as store,
-        running("access", run_access, db=store, state_dir=folder, unused_days=unused_days) as access,
+        running(
+            "access",
+            run_access,
+            db=store,
+            state_dir=folder,
+            find_entrance=Entrance,
+            unused_days=unused_days,
+        ) as access,
     ):
         door = AccessDoor(access.registry, matrix(ROWS), clock, is_open, on_loopback)
         app = make_app(

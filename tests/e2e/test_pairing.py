@@ -44,10 +44,19 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 def console_code(box: Box, role: str) -> str:
     """A code by `appliance pair`, typed from its output."""
+    return printed(box, role, r"code +(\w{4}-\w{4}) ")
+
+
+def console_link(box: Box, role: str) -> str:
+    """The link of its QR."""
+    return printed(box, role, r"QR +(\S+)")
+
+
+def printed(box: Box, role: str, pattern: str) -> str:
     words = [sys.executable, "-m", "appliance", "pair", "--role", role]
     config = str(Path(box.folder) / "appliance.toml")
     done = subprocess.run([*words, "--config", config], capture_output=True, text=True, check=True)
-    match = re.search(r"code +(\w{4}-\w{4}) ", done.stdout)
+    match = re.search(pattern, done.stdout)
     assert match is not None, done.stdout
     return match[1]
 

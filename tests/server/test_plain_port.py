@@ -14,12 +14,16 @@ from tests.kit.client import Client
 from tests.server.conftest import Box
 from tests.server.sample import sample_routes
 
-TRUST = Trust('North "A" <1>', b"certificate", b"profile", "AB:CD", "https://north.local:8443")
+TRUST = Trust('North "A" <1>', "https://north.local:8443", b"certificate", b"profile", "AB:CD")
+GIVEN = Trust("North", "https://box.club.example:8443")
 
 
-def plain(box: Box, **options: Any) -> Client:
+def plain(box: Box, trust: Trust = TRUST, **options: Any) -> Client:
     app = box.app(
-        sample_routes(), trust_routes(TRUST), site=Site("north", hosts=("north.local",)), static_dir=APP_DIR
+        sample_routes(),
+        trust_routes(trust, 8443),
+        site=Site("north", hosts=("north.local",)),
+        static_dir=APP_DIR,
     )
     return Client(PlainPort(app, app.gate, 8443), **options)
 
@@ -58,7 +62,7 @@ async def test_what_a_device_needs_before_it_trusts_the_box_is_there(box: Box) -
     client = plain(box)
     for path in PLAIN_PATHS:
         assert (await client.get(path)).status == 200, path
-    script = re.search(r'src="(/v/[^"]+)"', (await client.get("/pair")).body.decode())
+    script = re.search(r'src="([^"]+)"', (await client.get("/trust")).body.decode())
     assert script is not None and (await client.get(script[1])).status == 200, "what the page loads"
     assert (await client.get("/ca.crt")).body == b"certificate"
     assert (await client.get("/ca.mobileconfig")).headers[
@@ -67,6 +71,37 @@ async def test_what_a_device_needs_before_it_trusts_the_box_is_there(box: Box) -
     page = (await client.get("/trust")).body.decode()
     assert "AB:CD" in page and "https://north.local:8443" in page
     assert "North &quot;A&quot; &lt;1&gt;" in page and "{{" not in page
+
+
+@pytest.mark.parametrize("trust", [TRUST, GIVEN])
+async def test_the_page_for_a_new_device_is_there_and_asks_for_no_code(box: Box, trust: Trust) -> None:
+    """It leads to the encrypted one: a form here would send the code, and get the token, unencrypted."""
+    client = plain(box, trust)
+    page = await client.get("/pair?c=7QK2M9XT")
+    text = page.body.decode()
+    assert page.status == 200 and "<form" not in text and trust.address in text and "7QK2" not in text
+    assert "connect-src https://*:8443;" in page.headers["content-security-policy"]
+    assert (await client.request("HEAD", "/pair")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/pair", "/pair?c=7QK2M9XT"])
+async def test_no_token_is_given_without_encryption(box: Box, path: str) -> None:
+    reply = await plain(box).post(path, {"code": "7QK2M9XT", "name": "Bench"})
+    assert (reply.status, reply.json["code"]) == (403, "tls_required")
+    assert "https://127.0.0.1:8443/pair" in reply.json["hint"] and "set-cookie" not in reply.headers
+
+
+async def test_who_is_trusted_by_a_device_tells_so_to_the_page_of_the_plain_port(box: Box) -> None:
+    app = box.app(trust_routes(TRUST, 8443))
+    reply = await Client(app).get("/trusted", headers={"origin": "http://127.0.0.1:8080"})
+    assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, "*")
+
+
+async def test_a_certificate_of_others_has_nothing_to_download(box: Box) -> None:
+    client = plain(box, GIVEN)
+    assert (await client.get("/ca.crt")).status == 404
+    page = (await client.get("/trust")).body.decode()
+    assert "Settings" not in page and "fingerprint must" not in page and GIVEN.address in page
 
 
 async def test_a_target_that_is_no_path_does_not_change_the_host(box: Box) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from appliance.access.actor import run_access
 from appliance.access.door import AccessDoor
-from appliance.box.demo import page_addresses
 from appliance.box.domains import access_rows
 from appliance.box.permissions import TRUST_ROWS, box_matrix
 from appliance.box.settings import Settings
+from appliance.box.wiring.entrance import entrance
 from appliance.http.access import Door
 from appliance.http.api import Routes
 from appliance.kernel.actor import running
@@ -30,13 +31,12 @@ class Access:
 @asynccontextmanager
 async def access_of(settings: Settings, store: Store, clock: Clock) -> AsyncIterator[Access]:
     """Devices, codes and the door, for the length of the block."""
-    server = settings.server
     async with running(
         "access",
         run_access,
         db=store,
         state_dir=settings.storage.state_dir,
-        network=lambda: page_addresses(server.host, server.port)[-1],
+        find_entrance=partial(entrance, settings),
         unused_days=settings.access.unused_days,
     ) as handle:
         door = AccessDoor(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from appliance.box.settings import Settings, SettingsError
+from appliance.box.wiring.entrance import TLS_FOLDER, secure_address
 from appliance.kernel.actor import running
 from appliance.kernel.threads import in_thread
 from appliance.network.announce import addresses_of
@@ -26,16 +27,20 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("network")
 
-FOLDER = "tls"  # of the state folder
 WARN_DAYS = 14  # before the end of a certificate; the box renews its own 30 days before
 
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """`trust`: what devices need to trust the box's own authority; None: the certificate is another's."""
+    """`trust`: what the plain port shows to devices."""
 
     tls: Tls
-    trust: Trust | None
+    trust: Trust
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the certificate is of the box's own authority."""
+        return bool(self.trust.certificate)
 
 
 @asynccontextmanager
@@ -48,9 +53,9 @@ async def encryption(settings: Settings, board: Board) -> AsyncIterator[Encrypti
 
     made = await in_thread(open_encryption, settings)
     async with running("tls", run_tls, tls=made.tls):
-        if made.trust is not None:
+        if made.is_own:
             log.info("authority", fingerprint=made.trust.fingerprint)
-        board.add("certificate", partial(certificate_part, made.tls, is_own=made.trust is not None))
+        board.add("certificate", partial(certificate_part, made.tls, is_own=made.is_own))
         yield made
 
 
@@ -60,7 +65,8 @@ def open_encryption(settings: Settings) -> Encryption:
 
     server = settings.server
     if server.tls == "files":
-        tls, trust = Tls(GivenCertificate(Path(server.tls_cert), Path(server.tls_key))), None
+        tls = Tls(GivenCertificate(Path(server.tls_cert), Path(server.tls_key)))
+        trust = Trust(settings.site.name, secure_address(settings))
     else:
         tls, trust = _own(settings)
     try:
@@ -75,7 +81,7 @@ def _own(settings: Settings) -> tuple[Tls, Trust]:
     from appliance.network.certificates import open_authority, profile
     from appliance.network.tls import OwnCertificate, Tls
 
-    site, folder = settings.site, settings.storage.state_dir / FOLDER
+    site, folder = settings.site, settings.storage.state_dir / TLS_FOLDER
     try:
         authority = open_authority(folder, site.local_name, site.name)
     except (OSError, ValueError) as error:
@@ -83,8 +89,8 @@ def _own(settings: Settings) -> tuple[Tls, Trust]:
         fix = "restore the folder from a backup, or remove it: devices must then trust a new one"
         raise SettingsError([f"server.tls: {detail}; {fix}"]) from None
     tls = Tls(OwnCertificate(folder, authority, site.local_name, partial(addresses_of, settings.server.host)))
-    address = f"https://{site.local_name}:{settings.server.tls_port}"
-    return tls, Trust(site.name, authority.der, profile(authority, site.name), authority.fingerprint, address)
+    address = secure_address(settings)
+    return tls, Trust(site.name, address, authority.der, profile(authority, site.name), authority.fingerprint)
 
 
 def certificate_part(tls: Tls, *, is_own: bool) -> HealthPart:

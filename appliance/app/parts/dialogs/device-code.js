@@ -21,7 +21,8 @@ export class DeviceCode {
       h("dialog", { class: "sheet device-code", "aria-label": "Code for a device" })
     );
     this.shown = h("output", { class: "code" }, shownCode(code.code));
-    const page = code.link?.replace(/\?.*/, "") ?? `${location.origin}/pair`;
+    const page = code.link?.replace(/[?#].*/, "") ?? `${location.origin}/pair`;
+    const isFirstTrust = code.link?.includes("#"); // the page of the plain port, with TLS on
     this.again = h(
       "button",
       {
@@ -60,6 +61,7 @@ export class DeviceCode {
             "On the other device, scan this with the camera, or open ",
             h("b", {}, page.replace(/^http:\/\//, "")),
           ),
+          isFirstTrust && h("li", {}, "The first time it shows how to trust the box: follow its steps"),
           h("li", {}, "Type the code", this.shown),
           h("li", {}, "Press ", h("b", {}, "Pair this device")),
         ),

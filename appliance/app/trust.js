@@ -1,0 +1,73 @@
+// The page of the plain port while TLS is on. Does this device trust the box's certificate? Then a device
+// that is to be paired goes on to the encrypted page by itself; else the steps are shown, and it is tried
+// again every few seconds.
+//
+// The code stands behind the "#" of the address: browsers do not send that part, and nothing is encrypted
+// here.
+
+const AGAIN_MS = 5000;
+const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const { port = "", address = "", fingerprint = "" } = document.documentElement.dataset;
+const given = new URLSearchParams(location.hash.slice(1));
+const code = given.get("c") ?? new URLSearchParams(location.search).get("c") ?? "";
+const isPairing = location.pathname === "/pair";
+/** By which this page was opened, then by which the box names itself: a network may know only one of them. */
+const addresses = [`https://${location.hostname}:${port}`, address];
+
+/** Does it answer without a warning? @param {string} address */
+const answers = (address) =>
+  fetch(`${address}/trusted`, { cache: "no-store" }).then(
+    (answer) => answer.ok,
+    () => false,
+  );
+
+/** Where the encrypted page begins. @param {string} address */
+const pageOf = (address) =>
+  isPairing ? `${address}/pair${code ? `?c=${encodeURIComponent(code)}` : ""}` : address;
+
+async function look() {
+  for (const each of addresses) {
+    if (!(await answers(each))) continue;
+    if (isPairing) return location.replace(pageOf(each));
+    $("words").textContent = "This device trusts the box already.";
+    return link(each);
+  }
+  $("words").textContent =
+    "This device does not trust the box yet. Follow the steps below, once. " +
+    "Then return to this page: it goes on by itself.";
+  setTimeout(look, AGAIN_MS);
+}
+
+/** @param {string} address */
+function link(address) {
+  const go = /** @type {HTMLAnchorElement} */ ($("go"));
+  go.href = pageOf(address);
+  go.textContent = isPairing ? "Pair this device" : "Open the box";
+  go.hidden = false;
+}
+
+/** The code's QR names the authority of the box that made the code: is it this one? */
+function isOfThisBox() {
+  const named = given.get("fp");
+  if (!named || !fingerprint) return true;
+  const bytes = fingerprint.split(":").map((pair) => Number.parseInt(pair, 16));
+  const own = btoa(String.fromCharCode(...bytes))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=/g, "");
+  return own === named;
+}
+
+$("pairing").hidden = false;
+$("title").textContent = isPairing ? "Pair this device" : "Is it done already?";
+if (isPairing && code) $("code").textContent = `Code ${code.slice(0, 4)}-${code.slice(4)}`;
+if (isOfThisBox()) {
+  $("words").textContent = "Looking whether this device trusts the box …";
+  /** @type {NodeListOf<HTMLAnchorElement>} */
+  const lasts = document.querySelectorAll("a.last");
+  for (const last of lasts) last.href = pageOf(address);
+  void look();
+} else
+  $("words").textContent =
+    "This code is of another box: its certificate is not the one of this page. " +
+    "Trust nothing here; ask whoever made the code.";
