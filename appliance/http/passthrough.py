@@ -1,12 +1,14 @@
 """The objects under an ASGI `send`: hypercorn 0.18's, down to the TCP socket.
 
 Owns: the one walk from `send` to the socket, and the check that these internals are the expected ones.
-Anything else (another version, TLS, HTTP/2, another server, a test) gives None, and the caller uses plain
-ASGI. Used by http/sendfile.py and box/live/hypercorn_transport.py; no other module may use these internals.
+Anything else (another version, HTTP/2, another server, a test; TLS, unless the caller knows of it) gives
+None, and the caller uses plain ASGI. Used by http/sendfile.py, server/endpoint.py and
+box/live/hypercorn_transport.py; no other module may use these internals.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -31,8 +33,24 @@ class Wire:
 
     @property
     def socket(self) -> trio.socket.SocketType:
-        connection: trio.socket.SocketType = self.tcp.stream.socket
+        carrier = self.tcp.stream.transport_stream if self.is_encrypted else self.tcp.stream
+        connection: trio.socket.SocketType = carrier.socket
         return connection
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Bytes must be written by `send_encrypted`, not to the socket."""
+        return isinstance(self.tcp.stream, trio.SSLStream)
+
+    async def send_encrypted(self, data: bytes, when_full: Callable[[], Awaitable[None]]) -> None:
+        """Encrypt at once, then write; `when_full` waits while the socket accepts nothing. Raises what it
+        raises, and errors of the socket: then the connection cannot be used any more."""
+        transport = self.tcp.stream.transport_stream
+        transport.when_full = when_full
+        try:
+            await self.tcp.stream.send_all(data)
+        finally:
+            transport.when_full = None
 
     @property
     def is_websocket(self) -> bool:
@@ -51,8 +69,9 @@ def is_known_hypercorn() -> bool:
         return False
 
 
-def wire_of(send: object) -> Wire | None:
-    """The connection behind `send`, or None when it is not exactly the expected one.
+def wire_of(send: object, *, encrypted: bool = False) -> Wire | None:
+    """The connection behind `send`, or None when it is not exactly the expected one. `encrypted`: one with
+    TLS is expected too.
 
     A wrapper around hypercorn's `send` is followed when it sets `__wrapped__` (functools.wraps does).
     """
@@ -65,9 +84,12 @@ def wire_of(send: object) -> Wire | None:
     if not isinstance(protocol, H11Protocol):
         return None
     tcp: Any = getattr(protocol.send, "__self__", None)
-    stream_is_plain = isinstance(tcp, TCPServer) and isinstance(
-        getattr(tcp, "stream", None), trio.SocketStream
+    if not isinstance(tcp, TCPServer) or not isinstance(tcp.send_lock, trio.Lock):
+        return None
+    carrier: Any = getattr(tcp, "stream", None)
+    is_tls = (
+        encrypted and isinstance(carrier, trio.SSLStream) and hasattr(carrier.transport_stream, "when_full")
     )
-    if not stream_is_plain or not isinstance(tcp.send_lock, trio.Lock):
+    if not is_tls and not isinstance(carrier, trio.SocketStream):
         return None
     return Wire(stream, protocol, tcp)

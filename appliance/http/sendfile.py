@@ -1,7 +1,8 @@
 """Bodies from files: page cache first, threads for the rest, and the kernel's own copy where possible.
 
 Owns: reading media without ever blocking the loop, and the zero-copy body under hypercorn (measured: 4-6
-times a copying body's rate), limited by http/pacing.py where it would delay a mark. Must not know: ranges,
+times a copying body's rate), limited by http/pacing.py where it would delay a mark. With TLS there is nothing
+to copy, but the limits, and the patience with a player that pauses, are the same. Must not know: ranges,
 headers, the meaning of the bytes.
 """
 
@@ -23,6 +24,7 @@ from appliance.http.passthrough import Wire, wire_of
 from appliance.kernel.threads import in_thread
 
 STEP_BYTES = 1 << 18  # one sendfile call: 0.1 ms of the loop; with 1 MiB a mark waits three times as long
+TLS_STEP_BYTES = 1 << 16  # read, encrypted and written: takes as long
 PROBE_BYTES = 128 * 1024  # distance of the page-cache probes within a step
 STALL_S = 30.0  # a player that pauses stops reading; after this long without a byte it must request again
 UNREAD_PAUSE_S = (
@@ -34,6 +36,10 @@ TURN = (
 LOOK_S = 0.020  # how often an unlimited connection is checked; 4 us each
 FRESH_S = 1.0  # after this long without a body the kernel's window starts again, and so does ours
 MEDIA_READS = trio.CapacityLimiter(16)  # threads for media that is not in the page cache
+
+
+UNUSABLE = (OSError, trio.ClosedResourceError, trio.BrokenResourceError, trio.BusyResourceError)
+"""Errors of a connection that has ended, or that another task is closing."""
 
 
 class Lost(Exception):
@@ -169,7 +175,7 @@ class SendfileBody:
     def behind(cls, send: object) -> SendfileBody | None:
         """A body writer when `send` is hypercorn's, the head was sent and h11 frames the body by its length;
         else None. Call after http.response.start (the server delays some heads)."""
-        wire = wire_of(send)
+        wire = wire_of(send, encrypted=True)
         if wire is None or not isinstance(wire.protocol.connection, h11.Connection):
             return None
         return cls(wire) if getattr(wire.protocol, "_head", None) is None else None
@@ -190,9 +196,9 @@ class SendfileBody:
             try:
                 _be_patient(wire.socket)
                 for piece in pieces:
-                    await self._write_piece(piece)
+                    await (self._write_encrypted(piece) if wire.is_encrypted else self._write_piece(piece))
                 finished = True
-            except (OSError, trio.ClosedResourceError, trio.BusyResourceError) as error:
+            except UNUSABLE as error:
                 raise ConnectionGone(str(error)) from error
             finally:
                 self._note(False)
@@ -214,6 +220,20 @@ class SendfileBody:
                 continue
             self.sent += written
             view = view[written:]
+
+    async def _write_encrypted(self, piece: Piece) -> None:
+        at, length = 0, piece.length if isinstance(piece, FileRange) else len(piece)
+        while at < length:
+            room = await self._wait_room(min(length - at, TLS_STEP_BYTES))
+            if isinstance(piece, FileRange):
+                step = await read_range(FileRange(piece.fd, piece.offset + at, room))
+            else:
+                step = piece[at : at + room]
+            async with TURN:
+                pass  # no wait between here and the encryption: one in each pass
+            await self._wire.send_encrypted(step, self._wait_writable)
+            self.sent += room
+            at += room
 
     async def _write_file(self, piece: FileRange) -> None:
         offset, left = piece.offset, piece.length

@@ -79,7 +79,7 @@ async def serve_admitted(
 
     def close(code: int, reason: str) -> None:
         running.cancel(reason=reason)
-        wire = wire_of(out) if out.started and not out.ended else None
+        wire = wire_of(out, encrypted=True) if out.started and not out.ended else None
         if wire is not None:
             wire.socket.close()  # a client that does not read would hold a cancelled send for minutes
 

@@ -23,6 +23,7 @@ import fcntl
 import math
 import sys
 import termios
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -41,7 +42,9 @@ from appliance.http.limits import Seldom, ServerLimits
 from appliance.server.connections.connection_limits import OpenConnections
 from appliance.server.connections.frames import FrameMeter
 from appliance.server.connections.http1 import Protocol
+from appliance.server.connections.priority import PAUSE_KEY
 from appliance.server.connections.short_requests import Exchange, parse_short, scope_of
+from appliance.server.connections.tls_transport import TlsTransport
 
 __all__ = ["GONE", "Connection", "IdleTimer", "Inbox", "ServerLimits"]
 
@@ -56,12 +59,12 @@ MALFORMED = (ValueError, h11.ProtocolError, WebSocketError, UnexpectedMessageErr
 _MALFORMED_LINES, _FLOOD_LINES = Seldom(), Seldom()
 
 
-ByteStream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+ByteStream = trio.SocketStream | trio.SSLStream[TlsTransport]
 """What a connection reads and writes: a TCP socket, or TLS on one."""
 
 
 def tcp_of(stream: ByteStream) -> trio.SocketStream:
-    return stream if isinstance(stream, trio.SocketStream) else stream.transport_stream
+    return stream if isinstance(stream, trio.SocketStream) else stream.transport_stream.tcp
 
 
 class Inbox:
@@ -155,6 +158,7 @@ class Connection(TCPServer):
     ) -> None:
         super().__init__(app, config, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # as stream above
         self.tcp = tcp_of(stream)
+        self.is_encrypted = stream is not self.tcp  # the scheme is https or wss
         self.open_connections = open_connections
         self.limits = open_connections.limits
         self._idle = IdleTimer(self.limits.idle_s)
@@ -165,6 +169,7 @@ class Connection(TCPServer):
         self._linger_until: float | None = None
         self._waits_its_turn = False  # for its priority, with a request that is already read
         self._frames = FrameMeter()
+        self.when_flooded: Callable[[], None] | None = None  # tells the application, which gives the reason
 
     async def run(self) -> None:
         """Serve requests until either side closes."""
@@ -189,6 +194,9 @@ class Connection(TCPServer):
             if self.context.terminated.is_set():
                 return b""
             try:
+                if isinstance(self.stream, trio.SSLStream):
+                    await self.stream.do_handshake()
+                    self.stream.transport_stream.end_handshake()
                 return bytes(await self.stream.receive_some(MAX_RECV))
             except GONE:
                 pass
@@ -206,7 +214,7 @@ class Connection(TCPServer):
                 self.context,
                 tasks,
                 ConnectionState(self.state),
-                self.stream is not self.tcp,  # TLS: the scheme is https or wss
+                self.is_encrypted,
                 client,
                 server,
                 self.protocol_send,
@@ -236,7 +244,9 @@ class Connection(TCPServer):
     def has_bytes(self) -> bool:
         """Whether there are unread bytes, or bytes that wait for their turn. The socket's end does not count:
         a client that has left waits for nothing."""
-        if self._waits_its_turn:
+        if self._waits_its_turn or (
+            isinstance(self.stream, trio.SSLStream) and self.stream.transport_stream.waits_its_turn
+        ):
             return True
         descriptor = self.tcp.socket.fileno()
         if descriptor < 0:
@@ -340,6 +350,8 @@ class Connection(TCPServer):
             return data
         if (times := _FLOOD_LINES.take(trio.current_time())) is not None:
             log.warning("websocket_flood", peer=str((self.protocol.client or ("",))[0]), times=times)
+        if self.when_flooded is not None:
+            self.when_flooded()
         self._discard()
         return data[:allowed]
 
@@ -354,8 +366,10 @@ class Connection(TCPServer):
             await self._idle.stop()
             self.open_connections.serve(self)
             exchange = Exchange(short.body)
-            scope = scope_of(short, self.protocol.client, self.protocol.server)
-            with self.open_connections.priority.mark():
+            scope = scope_of(
+                short, self.protocol.client, self.protocol.server, is_encrypted=self.is_encrypted
+            )
+            with self.open_connections.priority.mark() as scope[PAUSE_KEY]:
                 await app(scope, exchange.receive, exchange.send)
             if not exchange.is_whole:
                 return None

@@ -24,6 +24,7 @@ from appliance.server.connections.connection import GONE, Connection
 from appliance.server.connections.connection_limits import OpenConnections
 from appliance.server.connections.listeners import CannotListen, open_listeners
 from appliance.server.connections.priority import MarkPriority
+from appliance.server.connections.tls_transport import TlsTransport
 
 __all__ = ["Bound", "CannotListen", "ServerLimits", "TlsListener", "run_server"]
 
@@ -184,13 +185,17 @@ class _ConnectionServer:
                 self.open_connections.turned_away -= 1
             return
         # the handshake is part of receiving the first bytes, and has their deadline
-        data = stream if self.tls is None else _over(stream, self.tls)
+        data = stream if self.tls is None else self._over(stream, self.tls)
         connection = Connection(self.app, self.config, self.context, self.open_connections, data)
         self.open_connections.add(connection, address)
         try:
             await connection.run()
         finally:
             self.open_connections.remove(connection)
+
+    def _over(self, tcp: trio.SocketStream, context: ssl.SSLContext) -> trio.SSLStream[TlsTransport]:
+        transport = TlsTransport(tcp, self.open_connections.priority)
+        return trio.SSLStream(transport, context, server_side=True, https_compatible=True)
 
     async def _make_room_after_reading(self, address: str) -> bool:
         """Try again once the bytes that others sent before have been read: of many that came in one pass, the
@@ -207,10 +212,6 @@ class _ConnectionServer:
         finally:
             self.open_connections.waiting -= 1
         return False
-
-
-def _over(stream: trio.SocketStream, context: ssl.SSLContext) -> trio.SSLStream[trio.SocketStream]:
-    return trio.SSLStream(stream, context, server_side=True, https_compatible=True)
 
 
 async def _accept(

@@ -84,14 +84,14 @@ def _body_length(headers: list[tuple[bytes, bytes]]) -> int | None:
     return length
 
 
-def scope_of(short: Short, client: Any, server: Any) -> Scope:
+def scope_of(short: Short, client: Any, server: Any, *, is_encrypted: bool = False) -> Scope:
     """The ASGI scope, as hypercorn would make it."""
     return {
         "type": "http",
         "http_version": "1.1",
         "asgi": {"spec_version": "2.1", "version": "3.0"},
         "method": "POST",
-        "scheme": "http",
+        "scheme": "https" if is_encrypted else "http",
         "path": short.path,
         "raw_path": short.path.encode("ascii"),
         "query_string": b"",

@@ -22,12 +22,13 @@ class Passes(trio.abc.Instrument):
         self.begun.append(0)
 
 
-async def test_turns_are_one_a_pass_and_in_order() -> None:
+@pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.take_handshake])
+async def test_turns_are_one_a_pass_and_in_order(way: Callable[[MarkPriority], Awaitable[None]]) -> None:
     """Of many requests that comes at once the last one waits a pass for each before it, not two."""
     priority, begun, passes = MarkPriority(), [], Passes()
 
     async def begin(number: int) -> None:
-        await priority.take()
+        await way(priority)
         begun.append(number)
         passes.begun[-1] += 1
 
@@ -44,11 +45,14 @@ async def test_turns_are_one_a_pass_and_in_order() -> None:
     assert max(passes.begun) == 1 and len(passes.begun) < 1010
 
 
-async def test_nothing_begins_while_a_mark_is_answered() -> None:
+@pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.take_handshake])
+async def test_nothing_begins_while_a_mark_is_answered(
+    way: Callable[[MarkPriority], Awaitable[None]], autojump_clock: trio.testing.MockClock
+) -> None:
     priority, begun = MarkPriority(), []
 
     async def begin(number: int) -> None:
-        await priority.take()
+        await way(priority)
         begun.append(number)
 
     async with trio.open_nursery() as nursery:
@@ -60,7 +64,18 @@ async def test_nothing_begins_while_a_mark_is_answered() -> None:
     assert sorted(begun) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.admit])
+async def test_nobody_waits_for_a_mark_that_waits_itself(autojump_clock: trio.testing.MockClock) -> None:
+    """Its device sends more than its rate (rates.py): others must not pay for that."""
+    priority = MarkPriority()
+    with priority.mark() as pause:
+        with pause():
+            await priority.take()
+            assert trio.current_time() == 0
+        await priority.take()
+        assert trio.current_time() == GIVE_WAY_S
+
+
+@pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.take_handshake, MarkPriority.admit])
 async def test_a_mark_that_takes_long_holds_nobody_up(
     autojump_clock: trio.testing.MockClock, way: Callable[[MarkPriority], Awaitable[None]]
 ) -> None:
@@ -90,7 +105,7 @@ async def test_marks_without_a_pause_do_not_keep_others_waiting(
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.admit])
+@pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.take_handshake, MarkPriority.admit])
 async def test_slow_marks_leave_the_others_half_of_the_time(
     autojump_clock: trio.testing.MockClock, way: Callable[[MarkPriority], Awaitable[None]]
 ) -> None:
@@ -120,6 +135,18 @@ async def test_a_new_connection_waits_in_no_line(autojump_clock: trio.testing.Mo
                 nursery.start_soon(priority.give_way)
             await trio.sleep(GIVE_WAY_S + 0.001)
             assert not nursery.child_tasks
+
+
+async def test_a_crowd_of_handshakes_keeps_no_request_in_its_line() -> None:
+    priority, passes = MarkPriority(), Passes()
+    trio.lowlevel.add_instrument(passes)
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(priority.take_handshake)
+        await trio.lowlevel.checkpoint()
+        came = len(passes.begun)
+        await priority.take()
+        assert len(passes.begun) - came <= 2
 
 
 async def test_requests_do_not_use_up_what_newcomers_may_wait(autojump_clock: trio.testing.MockClock) -> None:
