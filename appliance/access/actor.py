@@ -42,8 +42,8 @@ async def run_access(
     """Until cancelled. `state_dir`: where the console leaves codes and tokens (console.py), and where
     revocations are kept beside the database (revocations.py); None: there is neither.
 
-    `find_entrance`: for the links of codes. `unused_days`: a device that was not used on so many days on which
-    the box was used loses its access; 0: none does."""
+    `find_entrance`: for the links of codes. `unused_days`: a device that was not used on so many days on
+    which the box was used loses its access; 0: none does."""
     registry, revocations = Registry(), Revocations(state_dir)
     await revocations.load()
     rows, selectors = await db.read(lambda tx: (store.all_devices(tx), store.live_selectors(tx)))

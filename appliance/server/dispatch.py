@@ -10,21 +10,24 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import structlog
 import trio
 
-from appliance.http.access import CLAIM_KEY, GRANT_KEY, Door, Grant
+from appliance.http.access import CLAIM_KEY, GRANT_KEY, STRANGER, Door, Grant
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
-from appliance.http.limits import ServerLimits
+from appliance.http.limits import Seldom, ServerLimits, is_loopback, network_of
 from appliance.http.outgoing import API_POLICY, COMMON, Outgoing
 from appliance.http.problems import method_not_allowed, no_such_path, unexpected
 from appliance.http.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
 from appliance.http.requests import ClientGone, Request, header_map, read_body
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.server.connections.priority import PAUSE_KEY
+from appliance.server.connections.rates import Rates
 from appliance.server.endpoint import Backend, serve_admitted, serve_route
 from appliance.server.gate import Gate
 from appliance.server.mount import set_route
@@ -35,6 +38,7 @@ log = structlog.get_logger("web")
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 T = TypeVar("T", RawRoute, Route)
 
+_DELAYED_LINES = Seldom()
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -82,6 +86,7 @@ class Dispatcher:
     door: Door | None = None  # None: everything is open (the local listener)
     sockets_max: int = ServerLimits().sockets
     sockets_now: int = 0
+    rates: Rates = field(default_factory=Rates)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -121,7 +126,7 @@ class Dispatcher:
         method, path = scope["method"], scope["path"]
         raw = self.raw.find(method, path)
         if raw is not None:
-            grant = self._admit(scope, headers, *raw)
+            grant = await self._let_in(scope, headers, raw)
             if grant is None or self.door is None or method not in SAFE_METHODS:
                 await raw[0].handler(scope, receive, out, raw[1])
             else:
@@ -133,8 +138,7 @@ class Dispatcher:
             return
         hot = self.hot.find(method, path)
         match = hot or self.ordinary.find(method, path)
-        if match is not None:
-            self._admit(scope, headers, *match)
+        await self._let_in(scope, headers, match)
         request = await _read(scope, headers, receive, out.request_id)
         if match is not None and request.body:
             self._admit(scope, headers, *match)  # its access may have ended while the body came
@@ -146,6 +150,36 @@ class Dispatcher:
             return
         set_route(scope, *match, request)
         await self.fallback(scope, _already_read(receive), out)
+
+    async def _let_in(
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        match: tuple[RawRoute | Route, dict[str, str]] | None,
+    ) -> Grant | None:
+        """`_admit`, and a wait for those who ask too often, also before a refusal and for unknown paths."""
+        try:
+            grant = self._admit(scope, headers, *match) if match is not None else STRANGER
+        except Refused:
+            await self._wait(scope, headers, STRANGER)
+            raise
+        if await self._wait(scope, headers, grant) and match is not None:
+            return self._admit(scope, headers, *match)  # its access may have ended meanwhile
+        return grant
+
+    async def _wait(self, scope: Scope, headers: Mapping[bytes, bytes], grant: Grant | None) -> bool:
+        """As long as the rate of the device asks for (connections/rates.py); False: not at all."""
+        peer = str((scope.get("client") or ("127.0.0.1", 0))[0])
+        if is_loopback(peer):  # programs of this machine, and all clients of a proxy on it
+            return False
+        delay_s = self.rates.delay_s(_key_of(peer, headers, grant), trio.current_time())
+        if not delay_s:
+            return False
+        if (times := _DELAYED_LINES.take(trio.current_time())) is not None:
+            log.warning("too_many_requests", peer=peer, device=grant.name if grant else "", times=times)
+        with scope.get(PAUSE_KEY, nullcontext)():
+            await trio.sleep(delay_s)
+        return True
 
     def _admit(
         self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route, given: Mapping[str, str]
@@ -185,7 +219,7 @@ class Dispatcher:
             match = self.raw.find("WS", scope["path"])
             if match is None:
                 raise Refused(404, "no_such_path", "no WebSocket is served here", "see /docs")
-            self._admit(scope, headers, *match)
+            await self._let_in(scope, headers, match)
             await match[0].handler(scope, receive, send, match[1])
         except (Refused, Unavailable) as error:
             await _refuse_upgrade(send, problem_reply(error))
@@ -193,6 +227,15 @@ class Dispatcher:
             log.error("websocket_failed", path=scope["path"], exc_info=error)
         finally:
             self.sockets_now -= 1
+
+
+def _key_of(peer: str, headers: Mapping[bytes, bytes], grant: Grant | None) -> str:
+    """Whose rate counts: a paired device's; a stranger's address; where access is open, the address with the
+    name that the device gives itself."""
+    if grant is not None and grant.device_id:
+        return grant.device_id
+    address = network_of(peer) or peer
+    return address if grant is not None else f"{address} {headers.get(b'x-client', b'').decode('latin-1')}"
 
 
 async def _read(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, request_id: str) -> Request:

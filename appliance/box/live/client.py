@@ -67,7 +67,7 @@ class Client:
     promises_pings: bool = False
     about: About = field(default_factory=About)
     heard_s: float = field(default_factory=trio.current_time)
-    _bucket: Bucket = field(default_factory=lambda: Bucket(trio.current_time()))
+    bucket: Bucket = field(default_factory=lambda: Bucket(trio.current_time()))
     _replies: deque[bytes] = field(default_factory=deque)
     _latest: dict[str, bytes] = field(default_factory=dict)
     _wake: Signal = field(default_factory=Signal)
@@ -156,10 +156,14 @@ class Client:
         self.heard_s = self.now_s()
 
     def _spend(self) -> bool:
-        if self._bucket.take(self.now_s()):
-            return True
-        self.close(CloseCode.PROTOCOL, "too many messages: at most 20/s")
-        return False
+        """For a control frame: without a token it is not answered."""
+        return self.bucket.take(self.now_s())
+
+    async def _wait_turn(self) -> None:
+        """For a message. A tablet that was offline sends all it has kept: it waits, and so does what it sends
+        meanwhile, in its own socket; it is never closed for that."""
+        if wait_s := self.bucket.spend(self.now_s()):
+            await trio.sleep(wait_s)
 
     # -- serving it --------------------------------------------------------------------------------
 
@@ -174,8 +178,7 @@ class Client:
     async def _read(self, receive: Receive, desk: MessageHandler, nursery: trio.Nursery) -> None:
         while (message := await receive())["type"] != "websocket.disconnect":
             self._on_heard()
-            if not self._spend():
-                return
+            await self._wait_turn()
             text = message.get("text")
             try:
                 if text is None:

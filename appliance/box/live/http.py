@@ -84,6 +84,8 @@ class Endpoint:
             if client.refused is not None:
                 return
             hello = Hello()
+        if client.grant is not None:  # several sockets of a device share its rate
+            client.bucket = self.hub.buckets.setdefault(client.grant.device_id, client.bucket)
         door = self.door
         with door.watching(client.grant, client.close) if door is not None else nullcontext():
             self._greet(client, hello)

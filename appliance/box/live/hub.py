@@ -11,12 +11,21 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 import trio
 
 from appliance.box.live import protocol
 from appliance.box.live.client import Client
-from appliance.box.live.protocol import PING_FRAME, RESTART, SILENT_HEARTBEATS, About, CloseCode, text_frame
+from appliance.box.live.protocol import (
+    PING_FRAME,
+    RESTART,
+    SILENT_HEARTBEATS,
+    About,
+    Bucket,
+    CloseCode,
+    text_frame,
+)
 from appliance.kernel.clock import Clock
 from appliance.kernel.follow import follow
 from appliance.kernel.journal import Journal
@@ -54,6 +63,7 @@ class Hub:
     opened: int = 0
     closed: Counter[int] = field(default_factory=Counter)
     is_stopping: bool = False
+    buckets: WeakValueDictionary[str, Bucket] = field(default_factory=WeakValueDictionary)  # by device id
     _left: Signal = field(default_factory=Signal)
 
     @contextmanager

@@ -18,7 +18,7 @@ from wsproto.events import CloseConnection, Pong
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
-from appliance.box.live.protocol import PING_FRAME, TOO_LARGE, CloseCode, short_reason, text_frame
+from appliance.box.live.protocol import FLOOD, PING_FRAME, TOO_LARGE, CloseCode, short_reason, text_frame
 from appliance.box.live.transport import (
     CLOSE_GRACE_S,
     Disconnected,
@@ -68,6 +68,7 @@ class HypercornTransport:
         self._limit_buffer(SEND_BUFFER_BYTES)
         stream.handle = self._heard_by(stream.handle)
         stream._send_wsproto_event = self._take_over
+        self._wire.tcp.when_flooded = lambda: self._upcalls.refuse(FLOOD)
 
     def offer(self, frames: bytes) -> bool:
         if self._said_goodbye:
@@ -125,6 +126,7 @@ class HypercornTransport:
     def release(self) -> None:
         self._closed = True
         self._upcalls = NO_UPCALLS
+        self._wire.tcp.when_flooded = None
 
     # -- the socket ------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from appliance.kernel.clock import to_rfc3339
 
 MAX_MESSAGE_BYTES = 64 * 1024  # the same as an HTTP body
 TOO_LARGE = f"a message may have {MAX_MESSAGE_BYTES} bytes"
+FLOOD = "a flood of messages: send the next one when the last one is answered"
 REPLAY_MAX = 2000  # missed events that are replayed at most; for more, /snapshot is cheaper for both sides
 BACKLOG_MAX = 256  # events a connected client may be behind: 5 s of the busiest game
 REPLIES_MAX = 64  # results and pongs waiting for one client that sends faster than it reads
@@ -245,18 +246,27 @@ def short_reason(reason: str) -> str:
     return reason.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Bucket:
-    """Tokens refilled at RATE_PER_S up to BURST. `now_s` never decreases."""
+    """Tokens of a device, refilled at RATE_PER_S up to BURST. `now_s` never decreases."""
 
     now_s: float
     tokens: float = BURST
 
     def take(self, now_s: float) -> bool:
         """Take one token; False when there is none."""
-        self.tokens = min(BURST, self.tokens + (now_s - self.now_s) * RATE_PER_S)
-        self.now_s = now_s
+        self._refill(now_s)
         if self.tokens < 1:
             return False
         self.tokens -= 1
         return True
+
+    def spend(self, now_s: float) -> float:
+        """Take one token now or in advance; how long to wait for it."""
+        self._refill(now_s)
+        self.tokens -= 1
+        return max(0.0, -self.tokens / RATE_PER_S)
+
+    def _refill(self, now_s: float) -> None:
+        self.tokens = min(BURST, self.tokens + (now_s - self.now_s) * RATE_PER_S)
+        self.now_s = now_s

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import trio
-import trio_websocket
 
 from appliance.box.live import hypercorn_transport, protocol, transport
 from tests.box.live.kit import Running, wait_until
@@ -25,16 +24,37 @@ async def test_bytes_before_the_end_of_the_handshake_affect_no_other_client(runn
         assert (await other.command("o1", "note", text="b"))["ok"] is True
 
 
-async def test_a_flood_is_ended_with_its_reason(running: Running) -> None:
+async def test_who_sends_all_it_has_kept_waits_and_is_never_closed(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tablet that was offline for a quarter of the game: more at once than a person can press."""
+    monkeypatch.setattr(protocol, "RATE_PER_S", 100.0)
     async with running() as box, box.connect() as tablet, box.connect() as other:
-        try:
-            for number in range(200):
-                await tablet.say(type="ping", id=number)
-        except trio_websocket.ConnectionClosed:
-            pass  # disconnected while it was still sending
-        code, reason = await tablet.close_code()
-        assert (code, "20/s" in reason) == (protocol.CloseCode.PROTOCOL, True)
+        count = int(protocol.BURST) + 20
+        for number in range(count):
+            await tablet.say(type="ping", id=number)
         assert (await other.command("o1", "note", text="b"))["ok"] is True
+        answered = [(await tablet.next_of("pong"))["id"] for _ in range(count)]
+        assert answered == list(range(count))
+        assert (await tablet.command("t1", "note", text="b"))["ok"] is True
+
+
+async def test_pings_of_the_protocol_beyond_the_rate_are_not_answered(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "RATE_PER_S", 0.0)
+    async with running() as box:
+        client = await RawClient.connect(box.port)
+        await wait_until(lambda: len(box.live.stats().clients) == 1)
+        is_direct = box.live.stats().clients[0].is_direct
+        for _ in range(int(protocol.BURST) + 20):
+            await client.say(b"", opcode=9)
+        await client.say((1000).to_bytes(2, "big"), opcode=8)
+        code, data = await client.read_to_close()
+        # on the plain transport the server answers them itself
+        answered = protocol.BURST if is_direct else protocol.BURST + 20
+        assert code == 1000 and data.count(b"\x8a\x00") == answered
+        await client.stream.aclose()
 
 
 async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(running: Running) -> None:

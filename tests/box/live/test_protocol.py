@@ -97,6 +97,13 @@ def test_a_reason_is_cut_at_a_character() -> None:
     assert len(protocol.short_reason("é" * 100).encode()) <= 123
 
 
+def test_what_is_spent_in_advance_is_waited_for() -> None:
+    bucket = Bucket(100.0)
+    waits = [bucket.spend(100.0) for _ in range(64)]
+    assert waits[:60] == [0.0] * 60 and waits[60:] == pytest.approx([0.05, 0.10, 0.15, 0.20])
+    assert not bucket.take(100.15) and bucket.spend(100.25) == pytest.approx(0.0)
+
+
 def test_the_bucket_lets_a_burst_pass_and_then_the_rate() -> None:
     bucket = Bucket(100.0)
     assert sum(bucket.take(100.0) for _ in range(100)) == 60
