@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from appliance.http.limits import is_loopback
+from appliance.kernel.fields import is_loopback
 
 _QUIET_MODULES = 4  # white around a QR code, as its standard asks
 _QUIET_MODULES_MIN = 2  # what cameras still read, where the picture would not fit otherwise

@@ -388,7 +388,7 @@ setTimeout(() => void firstStart(), 1500); // marks have priority
 
 /** For tests and for the developer console. */
 Object.assign(window, { app: ctx });
-setTimeout(() => void fetchScreens(), 5000); // marks have priority
+setTimeout(() => void fetchScreens().then(() => frame.install()), 5000); // marks have priority
 void prefetch
   .restore()
   .then(spaceOf)

@@ -1,7 +1,9 @@
 // The frame around every screen: status line, banner, mark bar. It shows the state of the appliance and of
 // the connection; the composition root says when to draw.
 
+import { Awake, keepShell } from "./installed.js";
 import { camerasOf, channelsOf, groupsOf, linkOf, lookAt, verdictOf } from "./state/health.js";
+import { Moved, takenOf } from "./state/marks/moved.js";
 import { badgeOf } from "./state/session/working.js";
 import { hoursOf } from "./state/words.js";
 
@@ -23,6 +25,15 @@ export class Frame {
     this.bar = bar;
     this.notices = notices;
     this.where = ""; // the screen that is shown
+    this.awake = new Awake();
+    const text = (/** @type {Response} */ answer) => (answer.ok ? answer.text() : null);
+    this.moved = new Moved({
+      protocol: location.protocol,
+      hostname: location.hostname,
+      ask: (path) => fetch(path, { cache: "no-store" }).then(text, () => null),
+      turned: () => this.drawBanner(),
+    });
+    this.offerMarks();
     this.storage = true;
     this.looking = false;
     this.again = false; // a change arrived while the request was under way: request once more
@@ -76,24 +87,52 @@ export class Frame {
       .filter(([hash, each]) => each.roles.includes(role) || (hash === this.where && each.roles.length))
       .map(([hash, each]) => ({ hash, label: each.label, current: hash === this.where }));
     const open = this.ctx.open();
-    this.guard(box.away && !box.closed && !box.pairing.out);
+    this.guard(box.away && !box.closed && !box.pairing.out && !this.moved.address);
     this.bar.state = {
       session: now,
       open,
       seconds: prefs.get("lastSeconds"),
       cued: Boolean(open?.cue_time),
     };
+    this.awake.want(now?.status === "active");
     this.drawBanner();
     this.tellOfStorage();
   }
 
+  /** Marks of this device that a page over plain http has brought along (state/marks/moved.js). */
+  offerMarks() {
+    if (location.hash.startsWith("#take/")) {
+      sessionStorage.setItem("taken", location.hash); // this page may have to be paired first
+      history.replaceState(null, "", "#desk");
+    }
+    const marks = takenOf(sessionStorage.getItem("taken") ?? "");
+    if (!marks.length) return;
+    const forget = () => sessionStorage.removeItem("taken");
+    const count = marks.length === 1 ? "1 mark was" : `${marks.length} marks were`;
+    this.notices.say(`${count} made on this device before the box was encrypted`, {
+      action: "Send",
+      act: () => {
+        forget();
+        this.ctx.box.outbox.adopt(marks);
+      },
+      gone: forget,
+      key: "taken",
+      seconds: 0,
+    });
+  }
+
+  /** Everything is loaded: the page can be opened without the appliance from now on. */
+  install() {
+    return keepShell();
+  }
+
   /**
-   * A reload needs the appliance, and would leave no page while it is unreachable: the browser asks for
-   * confirmation, where it can.
+   * Without a service worker a reload needs the appliance, and would leave no page while it is unreachable:
+   * the browser asks for confirmation, where it can.
    * @param {boolean} on
    */
   guard(on) {
-    if (on) addEventListener("beforeunload", stay);
+    if (on && !navigator.serviceWorker?.controller) addEventListener("beforeunload", stay);
     else removeEventListener("beforeunload", stay);
   }
 
@@ -158,21 +197,32 @@ export class Frame {
     const marksAre = `Marks are kept here${box.outbox.kept ? "" : " while this page stays open"}`;
     const toSend = waiting ? ` (${waiting} to send)` : "";
     const out = this.ctx.access.words;
+    if (away) void this.moved.look();
+    const isMoved = away && this.moved.address !== "";
+    const along = waiting ? ` ${marksAre}${toSend}: take them along.` : "";
     const text = out
       ? out
-      : box.closed
-        ? `The box closed this page: ${box.closed}. Reload it.`
-        : away
-          ? `The box does not answer. ${marksAre}${toSend}; clips on this device play on.`
-          : foreign.length
-            ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).`
-            : "";
+      : isMoved
+        ? `The box is at ${this.moved.address} now.${along}`
+        : box.closed
+          ? `The box closed this page: ${box.closed}. Reload it.`
+          : away
+            ? `The box does not answer. ${marksAre}${toSend}; clips on this device play on.`
+            : foreign.length
+              ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).`
+              : "";
     if (banner.dataset.text === text) return;
     banner.dataset.text = text;
     banner.hidden = !text;
     banner.replaceChildren(text);
     if (out) banner.append(this.ctx.access.link());
-    else if (!away && !box.closed && foreign.length) {
+    else if (isMoved) {
+      const go = document.createElement("a");
+      go.className = "button";
+      go.textContent = waiting ? "Go there with them" : "Go there";
+      go.href = this.moved.link(box.outbox.waiting());
+      banner.append(go);
+    } else if (!away && !box.closed && foreign.length) {
       const drop = document.createElement("button");
       drop.textContent = "Forget them";
       drop.onclick = () => {

@@ -20,12 +20,13 @@ import trio
 from appliance.http.access import CLAIM_KEY, GRANT_KEY, STRANGER, Door, Grant
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
-from appliance.http.limits import Seldom, ServerLimits, is_loopback, network_of
+from appliance.http.limits import Seldom, ServerLimits, network_of
 from appliance.http.outgoing import API_POLICY, COMMON, Outgoing
 from appliance.http.problems import method_not_allowed, no_such_path, unexpected
 from appliance.http.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
 from appliance.http.requests import ClientGone, Request, header_map, read_body
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.fields import is_loopback
 from appliance.server.connections.priority import PAUSE_KEY
 from appliance.server.connections.rates import Rates
 from appliance.server.endpoint import Backend, serve_admitted, serve_route

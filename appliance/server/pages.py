@@ -35,6 +35,7 @@ DOCS_DIR = Path(__file__).parent / "docs"
 APP_DIR = Path(__file__).parents[1] / "app"
 _NOT_SERVED = "package.json"  # for the app's tools
 _PAIR = "pair.html"
+_WORKER = "sw.js"
 
 # Everything a page loads comes from the box; older WebKit does not count ws: as 'self', so it is named.
 _POLICY = (
@@ -48,6 +49,8 @@ _PAIR_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# A service worker's own policy is that of its script.
+_WORKER_POLICY = "default-src 'none'; connect-src 'self'"
 # What a page may not do, for browsers that do not know frame-ancestors, and for sensors that no page uses.
 _OF_PAGES = (
     (b"x-frame-options", b"DENY"),
@@ -95,7 +98,7 @@ class File:
     etag: bytes
     packed: bytes = b""  # compressed by gzip at start; empty where that saves nothing
     cache_control: bytes = b"no-cache"
-    policy: str = _POLICY  # of a page
+    policy: str = ""  # of a page or a worker; empty: the API's
 
     def reply(self, headers: Mapping[bytes, bytes]) -> Reply:
         """200, compressed for clients that accept it, or 304 when the client has these bytes already."""
@@ -107,9 +110,11 @@ class File:
                 body = self.packed
                 own[0] = (b"etag", self.etag[:-1] + b'-gz"')  # other bytes need another ETag
                 own.append((b"content-encoding", b"gzip"))
-        if self.media_type.startswith(b"text/html"):
+        if self.policy:
             host = headers.get(b"host", b"localhost").decode("latin-1")
-            own += [(b"content-security-policy", self.policy.format(host=host).encode("latin-1")), *_OF_PAGES]
+            own.append((b"content-security-policy", self.policy.format(host=host).encode("latin-1")))
+        if self.media_type.startswith(b"text/html"):
+            own += _OF_PAGES
         seen = [each.strip() for each in headers.get(b"if-none-match", b"").split(b",")]
         if own[0][1] in seen or b"*" in seen:
             return Reply(304, b"", self.media_type, tuple(own))
@@ -154,7 +159,10 @@ class Files:
             b"".join(b"%s %s" % (n.encode(), f.etag) for n, f in files.items())
         ).hexdigest()[:16]
         for name, file in files.items():
-            if name.endswith(".html"):
+            if name == _WORKER:
+                file = made_file(_worker_of(file.body, build, files), file.media_type)
+                file = replace(file, policy=_WORKER_POLICY)
+            elif name.endswith(".html"):
                 body = _of_build(file.body, build, files)
                 file = made_file(body, file.media_type)
                 if name == _PAIR:  # it needs the box anyway, and must be of its build
@@ -173,7 +181,8 @@ class Files:
 
 def made_file(body: bytes, media_type: bytes) -> File:
     """A file that is generated."""
-    return File(body, media_type, _etag(body), _packed(body, media_type))
+    policy = _POLICY if media_type.startswith(b"text/html") else ""
+    return File(body, media_type, _etag(body), _packed(body, media_type), policy=policy)
 
 
 def _of_build(page: bytes, build: str, files: Mapping[str, File]) -> bytes:
@@ -185,6 +194,13 @@ def _of_build(page: bytes, build: str, files: Mapping[str, File]) -> bytes:
 
     page = page.replace(b"<html ", b'<html data-build="%s" ' % build.encode(), 1)
     return _ADDRESS.sub(named, page)
+
+
+def _worker_of(script: bytes, build: str, files: Mapping[str, File]) -> bytes:
+    """The service worker with the files of this build's shell: all of them but other pages and itself."""
+    names = [name for name in files if not name.endswith(".html") and name != _WORKER]
+    listed = " ".join(f"/v/{build}/{name}" for name in names)
+    return script.replace(b"{{build}}", build.encode()).replace(b"{{files}}", listed.encode())
 
 
 def _load(folder: Path | None) -> list[tuple[str, File]]:

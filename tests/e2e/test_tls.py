@@ -86,8 +86,8 @@ def test_a_coach_scans_the_code_trusts_the_box_and_is_paired(browser: Browser, e
     misled.context.close()
 
     coach = open_page(browser, on_loopback(link), PHONE, {}, ignore_https_errors=True)  # it trusts the box
-    pair_on(coach, encrypted, "Bench")
-    expect(admin.get_by_text("Bench is paired")).to_be_visible()
+    pair_on(coach, encrypted, "Sideline")
+    expect(admin.get_by_text("Sideline is paired")).to_be_visible()
     is_connected(coach)
     assert errors_of(coach) == []
     admin.context.close()

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 BYTES_MAX = 200_000
-BINARIES = ("tests/data/", "appliance/pictures/")
+BINARIES = ("tests/data/", "appliance/pictures/", "appliance/app/icons/")
 
 FORBIDDEN = {
     "a page that is not here": r"\b(?:contract|design|house|style|requirements)\.md\b|\bfacts/\w+\.md\b",

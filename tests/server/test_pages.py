@@ -118,6 +118,36 @@ def test_a_page_is_renewed_once() -> None:
     assert (done.stdout, done.stderr) == ("1 The box has another version of this page. Reload it.\n", "")
 
 
+async def test_the_service_worker_is_of_its_build_and_is_always_revalidated(box: Box, static: Path) -> None:
+    (static / "index.html").write_text('<html lang="en"><script src="/app.js"></script>')
+    (static / "sw.js").write_text('const BUILD = "{{build}}"; const FILES = "{{files}}".split(" ");')
+    client = box.client(static_dir=static)
+    worker = await client.get("/sw.js")
+    build = re.search(r'data-build="(\w+)"', (await client.get("/")).body.decode())
+    assert build is not None
+    assert worker.body.decode() == (
+        f'const BUILD = "{build[1]}"; '
+        f'const FILES = "/v/{build[1]}/app.js /v/{build[1]}/parts/clip.css".split(" ");'
+    )
+    assert worker.headers["cache-control"] == "no-cache"
+    policy = "default-src 'none'; connect-src 'self'"  # else it could not fetch what it stores
+    assert worker.headers["content-security-policy"] == policy
+    assert "x-frame-options" not in worker.headers
+    assert (await client.get(f"/v/{build[1]}/sw.js")).status == 404
+    assert "default-src 'none'; frame" in (await client.get("/app.js")).headers["content-security-policy"]
+
+
+async def test_every_file_of_the_shell_is_there(box: Box) -> None:
+    """One that is missing would keep the service worker from being installed."""
+    client = box.client(static_dir=APP_DIR)
+    worker = (await client.get("/sw.js")).body.decode()
+    listed = re.findall(r'"([^"]*)"\.split', worker)[0].split(" ")
+    for path in listed:
+        assert (await client.get(path)).status == 200, path
+    page = (await client.get("/")).body.decode()
+    assert "{{" not in worker and set(re.findall(r'"(/v/[^"]+)"', page)) <= set(listed)
+
+
 async def test_text_is_packed_for_who_takes_it(box: Box, static: Path) -> None:
     text = "export const many = 1;\n" * 100
     (static / "app.js").write_text(text)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from appliance.box.mediamtx.client import OWN_NETWORKS
-from appliance.http.limits import is_loopback
+from appliance.kernel.fields import is_loopback
 from appliance.network.addresses import BadDestination, check_literal
 
 

@@ -195,6 +195,19 @@ export class Outbox extends EventTarget {
     return answer;
   }
 
+  /**
+   * Marks that another page of this device has kept: stored here, and sent.
+   * @param {readonly Mark[]} marks
+   */
+  adopt(marks) {
+    const known = new Set(this.marks.map((mark) => mark.key));
+    const added = marks.filter((mark) => !known.has(mark.key));
+    this.marks = [...this.marks, ...added].sort((a, b) => a.at - b.at);
+    for (const mark of added) void this.keep(mark);
+    this.tell();
+    this.hurry();
+  }
+
   /** Not yet on the appliance, in order. */
   waiting() {
     return this.marks.filter((mark) => mark.state === "waiting" && mark.site === this.home);

@@ -1,0 +1,104 @@
+// A page that was opened over plain http before the box was switched to TLS. It opens from the browser's
+// cache as before, but the box answers at its encrypted address only, and a browser gives what is stored for
+// one address to no other. So the page says where the box is, and takes its marks there: behind the "#" of a
+// link, which is not sent. The other page asks before it sends them: such a link could come from anybody.
+//
+// Must not know: the screen, IndexedDB.
+
+/** @typedef {import("./outbox.js").Mark} Mark */
+
+const AGAIN_MS = 10_000;
+const CHARS_MAX = 60_000; // of a link, in every browser
+const WORD = "take";
+const PATHS = /^\/(plays|clips|tags)(\/[\w-]+)*$/; // what an outbox sends
+
+export class Moved {
+  /**
+   * `ask`: a page of this address; null: no answer. `turned`: `address` is known.
+   * @param {{protocol: string, hostname: string, ask: (path: string) => Promise<string | null>, turned: () =>
+   *   void, now?: () => number}} given
+   */
+  constructor({ protocol, hostname, ask, turned, now = Date.now }) {
+    this.protocol = protocol;
+    this.hostname = hostname;
+    this.ask = ask;
+    this.turned = turned;
+    this.now = now;
+    this.address = ""; // of the encrypted page, once it is known that there is one
+    this.askedAt = 0;
+  }
+
+  /** The box does not answer: has it moved? */
+  async look() {
+    if (this.protocol !== "http:" || this.address || this.now() - this.askedAt < AGAIN_MS) return;
+    this.askedAt = this.now();
+    const port = /data-port="(\d+)"/.exec((await this.ask("/trust")) ?? "")?.[1];
+    if (!port) return;
+    this.address = `https://${this.hostname}:${port}`;
+    this.turned();
+  }
+
+  /** The way there, with the marks that wait. @param {readonly Mark[]} marks */
+  link(marks) {
+    const taken = [...marks];
+    while (taken.length) {
+      const words = encoded(taken);
+      if (words.length <= CHARS_MAX) return `${this.address}/#${WORD}/${words}`;
+      taken.length = Math.floor(taken.length / 2); // the page keeps all of them, and offers the rest again
+    }
+    return `${this.address}/`;
+  }
+}
+
+/** @param {unknown} value as base64 of UTF-8, for an address */
+const encoded = (value) =>
+  btoa(
+    Array.from(new TextEncoder().encode(JSON.stringify(value)), (byte) => String.fromCharCode(byte)).join(""),
+  )
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=/g, "");
+
+/**
+ * The marks in a link, without those that no page of ours has made.
+ * @param {string} hash
+ * @returns {Mark[]}
+ */
+export function takenOf(hash) {
+  const [name, words = ""] = hash.slice(1).split("/");
+  if (name !== WORD) return [];
+  try {
+    const bytes = Uint8Array.from(atob(words.replace(/-/g, "+").replace(/_/g, "/")), (char) =>
+      char.charCodeAt(0),
+    );
+    const marks = JSON.parse(new TextDecoder().decode(bytes));
+    return Array.isArray(marks) ? marks.filter(isMark).map(plain) : [];
+  } catch {
+    return [];
+  }
+}
+
+const isText = (/** @type {any} */ value) => typeof value === "string" && value.length < 300;
+
+/** @param {any} mark */
+const isMark = (mark) =>
+  [mark?.key, mark?.site, mark?.epoch, mark?.doing, mark?.subject].every(isText) &&
+  Number.isFinite(mark.at) &&
+  mark.body?.constructor === Object &&
+  (mark.request === null ||
+    (["POST", "PATCH", "DELETE"].includes(mark.request?.method) &&
+      isText(mark.request.path) &&
+      PATHS.test(mark.request.path)));
+
+/** @param {Mark} mark @returns {Mark} */
+const plain = ({ key, at, site, epoch, doing, subject, body, request }) => ({
+  key,
+  at,
+  site,
+  epoch,
+  doing,
+  subject,
+  body,
+  request: request && { method: request.method, path: request.path, body: request.body },
+  state: "waiting",
+});

@@ -1,0 +1,125 @@
+// A page of plain http after the box was switched to TLS: it finds out, and its marks come along.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Moved, takenOf } from "../../../appliance/app/state/marks/moved.js";
+import { Outbox } from "../../../appliance/app/state/marks/outbox.js";
+
+const mark = (key, more = {}) => ({
+  key,
+  at: 1000,
+  site: "north",
+  epoch: "e1",
+  doing: "play_new",
+  subject: `play-${key}`,
+  body: { title: "3. Viertel, Atlético → 20" },
+  request: null,
+  state: "waiting",
+  ...more,
+});
+
+function made({ protocol = "http:", pages = ['<html data-port="8443">'] } = {}) {
+  const asked = [];
+  const clock = { ms: 100_000 };
+  let turned = 0;
+  const moved = new Moved({
+    protocol,
+    hostname: "192.168.1.20",
+    ask: async (path) => {
+      asked.push(path);
+      return pages.length > 1 ? pages.shift() : pages[0];
+    },
+    turned: () => turned++,
+    now: () => clock.ms,
+  });
+  return { moved, asked, clock, turned: () => turned };
+}
+
+test("a box that moved is found at the same host", async () => {
+  const { moved, asked, turned } = made();
+  await moved.look();
+  assert.deepEqual([moved.address, asked, turned()], ["https://192.168.1.20:8443", ["/trust"], 1]);
+  await moved.look();
+  assert.equal(asked.length, 1);
+});
+
+test("a box that is only away is asked again, seldom", async () => {
+  const { moved, asked, clock, turned } = made({ pages: [null, "no such page", '<html data-port="443">'] });
+  await moved.look();
+  await moved.look();
+  assert.equal(asked.length, 1);
+  clock.ms += 10_000;
+  await moved.look();
+  assert.deepEqual([moved.address, turned()], ["", 0]);
+  clock.ms += 10_000;
+  await moved.look();
+  assert.deepEqual([moved.address, turned()], ["https://192.168.1.20:443", 1]);
+});
+
+test("an encrypted page looks for nothing", async () => {
+  const { moved, asked } = made({ protocol: "https:" });
+  await moved.look();
+  assert.deepEqual([moved.address, asked], ["", []]);
+});
+
+test("marks come along as they are", async () => {
+  const { moved } = made();
+  await moved.look();
+  const request = { method: "PATCH", path: "/tags/018f-a", body: { down: 3 } };
+  const marks = [mark("a"), mark("b", { doing: "tag_set", request })];
+  const link = moved.link(marks);
+  assert.ok(link.startsWith("https://192.168.1.20:8443/#take/"));
+  assert.deepEqual(takenOf(new URL(link).hash), marks);
+  assert.equal(moved.link([]), "https://192.168.1.20:8443/");
+});
+
+test("of very many marks as many come along as a link can hold", async () => {
+  const { moved } = made();
+  await moved.look();
+  const marks = Array.from({ length: 1000 }, (_, at) => mark(`m${at}`));
+  const link = moved.link(marks);
+  const taken = takenOf(new URL(link).hash);
+  assert.ok(link.length < 61_000 && taken.length >= 100);
+  assert.deepEqual(taken, marks.slice(0, taken.length));
+});
+
+test("a link of somebody else brings nothing that no page of ours sends", () => {
+  const { moved } = made();
+  moved.address = "https://box";
+  const wrong = [
+    mark("a", { request: { method: "POST", path: "/sessions/1/complete" } }),
+    mark("b", { request: { method: "DELETE", path: "/plays/../devices/1" } }),
+    mark("c", { request: { method: "GET", path: "/plays/1" } }),
+    mark("d", { request: { method: "POST", path: "//evil.example/plays" } }),
+    mark("e", { at: "now" }),
+    mark("f", { body: null }),
+    mark(7),
+    null,
+    "x",
+  ];
+  assert.deepEqual(takenOf(new URL(moved.link(wrong)).hash), []);
+  const extra = takenOf(new URL(moved.link([mark("g", { state: "done", tries: 9, evil: 1 })])).hash);
+  assert.deepEqual(extra, [mark("g")]);
+  for (const hash of ["", "#desk", "#take", "#take/", "#take/!!", "#take/e30", "#take/bm9wZQ"])
+    assert.deepEqual(takenOf(hash), []);
+});
+
+test("an outbox that adopts marks keeps them and sends each once", async () => {
+  const stored = [];
+  const sent = [];
+  const disk = { all: async () => [], put: async (each) => void stored.push(each.key), drop: async () => {} };
+  const outbox = new Outbox({
+    disk,
+    send: async (each) => {
+      sent.push(each.key);
+      return { ok: true, resource: {} };
+    },
+    now: () => 2000,
+  });
+  outbox.connected("north", "e1", () => false);
+  outbox.adopt([mark("a"), mark("b", { at: 900 })]);
+  outbox.adopt([mark("a")]);
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  assert.deepEqual(sent, ["b", "a"]);
+  assert.deepEqual([...new Set(stored)].sort(), ["a", "b"]);
+});
