@@ -134,7 +134,7 @@ async def malformed(place: Place, dice: Random) -> Report:
         report.expect(reply.status in statuses, (path, "chunks without an end", reply))
     for data in (
         b"\x00" * 4096,
-        b"GET /sessions HTTP/9.9",
+        b"GET /sessions HTTP/9.9\r\nConnection: close",
         b"GET " + b"a" * 100_000,
         b"\x16\x03\x01\x02\x00",
     ):
