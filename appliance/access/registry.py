@@ -148,7 +148,7 @@ class Registry:
         return Watch(self._by_id.get(grant.device_id), grant, close, shows_name)
 
     def claim(self, known: Known, channel_id: str) -> None:
-        """A capture device reported for this channel: it belongs to it from now on, if it had no channel yet."""
+        """A capture device reported for this channel: it belongs to it now, if it had no channel yet."""
         if known.channel_id is None:
             known.channel_id = self._claimed[known.grant.device_id] = channel_id
             self.news.set()
