@@ -12,7 +12,7 @@ from typing import Final
 
 from appliance.cloud.domains import schemas
 from appliance.kernel.clock import wall_us
-from appliance.kernel.fields import SettingsError
+from appliance.kernel.postgres.store import open_postgres
 from appliance.kernel.schema import use_schemas
 from appliance.kernel.store import FolderLock, Store, open_store
 
@@ -28,14 +28,17 @@ class ServerClock:
 
 @asynccontextmanager
 async def open_database(
-    url: str, state_dir: Path, *, claim: FolderLock | None = None
+    url: str, state_dir: Path, *, connections: int = 8, claim: FolderLock | None = None
 ) -> AsyncIterator[Store]:
-    """The store at `url`: `sqlite:FILE`, relative to `state_dir`.
+    """The store at `url`: `sqlite:FILE`, relative to `state_dir`, or `postgresql://user@host/database` with
+    this many connections.
 
-    Raises SettingsError for an engine that this release does not have; WrongDatabase, StoreBroken.
+    Raises WrongDatabase; StoreBroken when the server cannot be reached.
     """
     use_schemas(*schemas())
-    if not url.startswith(SQLITE):
-        raise SettingsError(["database.url: this release has SQLite only: sqlite:FILE"])
-    async with open_store(state_dir / url.removeprefix(SQLITE), ServerClock(), claim=claim) as store:
+    if url.startswith(SQLITE):
+        opened = open_store(state_dir / url.removeprefix(SQLITE), ServerClock(), claim=claim)
+    else:
+        opened = open_postgres(url, ServerClock(), connections=connections)
+    async with opened as store:
         yield store

@@ -69,7 +69,9 @@ async def run_cloud(
     state_dir = settings.cloud.state_dir
     state_dir.mkdir(parents=True, exist_ok=True)
     with _claim(settings) as claim:
-        async with open_database(settings.database.url, state_dir, claim=claim) as store:
+        database = settings.database
+        opened = open_database(database.url, state_dir, connections=database.connections, claim=claim)
+        async with opened as store:
             clock = ServerClock()
             cloud = Services(
                 settings=settings,

@@ -7,6 +7,7 @@ dead disk may block statvfs, and then only this figure becomes old.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import trio
 
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.follow import all_cursors
-from appliance.kernel.sqlite.engine import on_disk
+from appliance.kernel.sqlite.engine import file_of
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import Tx
@@ -86,7 +87,7 @@ async def run_measurements(
     """
     measured = Measurements(answered_at_s=trio.current_time())
     await _probe(store, measured)
-    await _ask_disks(measured, folders, on_disk(store).path)
+    await _ask_disks(measured, folders, file_of(store))
     await _ask_cursors(measured, store)
     _show(measured, store, folders, limits, board)
     _count(measured, store, metrics)
@@ -95,7 +96,7 @@ async def run_measurements(
         nursery.start_soon(_look_again, store, loop, measured)
         while True:
             await trio.sleep(DISK_S)
-            await _ask_disks(measured, folders, on_disk(store).path)
+            await _ask_disks(measured, folders, file_of(store))
             await _ask_cursors(measured, store)
 
 
@@ -121,13 +122,18 @@ async def _probe(store: Store, measured: Measurements) -> None:
 
 def _write_probe(tx: Tx) -> None:
     """As much as a mark writes: a row of some pages, replacing the one before."""
-    tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('write_probe', hex(randomblob(8192)))")
+    tx.run(
+        "INSERT INTO meta (key, value) VALUES ('write_probe', ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (secrets.token_hex(8192),),
+    )
 
 
-async def _ask_disks(measured: Measurements, folders: Mapping[str, Path], database: Path) -> None:
+async def _ask_disks(measured: Measurements, folders: Mapping[str, Path], database: Path | None) -> None:
     for name, folder in folders.items():
         measured.disks[name] = await in_thread(disk_space, folder, abandon_on_cancel=True)
-    measured.wal_bytes = await in_thread(_wal_bytes, database, abandon_on_cancel=True)
+    if database is not None:
+        measured.wal_bytes = await in_thread(_wal_bytes, database, abandon_on_cancel=True)
 
 
 async def _ask_cursors(measured: Measurements, store: Store) -> None:

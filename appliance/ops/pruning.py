@@ -77,7 +77,8 @@ def _too_large_to(tx: ReadTx) -> int:
     not."""
     first, last = (tx.value(f"SELECT {end}(seq) FROM journal") or 0 for end in ("min", "max"))
     sample = f"SELECT body FROM journal ORDER BY seq DESC LIMIT {SAMPLE}"
-    each = ROW_BYTES + float(tx.value(f"SELECT CAST(avg(length(body)) AS REAL) FROM ({sample})") or 0)
+    mean = f"SELECT CAST(avg(length(body)) AS REAL) FROM ({sample}) AS newest"
+    each = ROW_BYTES + float(tx.value(mean) or 0)
     return max(0, int(last - JOURNAL_MAX_BYTES / each)) if last - first + 1 > JOURNAL_MAX_BYTES / each else 0
 
 

@@ -15,7 +15,7 @@ from appliance.cloud.commands import cloud_commands
 from appliance.cloud.console import BadToken, make_token
 from appliance.cloud.database import open_database
 from appliance.cloud.settings import check_settings
-from appliance.kernel.fields import SettingsError
+from appliance.kernel.store import StoreBroken
 
 
 def run(*words: object) -> int:
@@ -87,9 +87,9 @@ async def test_it_works_beside_a_running_service(tmp_path: Path) -> None:
         await make_token(settings, "box", "North", ("site:a", "site:b"))
 
 
-async def test_an_engine_that_is_not_here_is_a_wrong_setting(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"database\.url"):
-        async with open_database("postgresql://me@host/db", tmp_path):
+async def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreBroken, match="cannot be opened"):
+        async with open_database(f"postgresql://me@/db?host={tmp_path}", tmp_path):
             pass
 
 

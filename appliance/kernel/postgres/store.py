@@ -1,7 +1,4 @@
-"""Opening the store of the hosted program: on a SQLite file, or on PostgreSQL, by one setting.
-
-Must not know: who uses it; no domain knows which of the two it has.
-"""
+"""Opening the store on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,28 +10,7 @@ from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
 from appliance.kernel.postgres.engine import PostgresEngine
 from appliance.kernel.postgres.tail import run_tail
-from appliance.kernel.store import Store, open_store, running_store
-
-SQLITE = "sqlite:"
-POSTGRES = ("postgresql:", "postgres:")
-
-
-@asynccontextmanager
-async def open_database(
-    url: str, folder: Path, clock: Clock, *, connections: int = 8
-) -> AsyncIterator[Store]:
-    """The store at `url`: `sqlite:FILE`, relative to `folder`, or `postgresql://user@host/database`.
-
-    Raises ValueError for another address; WrongDatabase; StoreBroken when the server cannot be reached.
-    """
-    if url.startswith(SQLITE):
-        async with open_store(folder / url.removeprefix(SQLITE), clock) as store:
-            yield store
-    elif url.startswith(POSTGRES):
-        async with open_postgres(url, clock, connections=connections) as store:
-            yield store
-    else:
-        raise ValueError("an address of a database begins with sqlite: or postgresql:")
+from appliance.kernel.store import Store, running_store
 
 
 @asynccontextmanager

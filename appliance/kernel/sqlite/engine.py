@@ -293,6 +293,11 @@ class SqliteEngine:
         self._unpublished = self._journal.missing(ReadTx(db, self._clock.now_us()))
 
 
+def file_of(store: Store) -> Path | None:
+    """The file that holds the store; None: it is on a server."""
+    return store.engine.path if isinstance(store.engine, SqliteEngine) else None
+
+
 def on_disk(store: Store) -> SqliteEngine:
     """The engine of a store that is a file on this machine. Raises TypeError for another one."""
     if not isinstance(store.engine, SqliteEngine):

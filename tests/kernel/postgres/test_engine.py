@@ -17,8 +17,7 @@ from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.postgres import connection as connections
 from appliance.kernel.postgres import engine as engines
 from appliance.kernel.postgres import server as servers
-from appliance.kernel.postgres.engine import PostgresEngine
-from appliance.kernel.postgres.store import open_database, open_postgres
+from appliance.kernel.postgres.store import open_postgres
 from appliance.kernel.schema import KERNEL_SCHEMA
 from appliance.kernel.store import Store, StoreBroken, StoreReadOnly
 from appliance.kernel.tx import ReadTx, Tx
@@ -370,18 +369,6 @@ async def test_a_reader_cannot_write(database: PostgresDatabase) -> None:
     async with database.open() as store:
         with pytest.raises(StoreReadOnly):
             await store.read(lambda tx: tx.db.execute("DELETE FROM meta"))
-
-
-async def test_one_setting_says_which_database_it_is(tmp_path: Any, postgres_server: Server) -> None:
-    async with open_database("sqlite:cloud.db", tmp_path, HandClock()) as store:
-        await store.write(put("a"))
-    assert (tmp_path / "cloud.db").exists()
-    with pytest.raises(ValueError, match="begins with"):
-        async with open_database("mysql://x", tmp_path, HandClock()):
-            pass
-    assert (
-        PostgresEngine(postgres_server.url("x")).process != PostgresEngine(postgres_server.url("x")).process
-    )
 
 
 async def test_a_column_that_a_newer_process_adds_does_not_disturb(
