@@ -1,0 +1,46 @@
+"""What competitions give the hosted side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from appliance.access.roles import Permission
+from appliance.cloud.permissions import ADMIN_ONLY, READ, WRITE, roles
+from appliance.domain import Domain
+from appliance.http.api import Routes
+
+
+def _routes(settings: Any) -> Sequence[Routes]:
+    from appliance.cloud.competitions.http import competition_routes  # here, so that commands do not load it
+
+    return competition_routes()
+
+
+_PARAMETERS: Final = {
+    "leagues": "league_id",
+    "seasons": "season_id",
+    "teams": "team_id",
+    "athletes": "athlete_id",
+    "associations": "association_id",
+    "events": "event_id",
+}
+
+
+def _access() -> dict[str, Permission]:
+    rows: dict[str, Permission] = {}
+    for table, parameter in _PARAMETERS.items():
+        path = f"/logging/v1/{table}"
+        rows[f"GET {path}"] = rows[f"GET {path}/{{{parameter}}}"] = READ
+        # a league is made for somebody: its own tokens name it
+        rows[f"POST {path}"] = ADMIN_ONLY if table == "leagues" else WRITE
+        rows[f"PATCH {path}/{{{parameter}}}"] = WRITE
+    rows["GET /api/v2/teams/{team_id}/aliases"] = READ
+    rows["POST /api/v2/teams/{team_id}/aliases"] = roles("league", "internal")
+    return rows
+
+
+DOMAIN: Domain[Any] = Domain(
+    name="competitions", schema=Path(__file__).parent / "schema", routes=_routes, access=_access()
+)
