@@ -26,6 +26,7 @@ def demo_settings(state_dir: Path, port: int) -> CloudSettings:
             "cloud": {"environment": "demo", "state_dir": state_dir},
             "server": {"host": HOST, "port": port, "local_port": 0},
             "internal": {"token_demo": secrets.token_urlsafe(32)},
+            "net": {"allow_private": ["127.0.0.0/8"]},  # receivers and providers of this machine
             **demo_sections(),
         },
         is_demo=True,

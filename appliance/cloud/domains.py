@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     import trio
 
     from appliance.access.roles import Permission
+    from appliance.cloud.objects.model import Objects
     from appliance.cloud.settings import CloudSettings
     from appliance.http.api import Routes
     from appliance.kernel.clock import Clock
     from appliance.kernel.store import Store
+    from appliance.network.outbound import Outbound
     from appliance.ops.health import Board
     from appliance.ops.metrics import Metrics
 
-NAMES: Final[tuple[str, ...]] = ("competitions",)
+NAMES: Final[tuple[str, ...]] = ("competitions", "deliveries")
 
 _TOKENS_SCHEMA: Final = Path(__file__).parents[1] / "access/tokens/schema"
 
@@ -45,6 +47,8 @@ class Services:
     metrics: Metrics
     stop: trio.Event  # set when the program is to end
     process: str  # identifies this process among those that share the database: owner of its leases
+    outbound: Outbound = field(init=False)  # the door for every outbound request
+    objects: Objects = field(init=False)
     routes: list[Routes] = field(default_factory=list)
 
 

@@ -25,11 +25,13 @@ from appliance.cloud import domains
 from appliance.cloud.database import SQLITE, ServerClock, open_database
 from appliance.cloud.domains import Services
 from appliance.cloud.edge import CloudEdge
+from appliance.cloud.objects.opened import open_objects
 from appliance.cloud.permissions import ROLES, cloud_matrix
 from appliance.cloud.settings import CloudSettings
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
 from appliance.kernel.store import Store
+from appliance.network.outbound import Outbound
 from appliance.ops.health import Board, HealthPart
 from appliance.ops.lock import StateLock, hold_state
 from appliance.ops.loopwatch import LoopWatch
@@ -92,7 +94,9 @@ async def run_cloud(
                 settings.internal_token,
                 is_open=is_open and settings.server.is_loopback,
             )
-            async with domains.running_domains(cloud):
+            cloud.objects = open_objects(settings.objects, state_dir, os.environ)
+            cloud.outbound = Outbound(settings.net.allow_private)
+            async with cloud.outbound, domains.running_domains(cloud):
                 await _watching_layer(cloud, door, loop, ready)
 
 

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, create_model
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from appliance.cloud.domains import section_lists, sections
+from appliance.cloud.objects.opened import contradictions as missing_keys
+from appliance.cloud.objects.settings import ObjectsSettings
 from appliance.kernel.fields import (
     HostName,
     Port,
@@ -75,6 +77,12 @@ class InternalSection(Section):
     token_production: SecretStr = SecretStr("")
 
 
+class NetSection(Section):
+    """[net]. `allow_private`: networks, not public, that outbound requests may reach."""
+
+    allow_private: tuple[IPvAnyNetwork, ...] = ()
+
+
 class _CloudSettings(BaseSettings):
     """The sections of the program itself."""
 
@@ -90,6 +98,8 @@ class _CloudSettings(BaseSettings):
     server: ServerSection = ServerSection()
     database: DatabaseSection = DatabaseSection()
     internal: InternalSection = InternalSection()
+    net: NetSection = NetSection()
+    objects: ObjectsSettings = ObjectsSettings()
 
     def section(self, kind: type[SectionT]) -> SectionT:
         """The section of this class. Raises LookupError: there is none."""
@@ -167,9 +177,9 @@ def missing(settings: CloudSettings) -> list[str]:
     """What `serve` needs and has no default, by the dotted path and its variable."""
     if not settings.cloud.environment:
         return ['cloud.environment: is not set: "production" or "demo" (NODE_ENV)']
+    problems = missing_keys(settings.objects, os.environ)
     if settings.cloud.environment == "demo":
-        return []
-    problems = []
+        return problems
     if not settings.cloud.api_domain:
         problems.append("cloud.api_domain: is not set: where clients reach this service (API_DOMAIN)")
     if not settings.internal_token:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*'")
-_VERB: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
+_VERB: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b(?!\s+/)")  # "DELETE /path" is a route
 _END: Final = r"(?=\s*(?:$|\)|AND\b|OR\b|ORDER\b|GROUP\b|LIMIT\b|THEN\b))"
 _PATTERNS: Final = {
     "a bare boolean column": rf"\b(?:WHERE|AND|OR|NOT)\s+(?!NOT\b|NULL\b|EXISTS\b)[a-z_][\w.]*{_END}",

@@ -9,7 +9,9 @@ import apsw
 import psycopg
 import pytest
 
+from appliance.cloud.domains import schemas
 from appliance.kernel.migrate import migrate
+from appliance.kernel.postgres.migrate import migrate as migrate_postgres
 from appliance.kernel.schema import KERNEL_SCHEMA
 from tests.kit.common_sql import faults_of, statements
 from tests.kit.postgres import Server
@@ -70,9 +72,12 @@ def test_what_is_forbidden_is_found(sql: str, fault: str | None) -> None:
 def test_every_whole_statement_is_understood_by_both(postgres_server: Server) -> None:
     """With the types of the columns: PostgreSQL also refuses bare columns beside GROUP BY."""
     db = apsw.Connection(":memory:")
-    migrate(db, KERNEL_SCHEMA)
+    folders = [KERNEL_SCHEMA, *schemas()]
+    migrate(db, *folders)
+    url = postgres_server.empty_database()
+    migrate_postgres(url, *folders)
     refused = []
-    with psycopg.connect(postgres_server.new_database(), autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         for where, sql, is_whole in all_statements():
             if not is_whole or sql.rstrip().endswith(("WHERE", "FROM", "journal")):
                 continue

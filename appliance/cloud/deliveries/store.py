@@ -1,0 +1,191 @@
+"""Transactions on subscriptions and their messages. Only this file and queue.py write these tables.
+
+`announce` is what a domain calls in the transaction that makes the news: a message is queued exactly when
+what it tells is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from appliance.cloud.deliveries.model import (
+    DeliveryQuery,
+    MessageType,
+    SubscriptionIn,
+    attempt_resource,
+    delivery_resource,
+    subscription_resource,
+)
+from appliance.cloud.deliveries.signature import new_secret
+from appliance.kernel import json
+from appliance.kernel.clock import DAY_US, to_rfc3339
+from appliance.kernel.errors import Refused, not_found
+from appliance.kernel.ids import new_uuid
+from appliance.kernel.operation import Answer, Caller
+from appliance.kernel.paging import Page, list_page
+from appliance.kernel.rows import load_row
+from appliance.kernel.tx import ReadTx, Row, Tx
+
+ROTATION_US = DAY_US  # how long a replaced secret still signs
+
+
+def create_subscription(tx: Tx, caller: Caller, body: SubscriptionIn) -> Answer:
+    """The caller checks the URL."""
+    secret = new_secret()
+    row: dict[str, Any] = {
+        "id": new_uuid(),
+        "url": body.url,
+        "types": json.encode(list(dict.fromkeys(body.types))).decode(),
+        "scope": json.encode(list(dict.fromkeys(body.scope))).decode(),
+        "secret": secret,
+        "created_by": caller.device,
+        "created_us": tx.now_us,
+        "updated_us": tx.now_us,
+    }
+    tx.create("subscriptions", row)
+    return Answer(201, {**_changed(tx, row["id"]), "secret": secret})
+
+
+def list_subscriptions(tx: ReadTx, query: Page) -> dict[str, Any]:
+    return list_page(
+        tx,
+        query,
+        table="subscriptions",
+        key="created_us",
+        where=[],
+        resource=lambda tx, row: subscription_resource(row),
+    )
+
+
+def get_subscription(tx: ReadTx, subscription_id: str) -> dict[str, Any]:
+    return subscription_resource(load_row(tx, "subscription", subscription_id))
+
+
+def rotate(tx: Tx, subscription_id: str) -> Answer:
+    """A new secret; the one before signs beside it for a day. One that was replaced already ends at once."""
+    row = load_row(tx, "subscription", subscription_id)
+    secret = new_secret()
+    changes = {
+        "secret": secret,
+        "previous_secret": row["secret"],
+        "previous_until_us": tx.now_us + ROTATION_US,
+    }
+    tx.update("subscriptions", subscription_id, changes)
+    return Answer(200, {**_changed(tx, subscription_id), "secret": secret})
+
+
+def delete_subscription(tx: Tx, subscription_id: str) -> Answer:
+    """Nothing is sent any more, and its deliveries are no longer listed."""
+    load_row(tx, "subscription", subscription_id)
+    cancel_pending(tx, subscription_id, "the subscription was deleted")
+    tx.run(
+        "UPDATE deliveries SET deleted_us = ? WHERE subscription_id = ? AND deleted_us IS NULL",
+        (tx.now_us, subscription_id),
+    )
+    tx.update("subscriptions", subscription_id, {"deleted_us": tx.now_us})
+    tx.append("subscription_deleted", f"subscription:{subscription_id}", {"id": subscription_id})
+    return Answer(200, {"id": subscription_id})
+
+
+def disable(tx: Tx, subscription_id: str) -> None:
+    """The receiver has answered 410: it wants nothing more."""
+    cancel_pending(tx, subscription_id, "the receiver answered 410: the subscription is disabled")
+    tx.update("subscriptions", subscription_id, {"disabled_us": tx.now_us})
+    _changed(tx, subscription_id)
+
+
+def cancel_pending(tx: Tx, subscription_id: str, reason: str) -> None:
+    sql = "SELECT id FROM deliveries WHERE subscription_id = ? AND status = 'pending' ORDER BY id"
+    for row in tx.all(sql, (subscription_id,)):
+        end_delivery(tx, row["id"], {"status": "cancelled", "error": reason})
+
+
+def announce(tx: Tx, type_: MessageType, data: Mapping[str, Any], scope: Collection[str] = ()) -> str:
+    """Queue the message for every subscription of its type and scope; returns its webhook-id. `scope`: whose
+    it is, as in league:ID; a subscription with a scope gets it when they share one."""
+    message_id = f"msg_{new_uuid()}"
+    body = json.encode({"type": type_, "timestamp": to_rfc3339(tx.now_us), "data": data}).decode()
+    tx.insert("messages", {"id": message_id, "type": type_, "body": body, "created_us": tx.now_us})
+    sql = "SELECT * FROM subscriptions WHERE deleted_us IS NULL AND disabled_us IS NULL ORDER BY id"
+    for row in tx.all(sql):
+        subscription = subscription_resource(row)
+        wanted = subscription["scope"]
+        if type_ in subscription["types"] and (not wanted or set(wanted) & set(scope)):
+            _queue(tx, message_id, type_, row["id"])
+    return message_id
+
+
+def redeliver(tx: Tx, delivery_id: str) -> Answer:
+    """Send the message once more, as a delivery of its own with the same webhook-id."""
+    row = _delivery(tx, delivery_id)
+    subscription = load_row(tx, "subscription", row["subscription_id"])
+    if subscription["disabled_us"] is not None:
+        raise Refused(
+            409,
+            "subscription_disabled",
+            f"the receiver of subscription {subscription['id']} answered 410",
+            "make a new subscription",
+        )
+    return Answer(201, _queue(tx, row["message_id"], row["type"], subscription["id"]))
+
+
+def list_deliveries(tx: ReadTx, query: DeliveryQuery) -> dict[str, Any]:
+    """Oldest first."""
+    chosen = {"status = ?": query.status, "subscription_id = ?": query.subscription_id}
+    return list_page(
+        tx,
+        query,
+        table="deliveries",
+        key="created_us",
+        where=[(condition, (value,)) for condition, value in chosen.items() if value is not None],
+        resource=lambda tx, row: delivery_resource(row),
+    )
+
+
+def get_delivery(tx: ReadTx, delivery_id: str) -> dict[str, Any]:
+    """With its attempts."""
+    row = _delivery(tx, delivery_id)
+    attempts = tx.all("SELECT * FROM delivery_attempts WHERE delivery_id = ? ORDER BY number", (delivery_id,))
+    return {**delivery_resource(row), "log": [attempt_resource(attempt) for attempt in attempts]}
+
+
+def end_delivery(tx: Tx, delivery_id: str, changes: Mapping[str, Any]) -> None:
+    """It is not pending any more."""
+    tx.update("deliveries", delivery_id, changes)
+    _tell(tx, delivery_id)
+
+
+def _delivery(tx: ReadTx, delivery_id: str) -> Row:
+    row = tx.one("SELECT * FROM deliveries WHERE id = ? AND deleted_us IS NULL", (delivery_id,))
+    if row is None:
+        raise not_found("delivery", delivery_id)
+    return row
+
+
+def _queue(tx: Tx, message_id: str, type_: str, subscription_id: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": new_uuid(),
+        "message_id": message_id,
+        "subscription_id": subscription_id,
+        "type": type_,
+        "status": "pending",
+        "due_us": tx.now_us,
+        "created_us": tx.now_us,
+        "updated_us": tx.now_us,
+    }
+    tx.create("deliveries", row)
+    return _tell(tx, row["id"])
+
+
+def _tell(tx: Tx, delivery_id: str) -> dict[str, Any]:
+    """Journal the delivery: senders of every process look again."""
+    resource = delivery_resource(_delivery(tx, delivery_id))
+    tx.append("delivery_changed", f"delivery:{delivery_id}", {"delivery": resource})
+    return resource
+
+
+def _changed(tx: Tx, subscription_id: str) -> dict[str, Any]:
+    resource = get_subscription(tx, subscription_id)
+    tx.append("subscription_changed", f"subscription:{subscription_id}", {"subscription": resource})
+    return resource
