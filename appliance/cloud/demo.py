@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.cloud.domains import demo_sections
+from appliance.cloud.sample import make_sample
 from appliance.cloud.settings import CloudSettings, check_settings
 from appliance.kernel.store import Store
 from appliance.server.connections.server import Bound
@@ -39,8 +40,12 @@ def begin_demo(
     """The function that `run_cloud` calls when everything serves: make sample data, print what to open."""
 
     async def ready(bound: Bound, store: Store) -> None:
+        if not is_empty:
+            await store.write(make_sample)
         say("")
         say(f"  The demo of the cloud runs. Open http://{bound.host}:{bound.port}/docs")
+        if not is_empty:
+            say(f"  Sample data: http://{bound.host}:{bound.port}/logging/v1/events")
         say(f"  Internal token: {settings.internal_token}")
         say(f"  Files are in {settings.cloud.state_dir}")
         say("  Ctrl-C stops it.")

@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 import trio
 
+from appliance.cloud.competitions.kinds import KINDS
 from appliance.cloud.demo import begin_demo, demo_settings
+from appliance.cloud.sample import make_sample
 from appliance.cloud.service import run_cloud
 from appliance.cloud.settings import missing
+from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.store import Store
 from appliance.ops.lock import StateBusy
 from appliance.ops.loopwatch import LoopWatch
 from appliance.server.connections.server import Bound
+from tests.cloud.conftest import Cloud
 from tests.kit.waiting import LIMIT_S
 from tests.server.sockets import read_answer, request
 
@@ -49,6 +53,40 @@ async def test_it_serves_what_it_prints_and_ends_cleanly(tmp_path: Path) -> None
 
     with trio.fail_after(LIMIT_S):
         await run_cloud(settings, stop=stop, loop=LoopWatch(), ready=ready, is_open=True)
+
+
+async def test_the_sample_is_a_season_under_way_and_is_made_once(cloud: Cloud) -> None:
+    assert await cloud.store.write(make_sample)
+    assert not await cloud.store.write(make_sample)
+    admin = await cloud.holder("admin")
+    counts = {
+        kind.table: len((await admin.get(f"/logging/v1/{kind.table}")).json["items"])
+        for kind in KINDS.values()
+    }
+    assert counts == {
+        "leagues": 1,
+        "seasons": 1,
+        "teams": 4,
+        "athletes": 44,
+        "associations": 4,
+        "events": 6,
+    }
+    (season,) = (await admin.get("/logging/v1/seasons")).json["items"]
+    events = (await admin.get("/logging/v1/events")).json["items"]
+    today = to_rfc3339(cloud.clock.now_us())
+    over = [event for event in events if event["kickoff"] < today]
+    assert len(over) in (3, 4) and season["starts_on"] < today[:10] < season["ends_on"]
+    assert all(season["starts_on"] <= event["kickoff"][:10] <= season["ends_on"] for event in events)
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+async def test_an_empty_demo_has_no_sample(cloud: Cloud, is_empty: bool) -> None:
+    lines: list[str] = []
+    ready = begin_demo(lines.append, cloud.settings, is_empty=is_empty)
+    await ready(Bound("127.0.0.1", 8090, None), cloud.store)
+    leagues = await cloud.store.read(lambda tx: tx.value("SELECT count(*) FROM leagues"))
+    assert leagues == (0 if is_empty else 1)
+    assert any("/logging/v1/events" in line for line in lines) != is_empty
 
 
 async def test_serve_is_not_open_on_loopback(tmp_path: Path) -> None:
