@@ -42,7 +42,6 @@ ROWS: Final[Mapping[str, Permission]] = {  # routes of the program itself
     "GET /readyz": roles("internal"),
     "GET /metrics": roles("internal"),
     "GET /openapi.json": roles("league", "manager", "logger", "client", "box", "internal"),
-    "GET /status": ADMIN_ONLY,
 }
 
 

@@ -1,0 +1,47 @@
+"""The written matrix against the real application: every route, with a token of each role."""
+
+from __future__ import annotations
+
+import re
+
+from appliance.cloud.domains import access_rows
+from appliance.cloud.permissions import ROLES, SCOPES, cloud_matrix
+from tests.cloud.conftest import Cloud
+
+UNKNOWN = "019307a0-0000-7000-8000-00000000dead"
+
+
+async def test_every_route_keeps_to_the_matrix(cloud: Cloud) -> None:
+    """The body is invalid for every route, and every id unknown: an allowed request gets the route's own
+    error and changes nothing. A route without a row keeps the program from starting; here every row has its
+    route."""
+    matrix = cloud_matrix(access_rows())
+    clients = {"": cloud.client}
+    for role in ROLES:
+        kinds = SCOPES[role].kinds[:1]
+        clients[role] = await cloud.holder(role, *(f"{kind}:{UNKNOWN}" for kind in kinds))
+    before = cloud.store.journal.head
+    for rule, row in sorted(matrix.rows.items()):
+        method, path = rule.split()
+        url = re.sub(r"\{\w+\}", UNKNOWN, path)
+        body = None if method in ("GET", "DELETE") else {"no such field": 1}
+        for role, client in clients.items():
+            reply = await client.request(method, url, body)
+            code = reply.json.get("code") if reply.headers["content-type"].endswith("problem+json") else ""
+            if row.public or (role and row.allows(role)):
+                assert reply.status not in (401, 403, 405) and code != "no_such_path", (rule, role, code)
+                assert "{" not in path or reply.status in (404, 422), (rule, role, reply.status)
+            else:
+                expected = (403, "not_allowed") if role else (401, "not_paired")
+                assert (reply.status, code) == expected, (rule, role)
+    assert cloud.store.journal.head == before
+
+
+def test_roles_that_read_change_nothing() -> None:
+    for role in ("manager", "logger", "client", "box"):
+        changing = {
+            rule
+            for rule, row in cloud_matrix(access_rows()).rows.items()
+            if role in row.roles and not rule.startswith("GET ")
+        }
+        assert changing == set()
