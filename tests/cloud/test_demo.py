@@ -30,6 +30,7 @@ def test_a_demo_is_one_whatever_the_shell_says(
     settings = demo_settings(tmp_path, 0)
     assert (settings.cloud.environment, settings.cloud.api_domain) == ("demo", "")
     assert settings.server.is_loopback and missing(settings) == []
+    assert [str(each) for each in settings.net.allow_private] == ["127.0.0.0/8"]
     assert settings.internal_token != demo_settings(tmp_path, 0).internal_token
     monkeypatch.setenv("INTERNAL_SERVICE_TOKEN", "given")
     assert demo_settings(tmp_path, 0).internal_token == "given"

@@ -53,6 +53,10 @@ def test_every_key_has_a_comment_or_speaks_for_itself() -> None:
         ({"database": {"connections": 0}}, "database.connections: "),
         ({"server": {"allowed_hosts": ["http://x"]}}, "server.allowed_hosts.0: 'http://x'"),
         ({"cloud": 1}, "cloud: "),
+        ({"net": {"allow_private": ["10.1.2.3/8"]}}, "net.allow_private.0: "),
+        ({"net": {"allow_private": ["inside"]}}, "net.allow_private.0: "),
+        ({"objects": {"url": "gs://bucket"}}, "objects.url: must be"),
+        ({"webhooks": {"retry_s": [0]}}, "webhooks.retry_s.0: "),
     ],
 )
 def test_a_wrong_setting_is_named(tree: dict[str, Any], problem: str) -> None:
@@ -60,6 +64,15 @@ def test_a_wrong_setting_is_named(tree: dict[str, Any], problem: str) -> None:
         check_settings(tree)
     (line,) = caught.value.problems
     assert line.startswith(problem)
+
+
+@pytest.mark.parametrize("environment", ["demo", "production"])
+def test_a_bucket_without_its_keys_does_not_start(environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {**PRODUCTION, "NODE_ENV": environment, "AWS_ACCESS_KEY_ID": "k"}.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    settings = check_settings({"objects": {"url": "s3://bucket/prefix"}})
+    assert missing(settings) == ["AWS_SECRET_ACCESS_KEY: is not in the environment; objects.url needs it"]
 
 
 @pytest.mark.parametrize("name", PRODUCTION)  # B15
