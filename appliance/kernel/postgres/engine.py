@@ -217,9 +217,10 @@ class PostgresEngine:
         return self._writer
 
     def _check(self, connection: Connection) -> None:
+        known = self._journal.head  # before the snapshot: meanwhile the tailer publishes what others commit
         head, _, epoch = _begin_read(connection)
         connection.rollback()
-        if epoch != self._journal.epoch or head < self._journal.head:
+        if epoch != self._journal.epoch or head < known:
             raise StoreBroken("the database was replaced by another or an older one while it was in use")
 
 
