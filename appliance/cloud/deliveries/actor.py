@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 import trio
 
-from appliance.cloud.deliveries.queue import Claim, Outcome, claim_due, next_look_us, record
+from appliance.cloud.deliveries.queue import Claim, Outcome, claim_due, next_look_us, prune, record
 from appliance.cloud.deliveries.signature import sign
 from appliance.kernel.clock import S_US
 from appliance.kernel.errors import Unavailable
@@ -25,6 +25,7 @@ log = structlog.get_logger("deliveries")
 
 TIMEOUT_S: Final = 15.0  # for one attempt: half of the shortest lease
 AT_ONCE: Final = 8
+PRUNE_S: Final = 3600.0
 LOOK_S: Final = 5.0  # what other processes free is not in the journal
 
 
@@ -52,6 +53,7 @@ async def run_deliveries(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_waking, follow(store.journal), wake)
+        nursery.start_soon(_pruning, store)
         task_status.started()
         while True:
             seen = wake.count
@@ -98,3 +100,11 @@ async def _waking(follower: Follower, wake: Signal) -> None:
     while True:
         await follower.wait_for(lambda entry: entry.type.startswith("delivery_"))
         wake.notify()
+
+
+async def _pruning(store: Store) -> None:
+    """Every process does; what another has deleted is not there."""
+    while True:
+        while await store.write_retrying(prune):
+            pass
+        await trio.sleep(PRUNE_S)

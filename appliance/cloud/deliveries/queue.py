@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.cloud.deliveries.store import disable, end_delivery
-from appliance.kernel.clock import S_US
+from appliance.kernel.clock import DAY_US, S_US
 from appliance.kernel.leases import Lease, LeaseLost, check_lease, release_lease, take_lease
 from appliance.kernel.tx import ReadTx, Tx
 
 KIND = "webhook"
+KEEP_US = 30 * DAY_US  # as long as entries of the journal
+PRUNE_MAX = 500  # in one transaction
 GONE = 410
 _ERROR_MAX = 300
 
@@ -132,6 +134,28 @@ def record(tx: Tx, claim: Claim, outcome: Outcome, retry_s: Sequence[float]) -> 
         due_us = tx.now_us + round(retry_s[claim.number - 1] * S_US)
         tx.update("deliveries", claim.delivery_id, {**changes, "due_us": due_us})
     return True
+
+
+def prune(tx: Tx) -> int:
+    """Delete ended deliveries of the past with their attempts, and messages that no delivery needs; returns
+    how many rows of deliveries and messages. Call it again while that is not 0."""
+    before_us = tx.now_us - KEEP_US
+    old = tx.all(
+        "SELECT id FROM deliveries WHERE status <> 'pending' AND created_us < ? AND updated_us < ?"
+        " ORDER BY created_us, id LIMIT ?",
+        (before_us, before_us, PRUNE_MAX),
+    )
+    for row in old:
+        tx.run("DELETE FROM delivery_attempts WHERE delivery_id = ?", (row["id"],))
+        tx.run("DELETE FROM deliveries WHERE id = ?", (row["id"],))
+    unused = tx.all(
+        "SELECT m.id FROM messages m WHERE m.created_us < ?"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = m.id) ORDER BY m.id LIMIT ?",
+        (before_us, PRUNE_MAX),
+    )
+    for row in unused:
+        tx.run("DELETE FROM messages WHERE id = ?", (row["id"],))
+    return len(old) + len(unused)
 
 
 def _error(outcome: Outcome) -> str | None:

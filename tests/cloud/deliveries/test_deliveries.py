@@ -18,7 +18,7 @@ from trio.testing import MockClock
 from appliance.cloud.deliveries import store as subscriptions
 from appliance.cloud.deliveries.actor import TIMEOUT_S, run_deliveries
 from appliance.cloud.deliveries.model import DeliveryQuery, SubscriptionIn
-from appliance.cloud.deliveries.queue import Outcome, claim_due, next_look_us, record
+from appliance.cloud.deliveries.queue import KEEP_US, Outcome, claim_due, next_look_us, prune, record
 from appliance.cloud.deliveries.signature import verify
 from appliance.kernel.clock import S_US
 from appliance.kernel.errors import Refused
@@ -305,6 +305,30 @@ async def test_a_refused_transaction_announces_nothing(tmp_path: Path, autojump_
         with pytest.raises(Refused):
             await store.write(refused)
         assert await deliveries(store) == []
+
+
+async def test_what_ended_is_kept_for_30_days(tmp_path: Path, autojump_clock: MockClock) -> None:
+    receivers = Receivers()
+    receivers.answers[81] = [500] * 4
+    async with sim_store(tmp_path) as store:
+        for port in (80, 81):
+            await subscribe(store, f"http://127.0.0.1:{port}/")
+
+        async def rows() -> list[int]:
+            tables = ("messages", "deliveries", "delivery_attempts")
+            return await store.read(lambda tx: [tx.value(f"SELECT count(*) FROM {each}") for each in tables])
+
+        await announce(store)
+        async with sending(store, receivers):
+            await trio.sleep(400)  # the last attempt is made after 365 s
+        await announce(store)  # nobody sends it: it stays pending, however old
+        assert await rows() == [2, 4, 5]
+        await trio.sleep(KEEP_US / S_US - 40)
+        assert await store.write(prune) == 1  # the delivery that needed one attempt only
+        await trio.sleep(40)
+        assert await store.write(prune) == 2  # the other one, and their message
+        assert await store.write(prune) == 0
+        assert await rows() == [1, 2, 0]
 
 
 # -- to a real receiver ----------------------------------------------------------------------

@@ -41,6 +41,7 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE INDEX deliveries_in_order ON deliveries (created_us, id);
 CREATE INDEX deliveries_due ON deliveries (status, subscription_id, due_us);
+CREATE INDEX deliveries_by_message ON deliveries (message_id);
 
 CREATE TABLE delivery_attempts (
     delivery_id TEXT NOT NULL,           -- of deliveries
