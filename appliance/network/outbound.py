@@ -210,7 +210,7 @@ class Outbound:
         except httpx.TimeoutException as error:
             raise CallFailed("timeout", f"{_place(str(url))} did not answer in time") from error
         except httpx.TransportError as error:
-            detail = f"{_place(str(url))} cannot be reached: {str(error) or type(error).__name__}"
+            detail = f"{_place(str(url))} cannot be reached: {_reason(error)}"
             raise CallFailed("unreachable", detail[:300]) from error
         raise CallFailed("too_many_redirects", f"{_place(text)} redirects more than {redirects} times")
 
@@ -267,6 +267,14 @@ def _redirected(
     if status in (307, 308) or method in ("GET", "HEAD"):
         return following, kept, method, body
     return following, kept, "GET", b""
+
+
+def _reason(error: BaseException) -> str:
+    """The first text in the chain of causes: httpx leaves its own empty when a TLS handshake fails."""
+    cause: BaseException | None = error
+    while cause is not None and not str(cause):
+        cause = cause.__cause__ or cause.__context__
+    return str(cause) if cause is not None else type(error).__name__
 
 
 def _place(text: str) -> str:

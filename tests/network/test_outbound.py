@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 import trio
 
 from appliance.network.addresses import Network
+from appliance.network.certificates import AUTHORITY_NAME, LEAF_NAME, open_authority, renew_leaf
 from appliance.network.outbound import CallFailed, Outbound, parse_url
+from appliance.network.tls import now
 from tests.network.test_destinations import REFUSED, WHOLE, Names, is_whole, use
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -247,11 +251,20 @@ async def test_without_redirects_one_is_an_answer() -> None:
 
 
 @asynccontextmanager
-async def serving(reply: bytes, *, then_hang: bool = False) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def serving(
+    reply: bytes, *, then_hang: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server of one fixed answer: its address, and the heads of the requests that arrived."""
     heads: list[bytes] = []
 
-    async def serve(stream: trio.SocketStream) -> None:
+    async def serve(socket_stream: trio.SocketStream) -> None:
+        stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = socket_stream
+        if tls is not None:
+            stream = trio.SSLStream(socket_stream, tls, server_side=True, https_compatible=True)
+            try:
+                await stream.do_handshake()
+            except trio.BrokenResourceError:
+                return  # the caller does not accept the certificate
         head = b""
         while b"\r\n\r\n" not in head:
             if not (data := await stream.receive_some(4096)):
@@ -335,3 +348,23 @@ async def test_nobody_listens_or_the_name_is_unknown() -> None:
             with pytest.raises(CallFailed, match=r"feeds\.example: Name or service") as failed:
                 await outbound.call("GET", "http://feeds.example/")
             assert failed.value.code == "unreachable"
+
+
+@pytest.mark.parametrize("name", ["stadium.local", "other.local"])
+async def test_a_certificate_is_checked_for_the_name_not_for_the_address(name: str, tmp_path: Path) -> None:
+    authority = open_authority(tmp_path, "stadium.local", "Stadium")
+    renew_leaf(tmp_path, authority, "stadium.local", [], now())
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(tmp_path / LEAF_NAME)
+    client = ssl.create_default_context(cafile=tmp_path / AUTHORITY_NAME)
+    use(Names(["127.0.0.1"]))
+    body = reply(b"hello", b"content-length: 5")
+    async with serving(body, tls=server) as (url, heads), Outbound(LOOPBACK, verify=client) as outbound:
+        place = url.replace("http://127.0.0.1", f"https://{name}")
+        if name == "stadium.local":
+            assert (await outbound.call("GET", place)).body == b"hello"
+            assert f"\r\nhost: {place.removeprefix('https://')}\r\n".encode() in heads[0].lower()
+        else:
+            with pytest.raises(CallFailed, match=r"certificate verify failed: Hostname mismatch") as failed:
+                await outbound.call("GET", place)
+            assert failed.value.code == "unreachable" and heads == []
