@@ -1,8 +1,8 @@
 // The page as an app of its own on a device: a service worker that opens it without the box, and a screen
 // that stays on during a game. Browsers offer both in a secure context only, so the page works without them.
 //
-// The service worker is for https alone, although browsers would allow it on http://127.0.0.1 too: there it
-// would outlive the box, and answer for whatever serves that port next.
+// The service worker is for https alone, although browsers would allow it on 127.0.0.1 by plain http too:
+// there it would outlive the box, and answer for whatever serves that port next.
 
 /**
  * @param {{protocol?: string, container?: {register: (url: string) => Promise<unknown>}}} [where]

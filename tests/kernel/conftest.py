@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.kernel.postgres import engine
+from appliance.kernel.postgres import connection, engine
 from appliance.kernel.postgres import server as servers
 from tests.kit import postgres
-from tests.kit.databases import Database, PostgresDatabase, SqliteDatabase
+from tests.kit.databases import Database, PostgresDatabase, SqliteDatabase, idle_limit
 from tests.kit.waiting import LIMIT_S
 
 
@@ -27,7 +27,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     if request.param == "sqlite":
         return SqliteDatabase(tmp_path / "box.db")
     server: postgres.Server = request.getfixturevalue("postgres_server")
-    # However slow the machine: closures that wait share a batch, and the server is not given up.
+    # However slow the machine: closures that wait share a batch, and neither side gives the other up.
     monkeypatch.setattr(engine, "BATCH_S", 0.0)
     monkeypatch.setattr(servers, "AWAY_S", LIMIT_S)
+    monkeypatch.setattr(connection, "_SETTINGS", idle_limit(LIMIT_S))
     return PostgresDatabase(server.new_database())

@@ -47,7 +47,7 @@ class Gate:
 
     def __call__(self, tx: Tx) -> None:
         self.reached.set()
-        assert self.open.wait(10)
+        assert self.open.wait(LIMIT_S)
 
     async def wait_reached(self) -> None:
         await trio.to_thread.run_sync(self.reached.wait)
@@ -263,7 +263,7 @@ async def test_a_read_sees_one_snapshot_while_writers_go_on(database: Database) 
         def two_looks(tx: ReadTx) -> tuple[list[str], int, list[str], int]:
             before = keys(tx), tx.head()
             first_look.set()
-            assert written.wait(10)
+            assert written.wait(LIMIT_S)
             return *before, keys(tx), tx.head()
 
         async with trio.open_nursery() as nursery:

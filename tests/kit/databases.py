@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from appliance.kernel.postgres import dialect
+from appliance.kernel.postgres import connection, dialect
 from appliance.kernel.postgres.store import open_postgres
 from appliance.kernel.schema import KERNEL_SCHEMA
 from appliance.kernel.store import Store, open_store
 from tests.kit.clock import HandClock
+
+
+def idle_limit(seconds: float) -> str:
+    """Settings of a connection (connection.py) whose transaction may stand still for so long."""
+    limit = f"idle_in_transaction_session_timeout = '{round(seconds * 1000)}ms'"
+    return re.sub("idle_in_transaction_session_timeout = '[^']*'", limit, connection._SETTINGS)
 
 
 class Database(Protocol):

@@ -23,7 +23,7 @@ from appliance.kernel.store import Store, StoreBroken, StoreReadOnly
 from appliance.kernel.tx import ReadTx, Tx
 from tests.kernel.test_store import Gate, keys, one_batch, outcome, put
 from tests.kit.clock import HandClock
-from tests.kit.databases import PostgresDatabase
+from tests.kit.databases import PostgresDatabase, idle_limit
 from tests.kit.postgres import Server, own_server
 from tests.kit.postgres_proxy import SIDES, Proxy, cutting_proxy
 from tests.kit.waiting import LIMIT_S, eventually
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.postgres
 def database(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> PostgresDatabase:
     monkeypatch.setattr(engines, "BATCH_S", 0.0)
     monkeypatch.setattr(servers, "AWAY_S", LIMIT_S)  # however slow the machine
+    monkeypatch.setattr(connections, "_SETTINGS", idle_limit(LIMIT_S))
     return PostgresDatabase(postgres_server.new_database())
 
 
@@ -236,7 +237,7 @@ async def test_a_process_that_stands_still_loses_its_turn_and_does_it_again(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one that is stopped (SIGSTOP) in the middle of a batch, holding the head row."""
-    gate, short = Gate(), connections._SETTINGS.replace("5s", "200ms")
+    gate, short = Gate(), idle_limit(0.2)
 
     def stands_still(tx: Tx) -> int:
         number = add_one(tx, "n")
@@ -261,10 +262,10 @@ async def test_a_process_that_stands_still_loses_its_turn_and_does_it_again(
 
 
 async def test_a_server_that_does_not_answer_is_given_up(
-    database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+    database: PostgresDatabase,
 ) -> None:
-    monkeypatch.setattr(connections._Limited, "silent_s", 0.2)
     silent = connections.Connection(database.url)
+    silent.raw.silent_s = 0.2
     try:
         with pytest.raises(psycopg.OperationalError):
             silent.run("SELECT pg_sleep(60)")

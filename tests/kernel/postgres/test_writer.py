@@ -81,6 +81,7 @@ def test_a_commit_that_is_answered_by_rollback_raises(connection: Connection, jo
 def test_the_head_is_locked_by_one_batch_at_a_time(
     connection: Connection, journal: Journal, postgres_server: Server
 ) -> None:
+    connection.run("SET idle_in_transaction_session_timeout = 0")
     writer = PostgresWriter(connection, journal, "process", 1)
     writer.begin()
     database = str(value(connection, "SELECT current_database()"))
