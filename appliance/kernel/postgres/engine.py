@@ -175,9 +175,13 @@ class PostgresEngine:
     def _failed(
         self, part: Sequence[WriteRequest[Any]], rest: Sequence[WriteRequest[Any]], error: BaseException
     ) -> BatchResult:
-        self._doubtful = None
-        fail(part, refusal(error))
-        return BatchResult(error if isinstance(error, StoreBroken) else None, put_off=rest)
+        """Fail `part` and put off `rest`; but all of it when an earlier attempt may have committed it."""
+        is_doubtful, self._doubtful = self._doubtful is not None, None
+        if is_doubtful:
+            part, rest = [*part, *rest], ()
+        is_broken = isinstance(error, StoreBroken)
+        fail(part, self._server.refusal(is_sent=True) if is_doubtful and not is_broken else refusal(error))
+        return BatchResult(error if is_broken else None, put_off=rest)
 
     def _transact(self, connection: Connection, batch: Sequence[WriteRequest[Any]]) -> PostgresWriter:
         """Commit the batch, unless the attempt before did so without an answer."""

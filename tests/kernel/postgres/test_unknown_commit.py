@@ -1,0 +1,63 @@
+"""What callers get after a COMMIT that was not answered, and how long one call tries."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import psycopg
+import pytest
+
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.postgres import engine as engines
+from appliance.kernel.postgres import server as servers
+from appliance.kernel.tx import ReadTx
+from tests.kernel.postgres.test_engine import add_one, open_at
+from tests.kernel.test_store import one_batch
+from tests.kit.databases import PostgresDatabase
+from tests.kit.postgres import Server
+from tests.kit.postgres_proxy import Side, cutting_proxy
+from tests.kit.waiting import LIMIT_S
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def database(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> PostgresDatabase:
+    monkeypatch.setattr(engines, "BATCH_S", 0.0)
+    monkeypatch.setattr(engines, "PAUSE_S", 0.001)
+    monkeypatch.setattr(servers, "AWAY_S", LIMIT_S)  # however slow the machine
+    return PostgresDatabase(postgres_server.new_database())
+
+
+def counted(tx: ReadTx) -> dict[str, str]:
+    names = ("a", "b", "c")
+    return {row["key"]: row["value"] for row in tx.all("SELECT key, value FROM meta") if row["key"] in names}
+
+
+async def test_a_batch_that_may_be_committed_is_not_run_again(
+    database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No connection lives long enough to find out: then no caller of the batch is put off either."""
+
+    def lost(*_: object) -> bool:
+        raise psycopg.OperationalError("lost while it waited for the row")
+
+    cuts: list[bytes] = []
+
+    def cut_commit(data: bytes) -> Side | None:
+        if b"NOTIFY" not in data or cuts:
+            return None
+        cuts.append(data)
+        return "after"
+
+    closures = {name: partial(add_one, name=name) for name in ("a", "b", "c")}
+    async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
+        assert await one_batch(store, closures) == dict.fromkeys(closures, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(engines.PostgresEngine, "_is_committed", lost)
+            patch.setattr(proxy, "decide", cut_commit)
+            answers = await one_batch(store, closures)
+        assert cuts
+        assert await store.read(counted) == dict.fromkeys(closures, "2")
+        for answer in answers.values():
+            assert isinstance(answer, Unavailable) and "is not known" in answer.detail
