@@ -83,13 +83,20 @@ class PostgresEngine:
             migrate(self._url, *(schema_folders() if self._folders is None else self._folders))
             self._idle.append(reader := Connection(self._url))
             self._read(reader, journal.load)
-            old = f"DELETE FROM writers WHERE used_us < {NOW_US} - %s"
-            self._connected().run(old, (KEEP_WRITERS_US,))
+            self._place_row(self._connected())
         except BaseException as error:
             self.close()
             if isinstance(error, psycopg.OperationalError):
                 raise StoreBroken(f"the database cannot be opened: {one_line(error)}") from error
             raise
+
+    def _place_row(self, connection: Connection) -> None:
+        """Committed before the first batch: a row that a lost session has only inserted can be neither seen
+        nor waited for (_is_committed)."""
+        connection.run(f"DELETE FROM writers WHERE used_us < {NOW_US} - %s", (KEEP_WRITERS_US,))
+        connection.run(
+            f"INSERT INTO writers (process, batch, used_us) VALUES (%s, 0, {NOW_US})", (self.process,)
+        )
 
     def _own_pid(self) -> int:
         connection = self._writer

@@ -6,17 +6,20 @@ from functools import partial
 
 import psycopg
 import pytest
+import trio
 
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.postgres import engine as engines
 from appliance.kernel.postgres import server as servers
+from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.writer import PostgresWriter
 from appliance.kernel.tx import ReadTx
 from tests.kernel.postgres.test_engine import add_one, open_at
 from tests.kernel.test_store import one_batch
 from tests.kit.databases import PostgresDatabase
 from tests.kit.postgres import Server
 from tests.kit.postgres_proxy import Side, cutting_proxy
-from tests.kit.waiting import LIMIT_S
+from tests.kit.waiting import LIMIT_S, eventually
 
 pytestmark = pytest.mark.postgres
 
@@ -61,3 +64,30 @@ async def test_a_batch_that_may_be_committed_is_not_run_again(
         assert await store.read(counted) == dict.fromkeys(closures, "2")
         for answer in answers.values():
             assert isinstance(answer, Unavailable) and "is not known" in answer.detail
+
+
+async def test_the_first_batch_of_a_process_is_waited_for_too(
+    database: PostgresDatabase, postgres_server: Server
+) -> None:
+    """Its session may live on in the server and commit after another connection has asked."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE'"
+    )
+    async with database.open() as store:
+        engine = store.engine
+        assert isinstance(engine, engines.PostgresEngine)
+        lost, asking = Connection(database.url), Connection(database.url)
+        writer = PostgresWriter(lost, store.journal, engine.process, 1)
+        writer.begin()
+        answers: list[bool] = []
+
+        async def ask() -> None:
+            answers.append(await trio.to_thread.run_sync(engine._is_committed, asking, writer))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await eventually(lambda: answers or postgres_server.run(waiting))
+            writer.commit()
+        assert answers == [True]
+        lost.close()
+        asking.close()
