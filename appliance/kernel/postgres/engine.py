@@ -115,18 +115,21 @@ class PostgresEngine:
 
     def read(self, query: Callable[[ReadTx], T]) -> T:
         """Raises what the query raises, or Unavailable. A query whose connection is lost is run again."""
+        attempt, call = 0, self._server.call()
         while self._server.may_try():
             connection: Connection | None = None
             try:
                 connection = self._take_reader()
+                attempt += 1
                 result = self._read(connection, query)
             except psycopg.Error as error:
                 if not is_connection_lost(error):
                     raise refusal(error) from error
                 if connection is not None:
                     connection.close()
-                self._server.failed(error)
-                if self._server.is_away or self._closing.wait(PAUSE_S):
+                    self._close_idle()
+                call.failed(error)
+                if attempt >= ATTEMPTS or call.is_over or self._closing.wait(PAUSE_S):
                     break
             else:
                 self._server.worked()
@@ -142,6 +145,14 @@ class PostgresEngine:
         except IndexError:
             return Connection(self._url)
 
+    def _close_idle(self) -> None:
+        """Most likely they are lost too: with them a query would use up its attempts."""
+        for _ in range(len(self._idle)):
+            try:
+                self._idle.pop().close()  # other readers take theirs at the same time
+            except IndexError:
+                break
+
     def _read(self, connection: Connection, query: Callable[[ReadTx], T]) -> T:
         try:
             head, now_us, _ = _begin_read(connection)
@@ -153,7 +164,7 @@ class PostgresEngine:
 
     def commit(self, batch: Sequence[WriteRequest[Any]]) -> BatchResult:
         """In the writer's thread. Every request that is not put off has its outcome afterwards."""
-        attempt = 0
+        attempt, call = 0, self._server.call()
         while self._server.may_try():
             part = batch if attempt < TOGETHER else batch[:1]
             try:
@@ -163,10 +174,10 @@ class PostgresEngine:
             except BaseException as error:  # noqa: BLE001  passed to every caller of the batch
                 is_lost = is_connection_lost(error) or self._has_lost(error)
                 if is_lost:
-                    self._server.failed(error)
+                    call.failed(error)
                 if not (is_lost or belongs_to_batch(error)) or attempt >= ATTEMPTS:
                     return self._failed(part, batch[len(part) :], error)
-                if self._server.is_away:
+                if call.is_over:
                     break
                 self._closing.wait(PAUSE_S)
             else:

@@ -1,6 +1,7 @@
 """Whether the server can be reached: how long it is tried, and when changes are refused instead.
 
-Owns: the time since which it has been away, over all connections of the process. Must not know: connections.
+Owns: the time since which it has been away, over all connections of the process, and how long one call tries
+again. Must not know: connections.
 """
 
 from __future__ import annotations
@@ -55,7 +56,31 @@ class Server:
         """Whether to try now: always, except once a second while it is away."""
         return not self.is_away or time.monotonic() - self._tried_s >= AGAIN_S
 
+    def call(self) -> Call:
+        """One read or one batch, which tries again for a time of its own."""
+        return Call(self)
+
     def refusal(self, *, is_sent: bool = False) -> Unavailable:
         """`is_sent`: the change was on its way when the connection was lost."""
         reason = self.reason
         return unavailable(f"{reason}; whether the change was made is not known" if is_sent else reason)
+
+
+class Call:
+    """How long one caller tries again. What other connections achieve meanwhile does not prolong it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._since_s: float | None = None
+
+    def failed(self, error: BaseException) -> None:
+        """Its connection was lost or could not be made."""
+        self._server.failed(error)
+        if self._since_s is None:
+            self._since_s = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """AWAY_S after its own first failure; earlier when the server has been away for that long."""
+        since_s = self._since_s
+        return self._server.is_away or (since_s is not None and time.monotonic() - since_s > AWAY_S)

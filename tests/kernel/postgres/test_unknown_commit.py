@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,7 +15,7 @@ from appliance.kernel.postgres import engine as engines
 from appliance.kernel.postgres import server as servers
 from appliance.kernel.postgres.connection import Connection
 from appliance.kernel.postgres.writer import PostgresWriter
-from appliance.kernel.tx import ReadTx
+from appliance.kernel.tx import ReadTx, Tx
 from tests.kernel.postgres.test_engine import add_one, open_at
 from tests.kernel.test_store import one_batch
 from tests.kit.databases import PostgresDatabase
@@ -53,7 +55,7 @@ async def test_a_batch_that_may_be_committed_is_not_run_again(
         cuts.append(data)
         return "after"
 
-    closures = {name: partial(add_one, name=name) for name in ("a", "b", "c")}
+    closures: dict[str, Callable[[Tx], Any]] = {name: partial(add_one, name=name) for name in ("a", "b", "c")}
     async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
         assert await one_batch(store, closures) == dict.fromkeys(closures, 1)
         with monkeypatch.context() as patch:
@@ -91,3 +93,41 @@ async def test_the_first_batch_of_a_process_is_waited_for_too(
         assert answers == [True]
         lost.close()
         asking.close()
+
+
+def fails_while_others_succeed(server: servers.Server, runs: list[int], limit: int) -> None:
+    """A lost connection, after another one of the process was answered. From `limit` runs on it succeeds."""
+    runs.append(1)
+    if len(runs) < limit:
+        server.worked()
+        raise psycopg.OperationalError("lost")
+
+
+async def test_a_query_that_always_loses_its_connection_is_given_up(database: PostgresDatabase) -> None:
+    runs: list[int] = []
+    async with database.open() as store:
+        assert isinstance(store.engine, engines.PostgresEngine)
+        server = store.engine._server
+        with pytest.raises(Unavailable):
+            await store.read(lambda _: fails_while_others_succeed(server, runs, 10 * engines.ATTEMPTS))
+        assert len(runs) == engines.ATTEMPTS
+        assert await store.read(counted) == {}
+
+
+async def test_a_batch_that_gets_no_connection_is_given_up_in_time(
+    database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although others of the process are answered: as when the server has too many connections."""
+    runs: list[int] = []
+    async with database.open() as store:
+        engine = store.engine
+        assert isinstance(engine, engines.PostgresEngine)
+        assert engine._writer is not None
+        engine._writer.close()
+        with monkeypatch.context() as patch:
+            patch.setattr(servers, "AWAY_S", 0.05)
+            patch.setattr(engine, "_check", lambda _: fails_while_others_succeed(engine._server, runs, 1000))
+            with pytest.raises(Unavailable):
+                await store.write(partial(add_one, name="a"))
+        assert len(runs) < 1000
+        assert await store.write(partial(add_one, name="a")) == 1
