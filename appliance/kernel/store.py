@@ -149,6 +149,9 @@ class Store:
         """`write` for actors, whose changes have no client waiting: retries while the disk is full or
         read-only, or the database cannot be reached.
 
+        The closure must tolerate that its effect has been made already: after a COMMIT that was not answered
+        `write` raises Unavailable too, and the closure is then run once more on top of its own changes.
+
         Raises what `write` raises, except Unavailable, which is retried with growing pauses.
         """
         backoff = Backoff(base_s=0.2, cap_s=10.0)

@@ -100,15 +100,17 @@ def next_look_us(tx: ReadTx) -> int | None:
 
 
 def record(tx: Tx, claim: Claim, outcome: Outcome, retry_s: Sequence[float]) -> bool:
-    """Store the attempt and what follows from it. False: another process has taken the lease, or the delivery
-    was cancelled meanwhile; nothing is stored then but that the lease is free."""
+    """Store the attempt and what follows from it. False: another process has taken the lease, the delivery
+    was cancelled meanwhile, or this attempt is stored already (by a COMMIT that was not answered); nothing is
+    stored then but that the lease is free."""
     try:
         check_lease(tx, claim.lease)
     except LeaseLost:
         return False
     release_lease(tx, claim.lease)
-    row = tx.one("SELECT status, subscription_id FROM deliveries WHERE id = ?", (claim.delivery_id,))
-    if row is None or row["status"] != "pending":
+    sql = "SELECT status, attempts, subscription_id FROM deliveries WHERE id = ?"
+    row = tx.one(sql, (claim.delivery_id,))
+    if row is None or row["status"] != "pending" or row["attempts"] != claim.number - 1:
         return False
     error = _error(outcome)
     tx.insert(

@@ -245,6 +245,22 @@ async def test_what_a_process_was_sending_when_it_ended_is_sent_by_another(
             assert (delivery["status"], delivery["attempts"]) == ("delivered", 1)
 
 
+async def test_an_attempt_that_is_stored_already_is_not_stored_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """As after a COMMIT that was not answered: the closure is run again on top of its own changes."""
+    async with sim_store(tmp_path) as store:
+        await subscribe(store)
+        await announce(store)
+        (claim,) = await store.write(partial(claim_due, owner="a", limit=8))
+        stored = partial(record, claim=claim, outcome=Outcome(500, None, 1), retry_s=RETRY_S)
+        assert await store.write(stored)
+        before = await deliveries(store)
+        assert not await store.write(stored)
+        assert await deliveries(store) == before
+        assert await log_of(store, claim.delivery_id) == [(1, 500, "the receiver answered 500")]
+
+
 async def test_what_was_pending_before_a_start_is_sent(tmp_path: Path, autojump_clock: MockClock) -> None:
     receivers = Receivers()
     async with sim_store(tmp_path) as store:
