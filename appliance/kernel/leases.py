@@ -107,41 +107,38 @@ async def holding_lease(
     if lease is None:
         yield None
         return
-    is_lost = False
-
-    async def renew(scope: trio.CancelScope) -> None:
-        nonlocal is_lost
-        if not await _renewing(store, lease, asked_s, for_s):
-            is_lost = True
-            scope.cancel()
-
+    is_done = False
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(renew, nursery.cancel_scope)
+            scope = nursery.cancel_scope
+            scope.deadline = asked_s + for_s  # ends the block also while a renewal waits for the database
+            nursery.start_soon(_renew, store, lease, for_s, scope)
             yield lease
-            nursery.cancel_scope.cancel()
+            is_done = not scope.cancel_called
+            scope.cancel()
     finally:
         await _release(store, lease)
-    if is_lost:
+    if not is_done:
         raise LeaseLost(f"the lease of {kind} {subject} was lost")
 
 
-async def _renewing(store: Store, lease: Lease, asked_s: float, for_s: float) -> bool:
-    """Renew until cancelled; False once the lease is lost. `asked_s`: before it was taken, so that its end by
-    this process's clock is never later than by the database's."""
-    end_s = asked_s + for_s
+async def _renew(store: Store, lease: Lease, for_s: float, scope: trio.CancelScope) -> None:
+    """Renew until cancelled; cancels `scope` once the lease is lost or cannot be renewed in time. The scope's
+    deadline is the lease's end, counted from before it was renewed: by this process's clock never later than
+    by the database's."""
     while True:
         await trio.sleep(for_s / PARTS)
         asked_s = trio.current_time()
         try:
             await store.write(partial(renew_lease, lease=lease, for_s=for_s))
-            end_s = asked_s + for_s
         except LeaseLost:
-            return False
+            scope.cancel()
         except Unavailable as error:
             log.warning("lease_not_renewed", kind=lease.kind, subject=lease.subject, reason=error.detail)
-            if trio.current_time() + for_s / PARTS >= end_s:
-                return False
+            if trio.current_time() + for_s / PARTS >= scope.deadline:
+                scope.cancel()
+        else:
+            scope.deadline = asked_s + for_s
 
 
 async def _release(store: Store, lease: Lease) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -121,3 +123,26 @@ async def test_one_that_cannot_be_renewed_in_time_counts_as_lost(
                 refuse_changes(store)
                 await trio.sleep_forever()
         assert trio.current_time() - began_s < LEAST_S
+
+
+async def test_a_renewal_that_hangs_does_not_prolong_the_block(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sim_store(tmp_path) as store:
+        began_s = trio.current_time()
+        ended_s = 0.0
+        write = store.write
+
+        async def slow(closure: Callable[[Tx], Any]) -> Any:
+            with trio.CancelScope(shield=True):  # as the wait for a COMMIT is
+                await trio.sleep(4 * LEAST_S)
+            return await write(closure)
+
+        with pytest.raises(LeaseLost):
+            async with holding_lease(store, "job", "j", "a"):
+                monkeypatch.setattr(store, "write", slow)
+                try:
+                    await trio.sleep(10 * LEAST_S)
+                finally:
+                    ended_s = trio.current_time()
+        assert ended_s - began_s == pytest.approx(LEAST_S)
