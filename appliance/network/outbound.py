@@ -113,7 +113,7 @@ def parse_url(text: str) -> httpx.URL:
         if not text.isascii() or not text.isprintable() or any(sign in text for sign in '\\ "<>'):
             raise ValueError("it has characters that an address must escape")
         url = httpx.URL(text)
-        port = url.port
+        port, host = url.port, url.host  # `host` decodes punycode: IDNAError, a ValueError
     except (httpx.InvalidURL, ValueError) as error:
         raise CallFailed("bad_url", f"no address: {error}") from None
     reason = (
@@ -122,7 +122,7 @@ def parse_url(text: str) -> httpx.URL:
         else "must not hold a login before an @"
         if "@" in text.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
         else "has no host"
-        if not url.host.strip(".")
+        if not host.strip(".")
         else "has no port between 1 and 65535"
         if port is not None and not 1 <= port <= 65535
         else ""

@@ -78,6 +78,7 @@ BAD_URLS = [
     "http://",
     "http:///x",
     "http://./",
+    "http://xn--/",
     "http://example.org@127.0.0.1/",
     "http://user:pass@example.org/",
     "http://@example.org/",
