@@ -26,6 +26,7 @@ KEEP_FOR_CURSORS_S = 90 * 24 * 3600
 JOURNAL_MAX_BYTES = 2e9
 EVERY_S = 3600.0
 BATCH = 200  # rows per closure: well under a millisecond
+PAGE = 1000  # entries whose age is read at once: a database server's client holds them all in memory
 SAMPLE = 1000  # newest entries: the size of all is estimated by their mean
 ROW_BYTES = 120  # bytes of an entry besides its body: columns, and its share of pages and indexes
 
@@ -62,14 +63,21 @@ def _journal_due_to(tx: ReadTx) -> int:
     """The seq up to which entries are due; 0: none. Never the newest entry: the head is read from it."""
     newest = tx.value("SELECT max(seq) FROM journal") or 0
     passed = min((cursor.seq for cursor in all_cursors(tx) if not cursor.needs_resync), default=newest)
-    due_to = _too_large_to(tx)
-    for seq, ts_us in tx.db.execute("SELECT seq, ts_us FROM journal WHERE seq > ? ORDER BY seq", (due_to,)):
-        age_s = (tx.now_us - int(str(ts_us))) / 1e6
-        if age_s > (KEEP_JOURNAL_S if int(str(seq)) <= passed else KEEP_FOR_CURSORS_S):
-            due_to = int(str(seq))
-        elif age_s >= 0:  # below 0 the clock was set back since: later entries give its age
-            break
+    due_to = _aged_to(tx, _too_large_to(tx), passed)
     return min(due_to, newest - 1)
+
+
+def _aged_to(tx: ReadTx, due_to: int, passed: int) -> int:
+    """The seq up to which entries after `due_to` are too old; `due_to`: none. `passed`: by every cursor."""
+    sql, last = f"SELECT seq, ts_us FROM journal WHERE seq > ? ORDER BY seq LIMIT {PAGE}", due_to
+    while rows := tx.all(sql, (last,)):
+        for row in rows:
+            last, age_s = row["seq"], (tx.now_us - row["ts_us"]) / 1e6
+            if age_s > (KEEP_JOURNAL_S if last <= passed else KEEP_FOR_CURSORS_S):
+                due_to = last
+            elif age_s >= 0:  # below 0 the clock was set back since: later entries give its age
+                return due_to
+    return due_to
 
 
 def _too_large_to(tx: ReadTx) -> int:

@@ -1,12 +1,15 @@
 """Old rows are deleted, and no others."""
 
 from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
 
 from appliance.kernel.follow import all_cursors, move_cursor, place_cursor
 from appliance.kernel.operation import Answer, Caller, perform
 from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx
 from appliance.ops import pruning
 from appliance.ops.pruning import BATCH, ROW_BYTES, prune
 from tests.kit.box import sim_store
@@ -133,3 +136,37 @@ async def test_entries_of_a_clock_that_was_set_back_go_with_those_after_them(tmp
         await add(store, 1)
         await prune(store)
         assert await left(store) == [7]
+
+
+async def test_no_query_for_old_entries_reads_more_than_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client of a database server would hold all rows of a query in memory."""
+    monkeypatch.setattr(pruning, "PAGE", 3, raising=False)
+    counts: list[int] = []
+
+    def began(*_: object) -> bool:
+        counts.append(0)
+        return True
+
+    def fetched(_: apsw.Cursor, row: Any) -> Any:
+        counts[-1] += 1
+        return row
+
+    def due_to(tx: ReadTx) -> int:
+        assert isinstance(tx.db, apsw.Connection)
+        tx.db.exec_trace, tx.db.row_trace = began, fetched
+        try:
+            return pruning._journal_due_to(tx)
+        finally:
+            tx.db.exec_trace = tx.db.row_trace = None
+
+    clock = HandClock()
+    async with sim_store(tmp_path, clock) as store:
+        await add(store, 10)
+        clock.advance(31 * DAY_S)
+        await add(store, 10)
+        assert await store.read(due_to) == 10
+        assert max(counts) == 3
+        await prune(store)
+        assert await left(store) == list(range(11, 21))
