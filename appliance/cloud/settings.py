@@ -67,7 +67,7 @@ class DatabaseSection(Section):
     """[database]"""
 
     url: Annotated[str, Field(pattern=r"^(sqlite:[^/?#]|postgres(ql)?://)\S*$")] = "sqlite:cloud.db"
-    connections: Annotated[int, Field(ge=2, le=100)] = 8
+    connections: Annotated[int, Field(ge=3, le=100)] = 8  # one writes, one listens, the rest read
 
 
 class InternalSection(Section):

@@ -50,7 +50,7 @@ def test_every_key_has_a_comment_or_speaks_for_itself() -> None:
         ({"cloud": {"environment": "staging"}}, "cloud.environment: "),
         ({"cloud": {"api_domain": "https://api.example/"}}, "cloud.api_domain: "),
         ({"database": {"url": "mysql://x"}}, "database.url: "),
-        ({"database": {"connections": 0}}, "database.connections: "),
+        ({"database": {"connections": 2}}, "database.connections: "),
         ({"server": {"allowed_hosts": ["http://x"]}}, "server.allowed_hosts.0: 'http://x'"),
         ({"cloud": 1}, "cloud: "),
         ({"net": {"allow_private": ["10.1.2.3/8"]}}, "net.allow_private.0: "),
