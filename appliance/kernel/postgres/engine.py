@@ -183,7 +183,7 @@ class PostgresEngine:
             else:
                 self._server.worked()
                 return BatchResult(earlier=writer.earlier, put_off=batch[writer.started :])
-        return self._failed(batch, (), self._server.refusal(is_sent=self._doubtful is not None))
+        return self._failed(batch, (), self._server.refusal())
 
     def _has_lost(self, error: BaseException) -> bool:
         """Whether the connection is gone, although a closure raised something else because of it."""
