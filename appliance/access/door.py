@@ -16,13 +16,15 @@ from urllib.parse import parse_qsl
 from appliance.access import core
 from appliance.access.registry import Known, Registry
 from appliance.access.roles import Matrix, Permission
-from appliance.http.access import CLAIM_KEY, NO_PARAMETERS, STRANGER, Close, Grant
+from appliance.http.access import CLAIM_KEY, COOKIE_KEY, NO_PARAMETERS, STRANGER, Close, Grant
 from appliance.http.api import Routes, Scope
-from appliance.kernel.clock import S_US, Clock
+from appliance.kernel.clock import DAY_US, S_US, Clock
 from appliance.kernel.errors import Refused
 from appliance.kernel.fields import is_loopback
 
 COOKIE = "appliance_device"
+COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
+_RENEWS = "GET /snapshot"  # every page begins with it; renewing with each mark would cost time
 _COOKIE_START = f"{COOKIE}=".encode()
 _HOST = re.compile(rb"(?:\[([^\]]+)\]|([^:]+))(?::\d+)?")
 HOW = "on the box run `appliance pair --role ROLE`, or let an admin's device make a code, and open /pair"
@@ -66,6 +68,8 @@ class AccessDoor:
                 known = self._by_media_key(scope)
         if known is not None:
             known.seen_us = self.clock.now_us()
+            if rule == _RENEWS:
+                self._renew_cookie(known, scope, headers)
         if not row.always and self._is_open_for(headers):
             return None if known is None else replace(known.grant, is_open=True)
         if known is None:
@@ -78,6 +82,16 @@ class AccessDoor:
         if grant.role in row.own:
             self._require_own(known, given["channel_id"], scope)
         return grant
+
+    def _renew_cookie(self, known: Known, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """Let the answer set the cookie that the token came by again, once a day: its time begins anew."""
+        day = self.clock.now_us() // DAY_US
+        if known.cookie_day == day or b"authorization" in headers or b"cookie" not in headers:
+            return
+        token = token_of(scope, headers)
+        if token:
+            known.cookie_day = day
+            scope[COOKIE_KEY] = device_cookie(scope, token)
 
     def _require_own(self, known: Known, channel_id: str, scope: Scope) -> None:
         """A device that belongs to no channel yet belongs to that of its first report that is accepted."""
@@ -147,6 +161,14 @@ def is_local(headers: Mapping[bytes, bytes]) -> bool:
             name for name in headers if name[:11] == b"x-forwarded"
         ]
     )
+
+
+def device_cookie(scope: Scope, token: str) -> bytes:
+    """The value of Set-Cookie that keeps a device's token in its browser."""
+    cookie = f"{COOKIE}={token}; Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
+    if scope.get("scheme") == "https":
+        cookie += "; Secure"  # never sent without encryption
+    return cookie.encode("ascii")
 
 
 def header_of(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:

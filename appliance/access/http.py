@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from appliance.access import store
 from appliance.access.codes import Codes
 from appliance.access.core import MEDIA_KEY_S, SELECTOR_CHARS, new_media_key, read_code
-from appliance.access.door import COOKIE
+from appliance.access.door import device_cookie
 from appliance.access.links import Entrance, pair_link, qr_svg
 from appliance.access.model import (
     Code,
@@ -41,8 +41,6 @@ _WRONG: Mapping[store.Why, tuple[str, str]] = {
     "ended": ("five wrong tries have ended this code", _NEW),
     "expired": ("the time of this code is over", _NEW),
 }
-
-COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
 
 
 FindEntrance = Callable[[], Entrance]
@@ -74,10 +72,7 @@ def _pair_route(codes: Codes) -> RawRoute:
             raise Refused(403, "wrong_code", _WRONG[paired][0], _WRONG[paired][1], extra={"reason": paired})
         row, token = paired
         answer = {"device_id": row["id"], "role": row["role"], "name": row["name"], "token": token}
-        cookie = f"{COOKIE}={token}; Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
-        if scope.get("scheme") == "https":
-            cookie += "; Secure"  # never sent without encryption
-        await send_reply(send, json_reply(201, answer, (b"set-cookie", cookie.encode("ascii"))))
+        await send_reply(send, json_reply(201, answer, (b"set-cookie", device_cookie(scope, token))))
 
     return RawRoute(
         "POST",

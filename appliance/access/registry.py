@@ -33,6 +33,7 @@ class Known:
     watches: list[Watch] = field(default_factory=list)
     rev: int = 0  # of the row it is from
     channel_id: str | None = None  # to which a capture device belongs
+    cookie_day: int | None = None  # of box time, when its cookie was last renewed
 
     def end(self, code: int, reason: str, *, is_renamed_only: bool = False) -> None:
         """Close what it has open; what does not show its name stays open when it is only renamed."""

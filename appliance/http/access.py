@@ -16,6 +16,7 @@ from appliance.http.api import Routes, Scope
 
 GRANT_KEY = "appliance.grant"  # in the ASGI scope: Grant or None
 CLAIM_KEY = "appliance.claim"  # in the ASGI scope, where there is one: a Claim
+COOKIE_KEY = "appliance.cookie"  # in the ASGI scope, where there is one: the Set-Cookie of the answer
 
 Claim = Callable[[], None]
 """Called when the request was answered with success: its device belongs to the channel of the path now."""

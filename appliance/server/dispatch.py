@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import trio
 
-from appliance.http.access import CLAIM_KEY, GRANT_KEY, STRANGER, Door, Grant
+from appliance.http.access import CLAIM_KEY, COOKIE_KEY, GRANT_KEY, STRANGER, Door, Grant
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
 from appliance.http.limits import Seldom, ServerLimits, network_of
@@ -128,6 +128,7 @@ class Dispatcher:
         raw = self.raw.find(method, path)
         if raw is not None:
             grant = await self._let_in(scope, headers, raw)
+            out.cookie = scope.get(COOKIE_KEY)
             if grant is None or self.door is None or method not in SAFE_METHODS:
                 await raw[0].handler(scope, receive, out, raw[1])
             else:

@@ -36,6 +36,26 @@ async def test_the_cookie_alone_is_enough(side: Side) -> None:
     assert mark.json["created_by"] == "A"
 
 
+async def test_the_cookie_of_a_device_in_use_is_renewed_once_a_day(side: Side) -> None:
+    """A browser forgets it 400 days after it was last set."""
+    code = leave_code(side.state_dir, "coach", "A", 10)
+    given = (await side.client.post("/pair", {"code": code})).headers["set-cookie"]
+    cookie = {"cookie": given.partition(";")[0]}
+
+    async def renewed(path: str, headers: dict[str, str]) -> str | None:
+        return (await side.client.get(path, headers=headers)).headers.get("set-cookie")
+
+    assert "Max-Age=34560000" in given
+    assert await renewed("/time", cookie) is None, "the hot path stays as it is"
+    assert await renewed("/snapshot", cookie) == given
+    assert await renewed("/snapshot", cookie) is None, "once a day"
+    side.clock.advance(24 * 3600)
+    token = cookie["cookie"].partition("=")[2]
+    assert await renewed("/snapshot", {"authorization": f"Bearer {token}"}) is None, "no cookie came"
+    assert await renewed("/snapshot", {"cookie": "appliance_device=wrong"}) is None
+    assert await renewed("/snapshot", cookie) == given
+
+
 async def test_nothing_secret_is_at_rest(side: Side, tmp_path: Path) -> None:
     code = leave_code(side.state_dir, "admin", None, 10)
     assert code not in next((tmp_path / "pairing").iterdir()).read_text()
