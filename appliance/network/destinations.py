@@ -27,19 +27,31 @@ from appliance.network.addresses import (
 async def resolve(
     host: str, port: int, allowed: Sequence[Network], *, public_only: bool = False, may_be_own: bool = False
 ) -> str:
-    """The address to connect to, as text; `public_only`: none of a private network either; `may_be_own`: also
-    one of this machine's in its networks. Raises BadDestination; OSError when the name is not known."""
+    """The first of `resolve_all`, for callers that try one address."""
+    addresses = await resolve_all(host, port, allowed, public_only=public_only, may_be_own=may_be_own)
+    return addresses[0]
+
+
+async def resolve_all(
+    host: str, port: int, allowed: Sequence[Network], *, public_only: bool = False, may_be_own: bool = False
+) -> list[str]:
+    """The addresses to connect to, as text, in the system's order; one at least. `public_only`: none of a
+    private network either; `may_be_own`: also one of this machine's in its networks. Raises BadDestination;
+    OSError when the name is not known."""
     check = why_not_public if public_only else why_refused
     targets = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     reason: str | None = None
+    accepted: dict[str, None] = {}  # a set that keeps the order
     for *_, target in targets:
         address = ipaddress.ip_address(str(target[0]).partition("%")[0])
         refusal = check(address, allowed)
         if refusal is None and not may_be_own:
             refusal = _own_address(address, allowed)
         if refusal is None:
-            return str(address)
+            accepted[str(address)] = None
         reason = reason or refusal
+    if accepted:
+        return list(accepted)
     refuse(host, reason)
     raise BadDestination(f"{host} has no address")
 

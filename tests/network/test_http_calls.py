@@ -62,6 +62,27 @@ async def test_after_an_error_the_name_is_resolved_and_checked_again() -> None:
     assert len(called.requests) == 3
 
 
+@pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late")])
+async def test_of_several_addresses_the_first_that_connects_is_called(error: Exception) -> None:
+    """`localhost` is ::1 first in many /etc/hosts, and MediaMTX may listen on 127.0.0.1 alone."""
+    names, called = use(Names(["::1", "::1", "169.254.169.254", "127.0.0.1"])), Called(error)
+    async with caller(called, (*LOOPBACK, ipaddress.ip_network("::1/128"))) as http:
+        for _ in range(2):
+            answer = await http.get("http://localhost:9997/")
+            assert answer.request.url.host == "localhost"
+    assert [address for address, _, _ in called.requests] == ["::1", "127.0.0.1", "127.0.0.1"]
+    assert names.queries == 1
+
+
+async def test_a_call_that_was_sent_goes_to_no_second_address() -> None:
+    use(Names(["192.0.2.9", "192.0.2.10"]))
+    called = Called(httpx.ReadError("gone"))
+    async with caller(called) as http:
+        with pytest.raises(httpx.ReadError):
+            await http.post("http://mediamtx.example/")
+    assert [address for address, _, _ in called.requests] == ["192.0.2.9"]
+
+
 @pytest.mark.parametrize("address", WHOLE)
 async def test_no_name_leads_where_the_box_does_not_call(address: str) -> None:
     use(Names([address]))
