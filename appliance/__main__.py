@@ -244,6 +244,8 @@ def mediamtx_config(
         _print(f"camera    {name} keeps its password; for a new one: appliance mediamtx-config --new {name}")
     for name in done.removed:
         _print(f"removed   {name}: it may no longer send or read")
+    for name in done.removed_paths:
+        _print(f"removed   path {name}: no channel of the settings and no user of this file sends it")
     if done.urls:
         _print("note      type it into the camera now: its password is stored nowhere else")
     if done.is_box_password_new:

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Configured:
     """`urls`: by channel, for cameras whose password is new. `kept`: channels that keep theirs. `removed`:
-    users that may no longer come in."""
+    users that may no longer come in; `removed_paths`: paths that MediaMTX no longer accepts."""
 
     urls: dict[str, str]
     kept: tuple[str, ...]
     removed: tuple[str, ...]
+    removed_paths: tuple[str, ...]
     is_written: bool
     is_box_password_new: bool
 
@@ -66,6 +67,7 @@ def configure(settings: Settings, file: Path, new: Sequence[str], host: str) -> 
         {name: camera_url(host, port, name, own) for name, own in passwords.items()},
         tuple(each for each in channels if each not in passwords),
         result.removed,
+        result.removed_paths,
         result.text != text,
         is_new,
     )

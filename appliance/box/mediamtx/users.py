@@ -36,10 +36,12 @@ class CannotWrite(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """The file's new text. `removed`: users that may no longer come in, for people."""
+    """The file's new text. `removed`: users that may no longer come in; `removed_paths`: paths that MediaMTX
+    no longer accepts; both for people."""
 
     text: str
     removed: tuple[str, ...]
+    removed_paths: tuple[str, ...]
 
 
 def new_password() -> str:
@@ -76,8 +78,9 @@ def rewritten(text: str, cameras: Mapping[str, str], box_user: str, box_hash: st
     """The file's text with these users alone: cameras by channel id, with stored passwords, and the box.
 
     Kept as they are: users with other names and a password, and users without a password (`any`) that are
-    limited to addresses (`ips`) and to publishing: cameras that can send none. Paths are added and, where
-    they have no settings of their own, removed. Raises CannotWrite.
+    limited to addresses (`ips`) and to publishing: cameras that can send none. Paths are added; those without
+    settings of their own are removed when no user of the new text may publish them: a channel that was made
+    by POST /channels is in the database only. Raises CannotWrite.
     """
     if box_user in cameras:
         raise CannotWrite(f"mediamtx.read_user: a channel is called {box_user} too; choose another name")
@@ -86,7 +89,8 @@ def rewritten(text: str, cameras: Mapping[str, str], box_user: str, box_hash: st
     users.append(_box(box_user, box_hash))
     text = _with_block(text, "authMethod", ["authMethod: internal"])
     text = _with_block(text, "authInternalUsers", ["authInternalUsers:", *_flat(users), *_flat(kept)])
-    return Rewritten(_with_block(text, "paths", _paths(text, list(cameras))), tuple(removed))
+    paths, removed_paths = _paths(text, list(cameras), kept)
+    return Rewritten(_with_block(text, "paths", paths), tuple(removed), tuple(removed_paths))
 
 
 def _camera(name: str, stored: str) -> list[str]:
@@ -145,19 +149,43 @@ def _user_of(entry: Sequence[str]) -> tuple[str, str]:
     return values["user"], values["pass"]
 
 
-def _paths(text: str, channels: Sequence[str]) -> list[str]:
-    """The lines of `paths`: those with settings of their own stay; a plain one is there for each channel."""
-    kept = list[list[str]]()
+def _may_publish(entry: Sequence[str], path: str) -> bool:
+    """Whether a user's entry allows it; in doubt it does. A permission without a path is for every path, one
+    that begins with ~ is a regular expression."""
+    text = "\n".join(line.partition(" #")[0] for line in entry)
+    if re.search(r"action:\s*[\"']?publish\b", text) is None:
+        return False
+    names = [name.strip("\"'") for name in re.findall(r"\bpath:[ \t]*([^\s,}]+)", text)]
+    if len(names) < len(re.findall(r"\baction:", text)) or "" in names:
+        return True
+    return any(name == path or (name.startswith("~") and _matches(name[1:], path)) for name in names)
+
+
+def _matches(pattern: str, path: str) -> bool:
+    try:
+        return re.search(pattern, path) is not None
+    except re.error:
+        return True  # Go's form of it is another one
+
+
+def _paths(text: str, channels: Sequence[str], users: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
+    """(the lines of `paths`, names of those that are removed): those with settings of their own, or that one
+    of `users` may publish, stay; a plain one is there for each channel."""
+    kept, removed = list[list[str]](), list[str]()
     own = set[str]()
     for entry in _entries(_block(text, "paths")):
         plain = _PLAIN_PATH.fullmatch(entry[0])
         name = entry[0].strip().partition(":")[0].strip("\"'")
         if plain is not None and len(entry) == 1:
-            continue
+            if name in channels:
+                continue
+            if not any(_may_publish(user, name) for user in users):
+                removed.append(name)
+                continue
         kept.append(entry)
         own.add(name)
     added = [f"  {name}: {{}}" for name in channels if name not in own]
-    return ["paths:", *added, *_flat(kept)] if added or kept else ["paths: {}"]
+    return ["paths:", *added, *_flat(kept)] if added or kept else ["paths: {}"], removed
 
 
 def _flat(entries: Sequence[Sequence[str]]) -> list[str]:

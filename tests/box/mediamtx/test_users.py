@@ -93,7 +93,7 @@ def test_every_other_line_stays() -> None:
 def test_a_channel_that_is_gone_loses_its_user_and_its_path() -> None:
     both = rewritten(SHIPPED, CAMERAS, "appliance", BOX).text
     one = rewritten(both, {"cam2": CAMERAS["cam2"]}, "appliance", BOX)
-    assert one.removed == ("cam1",)
+    assert one.removed == ("cam1",) and one.removed_paths == ("cam1",)
     assert set(users_of(one.text)) == {"cam2", "appliance"}
     assert yaml.safe_load(one.text)["paths"] == {"cam2": {}}
     none = rewritten(both, {}, "appliance", BOX)
@@ -126,6 +126,39 @@ def test_who_was_added_by_hand_stays_unless_everybody_could_come_in() -> None:
     assert [each["ips"] for each in entries if each["user"] == "any"] == [["192.168.20.0/24"]]
     assert yaml.safe_load(done.text)["paths"] == {"cam1": {"overridePublisher": True}, "cam2": {}}
     assert "# Authentication over HTTP" in done.text
+
+
+@pytest.mark.parametrize(
+    ("permissions", "stay", "go"),
+    [
+        ("\n  - action: publish\n    path: cam5  # roof", {"cam5"}, ("cam6", "old")),
+        (" [{action: publish, path: 'cam5'}, {action: read, path: cam6}]", {"cam5", "cam6"}, ("old",)),
+        ("\n  - path: cam6\n    action: publish", {"cam6"}, ("cam5", "old")),
+        ("\n  - action: publish\n    path: ~^cam", {"cam5", "cam6"}, ("old",)),
+        ("\n  - action: publish", {"cam5", "cam6", "old"}, ()),
+        ("\n  - action: publish\n    path:", {"cam5", "cam6", "old"}, ()),
+        ("\n  - action: read\n    path: cam5", set(), ("cam5", "cam6", "old")),
+    ],
+)
+def test_the_path_of_a_camera_that_is_no_channel_of_the_settings_stays(
+    permissions: str, stay: set[str], go: tuple[str, ...]
+) -> None:
+    """Channels made by POST /channels are in the database; their users are added to the file by hand."""
+    text = f"""authInternalUsers:
+- user: cam5
+  pass: sha256:abc=
+  permissions:{permissions}
+paths:
+  cam5: {{}}
+  cam6:
+  cam1: {{}}
+  old: {{}}
+"""
+    done = rewritten(text, CAMERAS, "appliance", BOX)
+    assert set(yaml.safe_load(done.text)["paths"]) == {"cam1", "cam2"} | stay
+    assert done.removed_paths == go and "cam5" in users_of(done.text)
+    again = rewritten(done.text, CAMERAS, "appliance", BOX)
+    assert again.removed_paths == () and again.text == done.text
 
 
 @pytest.mark.parametrize(
