@@ -15,7 +15,7 @@ CREATE TABLE devices (
 
 CREATE TABLE pairing_codes (
     id         TEXT PRIMARY KEY,     -- UUIDv7; of a code made on the console, the name of its file
-    selector   TEXT NOT NULL,        -- its first three characters, which find it
+    selector   TEXT NOT NULL,        -- its first five characters, which find it
     code_hash  TEXT NOT NULL,        -- sha256 of the whole code, hex
     epoch      TEXT NOT NULL,        -- of the database it was made in: a restored copy has no live code
     role       TEXT NOT NULL,

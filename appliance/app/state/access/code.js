@@ -1,6 +1,6 @@
 // One-time codes as a person types and reads them, and the text shown when one is refused. Plain functions.
 
-const SELECTOR = 3; // leading characters that identify a code: five wrong attempts with them end it
+export const SELECTOR = 5; // leading characters that identify a code: five wrong attempts with them end it
 export const TRIES = 5;
 export const FORM = "A code has 8 letters and digits, such as 7QK2-M9XT.";
 const NEW_ONE = "Ask for a new code, or scan a new QR.";

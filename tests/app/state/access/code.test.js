@@ -1,8 +1,10 @@
 // A one-time code as it is typed, and the text shown when one is refused.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
+  SELECTOR,
   isCode,
   leftOf,
   plainCode,
@@ -26,8 +28,10 @@ test("the hyphen is inserted automatically", () => {
 });
 
 test("wrong codes are counted by their first characters, as on the box", () => {
+  const core = readFileSync(new URL("../../../../appliance/access/core.py", import.meta.url), "utf8");
+  assert.equal(SELECTOR, Number(/^SELECTOR_CHARS = (\d+)$/m.exec(core)?.[1]));
   const tries = new Tries();
-  const left = ["7QK20000", "7qk-20001", "AAA00000", "7QK20003", "7QK20004", "7QK20005", "7QK20006"];
+  const left = ["7QK2M000", "7qk-2m001", "7QK20000", "7QK2M003", "7QK2M004", "7QK2M005", "7QK2M006"];
   assert.deepEqual(
     left.map((code) => tries.fail(code)),
     [4, 3, 4, 2, 1, 0, 0],
