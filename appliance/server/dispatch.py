@@ -165,7 +165,8 @@ class Dispatcher:
         except Refused:
             await self._wait(scope, headers, STRANGER)
             raise
-        if await self._wait(scope, headers, grant) and match is not None:
+        asking = self._asking(scope, headers, *match) if match is not None and grant is None else grant
+        if await self._wait(scope, headers, asking) and match is not None:
             return self._admit(scope, headers, *match)  # its access may have ended meanwhile
         return grant
 
@@ -191,6 +192,17 @@ class Dispatcher:
             return None
         grant = scope[GRANT_KEY] = self.door.admit(scope, headers, route.rule, given)
         return grant
+
+    def _asking(
+        self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route, given: Mapping[str, str]
+    ) -> Grant | None:
+        """Whose rate counts at a route that admits itself; its handler decides about the access."""
+        if self.door is None or not route.admits_itself:
+            return None
+        try:
+            return self.door.admit(scope, headers, route.rule, given)
+        except Refused:
+            return STRANGER
 
     def _not_served(self, method: str, path: str) -> Reply:
         """OPTIONS, a WebSocket's path without an upgrade, another method's path, or an unknown path."""

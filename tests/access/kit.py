@@ -35,6 +35,7 @@ ROWS = {
     "GET /events": roles("coach"),
     "GET /snapshot": roles("coach"),
     "POST /plays": roles("coach", "operator"),
+    "WS /socket": roles("coach"),
     "GET /clips/{clip_id}/stream": Permission(frozenset({"coach"}), media=True),
     "POST /channels/{channel_id}/heartbeat": Permission(OWN.roles | {"operator"}, own=OWN.roles),
     "POST /channels/{channel_id}/error": Permission(OWN.roles | {"operator"}, own=OWN.roles),
@@ -52,6 +53,12 @@ class Side:
     state_dir: Path
     client: Client  # from the network: its Host is no loopback name
 
+    async def upgrade(self, client: Client, path: str) -> None:
+        """Ask for a WebSocket as `client` does."""
+        fields = {"host": client.host, "x-client": client.device, **client.headers}
+        scope = {**client._scope("GET", path, fields), "type": "websocket", "subprotocols": []}
+        await client.app(scope, _nothing, _ignore)
+
     def device(self, token: str) -> Client:
         return Client(self.client.app, headers={"authorization": f"Bearer {token}"}, host=self.client.host)
 
@@ -61,6 +68,14 @@ class Side:
         reply = await self.client.post("/pair", {"code": code, **({"name": name} if name else {})})
         assert reply.status == 201, reply.body
         return reply.json["device_id"], self.device(reply.json["token"])
+
+
+async def _nothing() -> dict[str, object]:
+    return {"type": "websocket.connect"}
+
+
+async def _ignore(message: object) -> None:
+    """A `send` whose answer is not looked at."""
 
 
 def mark_routes() -> Routes:
@@ -93,6 +108,11 @@ def mark_routes() -> Routes:
         return Answer(200, {"channel_id": channel_id})
 
     routes.raw.append(RawRoute("POST", "/channels/{channel_id}/heartbeat", heartbeat, "Alive."))
+
+    async def socket(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
+        await send({"type": "websocket.close"})
+
+    routes.raw.append(RawRoute("WS", "/socket", socket, admits_itself=True))
     return routes
 
 

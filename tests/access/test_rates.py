@@ -62,6 +62,27 @@ async def test_a_stranger_waits_by_its_address(
     assert await took_s(replace(stranger, peer="2001:db8::2"), 5, path, status) > 0, "one /64"
 
 
+async def test_upgrades_wait_as_requests_do(
+    autojump_clock: MockClock, side: Side, devices: tuple[Client, Client]
+) -> None:
+    """Also at a route that admits itself: a stranger's X-Client is no key, and a device has its own rate."""
+
+    async def upgrades_s(clients: list[Client]) -> float:
+        began_s = trio.current_time()
+        for client in clients:
+            await side.upgrade(client, "/socket")
+        return trio.current_time() - began_s
+
+    stranger = replace(side.client, peer=NETWORK)
+    for client in (stranger, replace(stranger, headers={"authorization": "Bearer wrong"})):
+        await trio.sleep(60)
+        names = [replace(client, device=f"x{at}") for at in range(BURST + 5)]
+        assert await upgrades_s(names) == pytest.approx(5 / EACH.per_s)
+    assert await upgrades_s([replace(devices[0], device="test")]) == 0, "a coach behind the same address"
+    assert await upgrades_s([devices[1]] * (BURST + 5)) == pytest.approx(5 / EACH.per_s)
+    assert await upgrades_s([devices[0]]) == 0, "another coach"
+
+
 async def test_this_machine_does_not_wait(autojump_clock: MockClock, side: Side) -> None:
     _, coach = await side.paired("coach")
     assert await took_s(replace(coach, peer="127.0.0.1"), 2 * BURST) == 0
