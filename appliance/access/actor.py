@@ -36,14 +36,16 @@ async def run_access(
     db: Store,
     state_dir: Path | None,
     find_entrance: FindEntrance,
+    has_channel: store.HasChannel,
     unused_days: int = 0,
     task_status: trio.TaskStatus[AccessHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Until cancelled. `state_dir`: where the console leaves codes and tokens (console.py), and where
     revocations are kept beside the database (revocations.py); None: there is neither.
 
-    `find_entrance`: for the links of codes. `unused_days`: a device that was not used on so many days on
-    which the box was used loses its access; 0: none does."""
+    `find_entrance`: for the links of codes. `has_channel`: asked when an admin gives a device a channel.
+    `unused_days`: a device that was not used on so many days on which the box was used loses its access; 0:
+    none does."""
     registry, revocations = Registry(), Revocations(state_dir)
     await revocations.load()
     rows, selectors = await db.read(lambda tx: (store.all_devices(tx), store.live_selectors(tx)))
@@ -51,7 +53,8 @@ async def run_access(
     corrected = [revocations.corrected(row) for row in rows]
     registry.load([row for row in corrected if row["revoked_us"] is None], selectors)
     codes = Codes(db, registry, state_dir)
-    task_status.started(AccessHandle(registry, access_routes(registry, codes, revocations, find_entrance)))
+    routes = access_routes(registry, codes, revocations, find_entrance, has_channel)
+    task_status.started(AccessHandle(registry, routes))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_take_over_devices, registry, codes)
         nursery.start_soon(_store_channels, db, registry)

@@ -48,12 +48,16 @@ FindEntrance = Callable[[], Entrance]
 
 
 def access_routes(
-    registry: Registry, codes: Codes, revocations: Revocations, find_entrance: FindEntrance
+    registry: Registry,
+    codes: Codes,
+    revocations: Revocations,
+    find_entrance: FindEntrance,
+    has_channel: store.HasChannel,
 ) -> Routes:
     """/pair, /devices, /media-keys."""
     routes = Routes("access", raw=[_pair_route(codes)])
     _code_route(routes, codes, find_entrance)
-    _device_routes(routes, registry, revocations)
+    _device_routes(routes, registry, revocations, has_channel)
     _media_key_route(routes, registry)
     return routes
 
@@ -98,7 +102,9 @@ def _code_route(routes: Routes, codes: Codes, find_entrance: FindEntrance) -> No
         return Answer(201, {**shown, **asked, **await in_thread(_link, body.address, code, find_entrance)})
 
 
-def _device_routes(routes: Routes, registry: Registry, revocations: Revocations) -> None:
+def _device_routes(
+    routes: Routes, registry: Registry, revocations: Revocations, has_channel: store.HasChannel
+) -> None:
     @routes.get("/devices", returns=Devices)
     async def listing(ctx: Ctx) -> Answer:
         """Every paired device, oldest first."""
@@ -113,7 +119,9 @@ def _device_routes(routes: Routes, registry: Registry, revocations: Revocations)
     @routes.patch("/devices/{device_id}", body=DevicePatch, returns=Device)
     async def change(ctx: Ctx, device_id: str, body: DevicePatch) -> Answer:
         """Rename it, or give it another role; its WebSockets reconnect."""
-        row = await ctx.store.write(lambda tx: store.change_device(tx, ctx.caller, device_id, body))
+        row = await ctx.store.write(
+            lambda tx: store.change_device(tx, ctx.caller, device_id, body, has_channel)
+        )
         registry.put(row)
         if body.role is not None:
             revocations.note(device_id, row["role"], row["updated_us"])

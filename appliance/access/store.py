@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Literal
 
 from appliance.access.core import CODE_TRIES, SELECTOR_CHARS, is_same, new_code, new_token, secret_hash
@@ -17,6 +17,9 @@ from appliance.kernel.tx import ReadTx, Row, Tx
 
 Why = Literal["wrong", "used", "ended", "expired"]
 """A code is refused: none is like it; used before; ended by wrong ones like it; its time is over."""
+
+HasChannel = Callable[[ReadTx, str], bool]
+"""Whether there is a channel with this id: channels belong to another domain."""
 
 _EPOCH = "(SELECT value FROM meta WHERE key = 'epoch')"
 _LIVE = f"used_us IS NULL AND expires_us > ? AND tries < ? AND epoch = {_EPOCH}"
@@ -176,7 +179,7 @@ def load_device(tx: ReadTx, device_id: str) -> Row:
     return load_row(tx, "device", device_id, gone="revoked_us")
 
 
-def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch) -> Row:
+def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch, has_channel: HasChannel) -> Row:
     """Rename it or give it another role."""
     row = load_device(tx, device_id)
     check_rev(caller, "device", row["rev"])
@@ -187,6 +190,15 @@ def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch) -> 
             raise invalid("channel_id", ONLY_CAPTURE)
         changes["channel_id"] = None
     changes = {name: value for name, value in changes.items() if value != row[name]}
+    channel_id = changes.get("channel_id")
+    if channel_id is not None and not has_channel(tx, channel_id):
+        raise Refused(
+            422,
+            "unknown_channel",
+            f"there is no channel {channel_id}",
+            "list them with GET /channels",
+            (FieldError("channel_id", "names no channel"),),
+        )
     if "name" in changes and _is_taken(tx, changes["name"]):
         raise Refused(
             409,

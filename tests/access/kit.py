@@ -140,6 +140,7 @@ async def running_side(
             db=store,
             state_dir=folder,
             find_entrance=Entrance,
+            has_channel=lambda _, channel_id: channel_id in CHANNELS,
             unused_days=unused_days,
         ) as access,
     ):

@@ -79,6 +79,16 @@ async def test_an_admin_gives_it_another_channel(side: Side) -> None:
     assert await reports(device, "cam2") == OTHER
 
 
+async def test_a_channel_that_does_not_exist_is_refused(side: Side) -> None:
+    device_id, _ = await side.paired("capture", channel="cam9")  # there was one once
+    _, admin = await side.paired("admin")
+    refused = await admin.patch(f"/devices/{device_id}", {"channel_id": "cam8", "name": "x"})
+    assert (refused.status, refused.json["code"]) == (422, "unknown_channel")
+    assert set(refused.wrong) == {"channel_id"}
+    same = await admin.patch(f"/devices/{device_id}", {"channel_id": "cam9", "name": "Upper stand"})
+    assert (same.status, same.json["channel_id"], same.json["name"]) == (200, "cam9", "Upper stand")
+
+
 async def test_another_role_belongs_to_no_channel(side: Side) -> None:
     device_id, _ = await side.paired("capture", channel="cam1")
     _, admin = await side.paired("admin")

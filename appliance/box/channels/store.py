@@ -30,6 +30,11 @@ def load_channel(tx: ReadTx, channel_id: str) -> Row:
     return load_row(tx, "channel", channel_id, gone="archived_us")
 
 
+def has_channel(tx: ReadTx, channel_id: str) -> bool:
+    """Whether there is one with this id that is not archived."""
+    return tx.value("SELECT 1 FROM channels WHERE id = ? AND archived_us IS NULL", (channel_id,)) is not None
+
+
 def get_channel(tx: ReadTx, channel_id: str) -> dict[str, Any]:
     return channel_resource(load_channel(tx, channel_id))
 

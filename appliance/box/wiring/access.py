@@ -9,6 +9,7 @@ from functools import partial
 
 from appliance.access.actor import run_access
 from appliance.access.door import AccessDoor
+from appliance.box.channels.store import has_channel
 from appliance.box.domains import access_rows
 from appliance.box.permissions import TRUST_ROWS, box_matrix
 from appliance.box.settings import Settings
@@ -37,6 +38,7 @@ async def access_of(settings: Settings, store: Store, clock: Clock) -> AsyncIter
         db=store,
         state_dir=settings.storage.state_dir,
         find_entrance=partial(entrance, settings),
+        has_channel=has_channel,
         unused_days=settings.access.unused_days,
     ) as handle:
         door = AccessDoor(

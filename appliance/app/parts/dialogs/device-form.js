@@ -3,6 +3,7 @@
 // closes it.
 
 import { button, h, icon, say } from "../dom.js";
+import { camerasFor } from "../../state/access/devices.js";
 import { ROLE_WORDS } from "../../state/access/rights.js";
 
 /** @typedef {{name: string, role: string, channel: string}} Values `channel`: "" where it has none */
@@ -27,7 +28,7 @@ export function openDeviceForm({ title, yes, hint, values, channels, save }) {
     "select",
     { name: "channel" },
     h("option", { value: "" }, "The camera that it reports for first"),
-    ...channels.map(({ id, name: words }) => h("option", { value: id }, words)),
+    ...camerasFor(channels, values.channel).map(({ id, name: words }) => h("option", { value: id }, words)),
   );
   camera.value = values.channel;
   const cameras = h("label", { class: "stacked" }, h("span", { class: "label" }, "Camera"), camera);

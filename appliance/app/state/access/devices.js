@@ -53,6 +53,17 @@ export const joined = (devices, before, role) =>
   devices.find((each) => !before.has(each.id) && each.role === role);
 
 /**
+ * The cameras to choose from for a device; its own too when there is no such camera any more: otherwise saving
+ * another field would change the camera.
+ * @param {readonly {id: string, name: string}[]} channels
+ * @param {string} own id; "" where it has none
+ */
+export const camerasFor = (channels, own) =>
+  own && !channels.some(({ id }) => id === own)
+    ? [...channels, { id: own, name: `${own} (not in the list of cameras)` }]
+    : [...channels];
+
+/**
  * The consequence of revoking its access, for the question before it.
  * @param {Device} device
  * @param {boolean} isThis

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  camerasFor,
   joined,
   ordered,
   pairedWords,
@@ -51,6 +52,13 @@ test("it is shown who paired a device", () => {
   const camera = (channel_id) => pairedWords(device("a", 1, { role: "capture", channel_id }));
   assert.match(camera("cam2"), / · reports for cam2$/);
   assert.match(camera(null), / · for the camera that it reports for first$/);
+});
+
+test("a device keeps its camera that is in the list no more", () => {
+  const channels = [{ id: "cam1", name: "Side" }];
+  const ids = (own) => camerasFor(channels, own).map(({ id }) => id);
+  assert.deepEqual([ids(""), ids("cam1"), ids("cam9")], [["cam1"], ["cam1"], ["cam1", "cam9"]]);
+  assert.match(camerasFor(channels, "cam9")[1].name, /^cam9 \(not in the list/);
 });
 
 test("connected ones come first, then the one seen last", () => {
