@@ -32,6 +32,10 @@ export class Frame {
       hostname: location.hostname,
       ask: (path) => fetch(path, { cache: "no-store" }).then(text, () => null),
       turned: () => this.drawBanner(),
+      memory: {
+        get: () => localStorage.getItem("taken along"),
+        set: (text) => localStorage.setItem("taken along", text),
+      },
     });
     this.offerMarks();
     this.storage = true;
@@ -220,8 +224,16 @@ export class Frame {
       const go = document.createElement("a");
       go.className = "button";
       go.textContent = waiting ? "Go there with them" : "Go there";
-      go.href = this.moved.link(box.outbox.waiting());
+      const { href, keys } = this.moved.link(box.outbox.waiting());
+      go.href = href;
+      go.onclick = () => {
+        this.moved.took(keys);
+        delete banner.dataset.text;
+        setTimeout(() => this.drawBanner()); // the browser has followed this link then
+      };
       banner.append(go);
+      if (keys.length < waiting)
+        banner.append(` ${keys.length} of ${waiting} marks fit: come back here for the others.`);
     } else if (!away && !box.closed && foreign.length) {
       const drop = document.createElement("button");
       drop.textContent = "Forget them";

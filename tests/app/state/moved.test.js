@@ -18,7 +18,14 @@ const mark = (key, more = {}) => ({
   ...more,
 });
 
-function made({ protocol = "http:", pages = ['<html data-port="8443">'] } = {}) {
+const memoryOf = (text = null) => ({
+  get: () => text,
+  set: (changed) => {
+    text = changed;
+  },
+});
+
+function made({ protocol = "http:", pages = ['<html data-port="8443">'], memory = memoryOf() } = {}) {
   const asked = [];
   const clock = { ms: 100_000 };
   let turned = 0;
@@ -30,6 +37,7 @@ function made({ protocol = "http:", pages = ['<html data-port="8443">'] } = {}) 
       return pages.length > 1 ? pages.shift() : pages[0];
     },
     turned: () => turned++,
+    memory,
     now: () => clock.ms,
   });
   return { moved, asked, clock, turned: () => turned };
@@ -67,25 +75,65 @@ test("marks come along as they are", async () => {
   await moved.look();
   const request = { method: "PATCH", path: "/tags/018f-a", body: { down: 3 } };
   const marks = [mark("a"), mark("b", { doing: "tag_set", request })];
-  const link = moved.link(marks);
+  const link = moved.link(marks).href;
   assert.ok(link.startsWith("https://192.168.1.20:8443/#take/"));
   assert.deepEqual(takenOf(new URL(link).hash), marks);
-  assert.equal(moved.link([]), "https://192.168.1.20:8443/");
+  assert.equal(moved.link([]).href, "https://192.168.1.20:8443/");
 });
 
 test("of very many marks as many come along as a link can hold", async () => {
   const { moved } = made();
   await moved.look();
   const marks = Array.from({ length: 1000 }, (_, at) => mark(`m${at}`));
-  const link = moved.link(marks);
+  const link = moved.link(marks).href;
   const taken = takenOf(new URL(link).hash);
   assert.ok(link.length < 61_000 && taken.length >= 100);
   assert.deepEqual(taken, marks.slice(0, taken.length));
 });
 
+test("each press takes others, until all went along; then all are offered again", async () => {
+  const memory = memoryOf();
+  const marks = Array.from({ length: 1000 }, (_, at) => mark(`m${at}`));
+  const all = marks.map(({ key }) => key);
+  const seen = [];
+  while (seen.length < all.length) {
+    const { moved } = made({ memory }); // the page is loaded again when the user comes back
+    await moved.look();
+    const { href, keys } = moved.link(marks);
+    assert.deepEqual(
+      takenOf(new URL(href).hash).map(({ key }) => key),
+      keys,
+    );
+    assert.deepEqual(moved.link(marks).keys, keys, "a link that is not pressed takes nothing");
+    assert.deepEqual(keys, all.slice(seen.length, seen.length + keys.length));
+    moved.took(keys);
+    seen.push(...keys);
+  }
+  assert.deepEqual(seen, all);
+  const { moved } = made({ memory });
+  await moved.look();
+  const first = moved.link(marks).keys;
+  assert.equal(first[0], "m0");
+  moved.took(first);
+  assert.equal(moved.link(marks).keys[0], all[first.length], "the second round goes on too");
+  assert.deepEqual(moved.link([...marks.slice(0, 3), mark("new")]).keys, ["new"]);
+});
+
+test("a storage that is forbidden or holds something else costs nothing but the memory", async () => {
+  const forbidden = () => {
+    throw new Error("SecurityError");
+  };
+  for (const memory of [{ get: forbidden, set: forbidden }, memoryOf("7"), memoryOf("{")]) {
+    const { moved } = made({ memory });
+    await moved.look();
+    assert.deepEqual(moved.link([mark("a"), mark("b")]).keys, ["a", "b"]);
+    moved.took(["a"]);
+    assert.deepEqual(moved.link([mark("a"), mark("b")]).keys, ["b"]);
+  }
+});
+
 test("a link of somebody else brings nothing that no page of ours sends", () => {
-  const { moved } = made();
-  moved.address = "https://box";
+  const hashOf = (marks) => `#take/${Buffer.from(JSON.stringify(marks)).toString("base64url")}`;
   const wrong = [
     mark("a", { request: { method: "POST", path: "/sessions/1/complete" } }),
     mark("b", { request: { method: "DELETE", path: "/plays/../devices/1" } }),
@@ -97,8 +145,8 @@ test("a link of somebody else brings nothing that no page of ours sends", () => 
     null,
     "x",
   ];
-  assert.deepEqual(takenOf(new URL(moved.link(wrong)).hash), []);
-  const extra = takenOf(new URL(moved.link([mark("g", { state: "done", tries: 9, evil: 1 })])).hash);
+  assert.deepEqual(takenOf(hashOf(wrong)), []);
+  const extra = takenOf(hashOf([mark("g", { state: "done", tries: 9, evil: 1 })]));
   assert.deepEqual(extra, [mark("g")]);
   for (const hash of ["", "#desk", "#take", "#take/", "#take/!!", "#take/e30", "#take/bm9wZQ"])
     assert.deepEqual(takenOf(hash), []);

@@ -53,8 +53,8 @@ export const joined = (devices, before, role) =>
   devices.find((each) => !before.has(each.id) && each.role === role);
 
 /**
- * The cameras to choose from for a device; its own too when there is no such camera any more: otherwise saving
- * another field would change the camera.
+ * The cameras to choose from for a device; its own too when there is no such camera any more: otherwise
+ * saving another field would change the camera.
  * @param {readonly {id: string, name: string}[]} channels
  * @param {string} own id; "" where it has none
  */

@@ -3,6 +3,9 @@
 // one address to no other. So the page says where the box is, and takes its marks there: behind the "#" of a
 // link, which is not sent. The other page asks before it sends them: such a link could come from anybody.
 //
+// A link holds 100 to 150 marks. This page remembers which of them a pressed link took; the next link has
+// others.
+//
 // Must not know: the screen, IndexedDB.
 
 /** @typedef {import("./outbox.js").Mark} Mark */
@@ -14,11 +17,12 @@ const PATHS = /^\/(plays|clips|tags)(\/[\w-]+)*$/; // what an outbox sends
 
 export class Moved {
   /**
-   * `ask`: a page of this address; null: no answer. `turned`: `address` is known.
+   * `ask`: a page of this address; null: no answer. `turned`: `address` is known. `memory`: one text that
+   * survives this page; it may throw.
    * @param {{protocol: string, hostname: string, ask: (path: string) => Promise<string | null>, turned: () =>
-   *   void, now?: () => number}} given
+   *   void, memory: {get: () => string | null, set: (text: string) => void}, now?: () => number}} given
    */
-  constructor({ protocol, hostname, ask, turned, now = Date.now }) {
+  constructor({ protocol, hostname, ask, turned, memory, now = Date.now }) {
     this.protocol = protocol;
     this.hostname = hostname;
     this.ask = ask;
@@ -26,6 +30,8 @@ export class Moved {
     this.now = now;
     this.address = ""; // of the encrypted page, once it is known that there is one
     this.askedAt = 0;
+    this.memory = memory;
+    this.taken = keysIn(memory); // keys of marks that pressed links took
   }
 
   /** The box does not answer: has it moved? */
@@ -38,15 +44,39 @@ export class Moved {
     this.turned();
   }
 
-  /** The way there, with the marks that wait. @param {readonly Mark[]} marks */
+  /**
+   * The way there, with as many of the marks that wait as a link holds: those first that no pressed link
+   * took. When all were taken, all are offered again: the other page may not have sent them.
+   * @param {readonly Mark[]} marks
+   */
   link(marks) {
-    const taken = [...marks];
-    while (taken.length) {
-      const words = encoded(taken);
-      if (words.length <= CHARS_MAX) return `${this.address}/#${WORD}/${words}`;
-      taken.length = Math.floor(taken.length / 2); // the page keeps all of them, and offers the rest again
+    const others = marks.filter(({ key }) => !this.taken.has(key));
+    const part = others.length ? others : [...marks];
+    while (part.length) {
+      const words = encoded(part);
+      const keys = part.map(({ key }) => key);
+      if (words.length <= CHARS_MAX) return { href: `${this.address}/#${WORD}/${words}`, keys };
+      part.length = Math.floor(part.length / 2);
     }
-    return `${this.address}/`;
+    return { href: `${this.address}/`, keys: [] };
+  }
+
+  /** A link was pressed. @param {readonly string[]} keys of its marks */
+  took(keys) {
+    const isAgain = keys.some((key) => this.taken.has(key));
+    this.taken = new Set([...(isAgain ? [] : this.taken), ...keys]);
+    try {
+      this.memory.set(JSON.stringify([...this.taken]));
+    } catch {} // storage is full or forbidden: remembered while this page is open
+  }
+}
+
+/** @param {{get: () => string | null}} memory @returns {Set<string>} */
+function keysIn(memory) {
+  try {
+    return new Set(JSON.parse(memory.get() ?? "[]"));
+  } catch {
+    return new Set();
   }
 }
 
