@@ -70,7 +70,7 @@ async def run_access(
 
 
 async def _end_unused(db: Store, registry: Registry, revocations: Revocations, days: int) -> None:
-    """A device in use keeps its access: nobody is locked out in the middle of a game."""
+    """A device in use keeps its access, so none is locked out in the middle of a game."""
     in_use = registry.in_use()
     for row in await db.write_retrying(lambda tx: store.end_unused(tx, days, in_use)):
         registry.revoke(row["id"])

@@ -4,7 +4,7 @@ Owns: what a wrong one costs, and taking over codes and devices from the console
 touches neither the database nor, more than a few times a second, the disk: only a code whose beginning is
 known is looked up.
 The answer to a wrong code is delayed, longer with each wrong code from the same address. A right code is
-answered without delay, also from that address: nobody is locked out.
+answered without delay, also from that address, so wrong codes lock no other device out.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ def end_unused(tx: Tx, days: int, in_use: Container[str]) -> list[Row]:
     """End the access of devices that were last used before the newest `days` days on which the box was used;
     the rows as they are then. `in_use`: ids of devices that stay.
 
-    Days on which nobody used the box do not count: after the summer every device still has its access. So
+    Days on which no device used the box do not count: after the summer every device still has its access. So
     does a clock that leaps: it adds one day.
     """
     sql = "SELECT day FROM access_days ORDER BY day DESC LIMIT 1 OFFSET ?"

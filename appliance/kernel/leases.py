@@ -64,8 +64,8 @@ def take_lease(tx: Tx, kind: str, subject: str, owner: str, *, for_s: float = LE
 
 
 def check_lease(tx: ReadTx, lease: Lease) -> None:
-    """Raises LeaseLost when the token has changed. A lease whose time is over, but which nobody else took, is
-    still this one."""
+    """Raises LeaseLost when the token has changed. A lease whose time is over is still this
+    one until another process takes it."""
     sql = "SELECT token FROM leases WHERE kind = ? AND subject = ?"
     if tx.value(sql, (lease.kind, lease.subject)) != lease.token:
         raise LeaseLost(f"the lease of {lease.kind} {lease.subject} was taken by another process")

@@ -1,4 +1,4 @@
-"""HTTP calls to a host that somebody else names: to an address that was checked, and to no other.
+"""HTTP calls to a host that the settings name: to an address that was checked, and to no other.
 
 Owns: the address of each host name, kept until a call fails. Of several addresses the first that accepts a
 connection is called: "localhost" may be ::1 first while the server listens on 127.0.0.1 alone. Must not know:

@@ -40,5 +40,5 @@ class TokenCache:
             self._read.popitem(last=False)
 
     def grant(self, token: str) -> Grant | None:
-        """Whose token this is, as it was read last; None: nobody's."""
+        """What the token's holder may do, as it was read last; None: the token is unknown."""
         return self._read.get(secret_hash(token), (0.0, None))[1]

@@ -45,6 +45,6 @@ def revoke_token(tx: Tx, token_id: str) -> bool:
 
 
 def grant_of_hash(tx: ReadTx, token_hash: str) -> Grant | None:
-    """Who has the token with this hash; None: nobody, or no longer."""
+    """What the holder of the token with this hash may do; None: it is unknown or was revoked."""
     row = tx.one(_READ, (token_hash,))
     return None if row is None else Grant(row["id"], row["name"], row["role"], tuple(row["scopes"].split()))

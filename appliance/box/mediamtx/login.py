@@ -16,7 +16,7 @@ NAME: Final = "mediamtx-password"
 
 
 def login_of(settings: MediamtxSettings, state_dir: Path) -> tuple[str, str]:
-    """(user, password); two empty strings: MediaMTX asks for none, or nobody made one yet."""
+    """(user, password); two empty strings: MediaMTX asks for none, or none was made yet."""
     if settings.read_password:
         return settings.read_user or BOX_USER, settings.read_password
     try:

@@ -5,7 +5,7 @@ are checked inside MediaMTX: with its HTTP authentication no camera could reconn
 Each camera may publish its own path and do nothing else; the box alone reads and asks the API.
 
 Passwords are random (100 bits) and stored as SHA-256. Argon2 would protect them no better, and would cost
-MediaMTX a tenth of a second of a core for each wrong login that somebody on the network sends.
+MediaMTX a tenth of a second of a core for each wrong login.
 """
 
 from __future__ import annotations

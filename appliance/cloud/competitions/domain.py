@@ -33,7 +33,7 @@ def _access() -> dict[str, Permission]:
     for table, parameter in _PARAMETERS.items():
         path = f"/logging/v1/{table}"
         rows[f"GET {path}"] = rows[f"GET {path}/{{{parameter}}}"] = READ
-        # a league is made for somebody: its own tokens name it
+        # only an admin makes a league; tokens with the role league name an existing one
         rows[f"POST {path}"] = ADMIN_ONLY if table == "leagues" else WRITE
         rows[f"PATCH {path}/{{{parameter}}}"] = WRITE
     rows["GET /api/v2/teams/{team_id}/aliases"] = READ

@@ -99,7 +99,7 @@ class AssociationPatch(Input):
 
 
 class EventIn(Input):
-    """A match, before anybody plays or films it."""
+    """A match as it is scheduled, before it is played or filmed."""
 
     id: Uuid | None = None
     season_id: Uuid

@@ -1,7 +1,7 @@
 """Which delivery is sent next, by one process only, and what its outcome changes.
 
 Owns: one lease for each subscription: of all processes one sends to a receiver at a time, and a slow receiver
-delays nobody else. A process that ends in between loses its lease after its time; the message is then sent
+delays no other. A process that ends in between loses its lease after its time; the message is then sent
 again with the same webhook-id, so receivers must ignore one they have (as Standard Webhooks asks of them).
 """
 

@@ -17,7 +17,7 @@ from appliance.kernel.schema import WrongDatabase, numbered
 
 OLDEST_SERVER: Final = 150000
 _LOCK: Final = 0x53424F58  # "SBOX"
-# schema_version: as in SQLite's user_version. journal_head: the newest seq; whoever writes locks it. writers:
+# schema_version: as in SQLite's user_version. journal_head: the newest seq; each batch locks it. writers:
 # the newest batch of each process, to find out whether it was committed; used_us: microseconds.
 _OWN: Final = """
 CREATE TABLE schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), version BIGINT NOT NULL);

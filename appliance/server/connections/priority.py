@@ -37,8 +37,8 @@ class MarkPriority:
 
     @contextmanager
     def mark(self) -> Iterator[Pause]:
-        """A mark is being answered in the block; in the block of the returned function it waits, and nobody
-        waits for it."""
+        """A mark is being answered in the block; in the block of the returned function it waits, and no
+        other request waits for it."""
         key = object()
 
         @contextmanager

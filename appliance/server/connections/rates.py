@@ -1,4 +1,4 @@
-"""Rates of requests: of each device, and of all together. Whoever exceeds them waits; nobody is refused.
+"""Rates of requests: of each device, and of all together. A request beyond them waits; none is refused.
 
 Owns: how long a request waits. Pure. Must not know: sockets, tasks, who a device is.
 """

@@ -199,7 +199,7 @@ class _ConnectionServer:
 
     async def _make_room_after_reading(self, address: str) -> bool:
         """Try again once the bytes that others sent before have been read: of many that came in one pass, the
-        event loop reads one in each pass, and nobody knows before which of them sent no complete request."""
+        event loop reads one in each pass; only then is it known which of them sent no complete request."""
         if self.open_connections.waiting >= WAITING_MAX:
             return False
         self.open_connections.waiting += 1

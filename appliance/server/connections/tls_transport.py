@@ -3,9 +3,9 @@
 Owns: when a handshake may compute, and waiting for a client that does not read. Must not know: requests.
 
 A handshake costs the event loop half a millisecond (key agreement and signature) as soon as its bytes have
-been read, and happens before anybody knows who the client is. So what arrives before its end waits for its
-turn (priority.py): else a hundred tablets that come back at once, or somebody who wants to, would delay a
-mark by all of their handshakes.
+been read, and happens before the client is known. So what arrives before its end waits for its turn
+(priority.py): otherwise a hundred tablets that reconnect at once, or an attacker, would delay a mark by all
+of their handshakes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 // A page that was opened over plain http before the box was switched to TLS. It opens from the browser's
 // cache as before, but the box answers at its encrypted address only, and a browser gives what is stored for
 // one address to no other. So the page says where the box is, and takes its marks there: behind the "#" of a
-// link, which is not sent. The other page asks before it sends them: such a link could come from anybody.
+// link, which is not sent. The other page asks before it sends them: any sender could make such a link.
 //
 // A link holds 100 to 150 marks. This page remembers which of them a pressed link took; the next link has
 // others.
