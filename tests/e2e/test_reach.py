@@ -47,7 +47,7 @@ def test_a_mark_made_out_of_reach_arrives_once_with_its_time(
     with page.expect_request(lambda request: request.method == "POST"):
         before, after = press(page, "#new-play")
         expect(page.locator(PLAYS)).to_have_count(1)
-        expect(page.locator(PLAYS).first).to_contain_text("Not on the box yet")
+        expect(page.locator(PLAYS).first).to_contain_text("Not sent")
     assert session.plays() == []
     link.mend()
     until(page, NOTHING_WAITS)

@@ -195,7 +195,7 @@ def test_a_mark_made_out_of_reach_arrives_once(engine: WebKit, demo: Demo, sessi
         window.run(f"app.working.choose('{session.id}')")
         link.cut()
         pressed = press(window, "#last10")
-        window.until("document.querySelector('#plays .play')?.textContent.includes('Not on the box yet')")
+        window.until("document.querySelector('#plays .play')?.textContent.includes('Not sent')")
         assert session.plays() == []
         link.mend()
         window.until(NOTHING_WAITS)

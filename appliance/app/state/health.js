@@ -299,7 +299,7 @@ function work(session, link) {
 
 /** @param {Link} link */
 function connection({ online, rtt, waiting, heardAt, out }) {
-  const kept = waiting ? `; ${waiting} marks wait on this device` : "";
+  const kept = waiting ? `; ${waiting === 1 ? "1 mark waits" : `${waiting} marks wait`} on this device` : "";
   const lost = out === "not_paired" ? "It is not paired" : "Its role may not open the desk";
   if (out) return check("connection", "This device", "bad", `${lost}${kept}`, "Pair it, by the button above");
   if (!online)

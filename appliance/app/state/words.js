@@ -32,7 +32,7 @@ export function stateOf(clip, play) {
 
 /** A play's state in a few words, over its angles. @param {Play} play @param {readonly Clip[]} clips */
 export function stateOfPlay(play, clips) {
-  if (play.local) return "Not on the box yet";
+  if (play.local) return "Not sent";
   if (!play.duration) return "Open";
   if (!clips.length) return "No camera";
   const failed = clips.filter((clip) => clip.status === "failed");

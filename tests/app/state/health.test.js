@@ -209,6 +209,8 @@ test("devices: silent, slow and untested ones are amber; this one offline is red
   const away = { ...well(), ready: null };
   away.link = { ...away.link, online: false, waiting: 2 };
   assert.match(find(away, "connection").words, /2 marks wait/);
+  away.link.waiting = 1;
+  assert.match(find(away, "connection").words, /; 1 mark waits on this device/);
   assert.equal(verdictOf(groupsOf(away)).words, "Not ready: This device");
   const off = well();
   off.link = { ...off.link, offsetMs: -12_000 };
