@@ -43,6 +43,7 @@ from appliance.ops.snapshots import run_snapshots
 from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.server.app import make_app, make_local_app
 from appliance.server.box_routes import Hooks, Site
+from appliance.server.connections.priority import MarkPriority
 from appliance.server.connections.server import Bound, TlsListener, run_server
 from appliance.server.plain_port import PlainPort, trust_routes
 from appliance.workers.pool import run_worker_pool
@@ -166,7 +167,7 @@ async def _watching_layer(
 
 async def _serving_layer(box: Services, notifier: Notifier, ready: Ready | None, *, is_safe: bool) -> None:
     """The web server and its announcement on the network: started last, stopped first."""
-    server, closing = box.settings.server, trio.Event()
+    server, closing, priority = box.settings.server, trio.Event(), MarkPriority()
     async with (
         encryption(box.settings, box.board) as encrypted,
         running(
@@ -177,7 +178,8 @@ async def _serving_layer(box: Services, notifier: Notifier, ready: Ready | None,
             local_port=server.local_port or None,
             stop=closing,
             finish=closing.set,
-            **_applications(box, encrypted),
+            priority=priority,
+            **_applications(box, encrypted, priority),
         ) as bound,
         bridges.unless(
             not bridges.is_announced(box.settings),
@@ -198,7 +200,7 @@ async def _serving_layer(box: Services, notifier: Notifier, ready: Ready | None,
             await close()
 
 
-def _applications(box: Services, encrypted: Encryption | None) -> dict[str, Any]:
+def _applications(box: Services, encrypted: Encryption | None, priority: MarkPriority) -> dict[str, Any]:
     """What the web server serves on each of its ports."""
     place, server = box.settings.site, box.settings.server
     site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone)
@@ -206,9 +208,9 @@ def _applications(box: Services, encrypted: Encryption | None) -> dict[str, Any]
     common: dict[str, Any] = {"store": box.store, "clock": box.clock, "site": site, "hooks": hooks}
     local = make_local_app(box.local_routes, **common)
     if encrypted is None:
-        return {"app": make_app(box.routes, **common, door=box.door), "local_app": local}
+        return {"app": make_app(box.routes, **common, door=box.door, priority=priority), "local_app": local}
     routes = [*box.routes, trust_routes(encrypted.trust, server.tls_port)]
-    app = make_app(routes, **common, door=box.door)
+    app = make_app(routes, **common, door=box.door, priority=priority)
     return {
         "app": PlainPort(app, app.gate, server.tls_port),
         "local_app": local,

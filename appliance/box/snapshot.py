@@ -10,6 +10,7 @@ from typing import Any
 from appliance.box.domains import resources
 from appliance.kernel.clock import DAY_US
 from appliance.kernel.tx import ReadTx
+from appliance.server.snapshots import GiveWay, never
 
 TOUCHED_US = DAY_US
 _CURRENT = (
@@ -19,9 +20,9 @@ _CURRENT = (
 )
 
 
-def snapshot(tx: ReadTx) -> dict[str, Any]:
+def snapshot(tx: ReadTx, give_way: GiveWay = never) -> dict[str, Any]:
     """All channels and sessions; plays, clips and other rows of sessions, of those that are active, paused or
-    were changed within 24 h. The caller adds as_of_seq and epoch."""
+    were changed within 24 h. The caller adds as_of_seq and epoch. `give_way` is called between two rows."""
     since = {"since": tx.now_us - TOUCHED_US}
     shown: dict[str, Any] = {}
     for each in resources():
@@ -30,5 +31,8 @@ def snapshot(tx: ReadTx) -> dict[str, Any]:
             f"SELECT * FROM {each.table} WHERE {each.present}{current} ORDER BY {each.order}, id",
             since if each.of_session else {},
         )
-        shown[each.table] = [each.resource(tx, row) for row in rows]
+        shown[each.table] = shown_rows = []
+        for row in rows:
+            give_way()
+            shown_rows.append(each.resource(tx, row))
     return shown

@@ -16,6 +16,7 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.store import Store
 from appliance.kernel.version import appliance_version
 from appliance.server.box_routes import Hooks, Site, box_routes, health_routes
+from appliance.server.connections.priority import MarkPriority
 from appliance.server.dispatch import Asgi, Dispatcher, Table
 from appliance.server.endpoint import Backend
 from appliance.server.events import journal_routes
@@ -35,14 +36,16 @@ def make_app(
     static_dir: Path | None = APP_DIR,
     door: Door | None = None,
     title: str | None = None,
+    priority: MarkPriority | None = None,
 ) -> Dispatcher:
     """The ASGI application: the domains' `routes`, those of every side, the files, /openapi.json, /docs.
 
     `door` decides who may use them; without one everything is open. `title`: of the API's documentation.
+    `priority`: that of the server which serves it; threads that compute long give way to its marks.
     """
     groups = [*routes, box_routes(site), health_routes(hooks)]
     if hooks.snapshot is not None:
-        groups.append(journal_routes(store, hooks.snapshot, site))
+        groups.append(journal_routes(store, hooks.snapshot, site, priority))
     files = Files(static_dir, DOCS_DIR)
     document = Document(
         partial(

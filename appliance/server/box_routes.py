@@ -16,8 +16,8 @@ from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import Reply, send_reply
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.operation import Answer
-from appliance.kernel.tx import ReadTx
 from appliance.kernel.version import appliance_version
+from appliance.server.snapshots import ReadSnapshot
 
 Parts = Mapping[str, Mapping[str, Any]]
 
@@ -33,7 +33,7 @@ class Hooks:
     ready: Callable[[], Parts]  # {part: {status: ok|warn|bad, detail, hint}}
     metrics: Callable[[], bytes]  # Prometheus text
     # the initial state of a client, in one read transaction; None: no client follows this side's journal
-    snapshot: Callable[[ReadTx], Mapping[str, Any]] | None
+    snapshot: ReadSnapshot | None
 
 
 @dataclass(frozen=True, slots=True)

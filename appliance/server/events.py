@@ -6,7 +6,6 @@ commit; nothing is parsed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -19,9 +18,9 @@ from appliance.kernel.errors import Refused
 from appliance.kernel.fields import Input
 from appliance.kernel.journal import PAGE_MAX, Entry, Journal
 from appliance.kernel.store import Store
-from appliance.kernel.tx import ReadTx
 from appliance.server.box_routes import Site
-from appliance.server.snapshots import SharedSnapshot
+from appliance.server.connections.priority import MarkPriority
+from appliance.server.snapshots import ReadSnapshot, SharedSnapshot
 
 SNAPSHOT = "/snapshot"
 
@@ -56,11 +55,13 @@ class EventsPage(BaseModel):
     epoch: str
 
 
-def journal_routes(store: Store, snapshot: Callable[[ReadTx], Mapping[str, Any]], site: Site) -> Routes:
+def journal_routes(
+    store: Store, snapshot: ReadSnapshot, site: Site, priority: MarkPriority | None = None
+) -> Routes:
     routes = Routes("events")
     here = {"id": site.id, "name": site.name, "timezone": site.timezone}
 
-    shared = SharedSnapshot(store, snapshot, here)
+    shared = SharedSnapshot(store, snapshot, here, *([priority.for_thread] if priority else []))
 
     async def everything(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
         parse_query(scope["query_string"], Empty)

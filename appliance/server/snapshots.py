@@ -11,7 +11,7 @@ may be FRESH_S old.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 
@@ -23,14 +23,34 @@ FRESH_S = 1.0
 # pauses this many times the duration of the last one: it is made in Python, beside everything else
 REST = 4.0
 
+GiveWay = Callable[[], None]
+"""Blocks the calling thread while marks are running, within limits."""
+
+
+class ReadSnapshot(Protocol):
+    """Reads the content of a snapshot."""
+
+    def __call__(self, tx: ReadTx, give_way: GiveWay) -> Mapping[str, Any]:
+        """`give_way` is called between two rows."""
+        ...
+
+
+def never() -> None:
+    """There are no marks to give way to."""
+
 
 class SharedSnapshot:
-    """`get` returns the encoded JSON."""
+    """`get` returns the encoded JSON. `giving_way` makes the GiveWay of one snapshot."""
 
     def __init__(
-        self, store: Store, read: Callable[[ReadTx], Mapping[str, Any]], site: Mapping[str, Any]
+        self,
+        store: Store,
+        read: ReadSnapshot,
+        site: Mapping[str, Any],
+        giving_way: Callable[[], GiveWay] = lambda: never,
     ) -> None:
         self._store, self._read, self._site = store, read, site
+        self._giving_way = giving_way
         self._making = trio.Lock()
         self._body = b""
         self._seq = -1
@@ -62,7 +82,7 @@ class SharedSnapshot:
         """In the reader's thread, including the encoding."""
         head = tx.head()
         content = {
-            **self._read(tx),
+            **self._read(tx, self._giving_way()),
             "site": self._site,
             "as_of_seq": head,
             "epoch": self._store.journal.epoch,

@@ -150,7 +150,7 @@ async def running_side(
             store=store,
             clock=clock,
             site=Site("box-1", "North Field", ("box.local",)),
-            hooks=Hooks(dict, lambda: b"", lambda tx: {}),
+            hooks=Hooks(dict, lambda: b"", lambda tx, give_way: {}),
             static_dir=None,
             door=door,
         )

@@ -31,3 +31,14 @@ async def test_the_snapshot_holds_all_channels_and_sessions_and_what_is_current(
         await store.write(lambda tx: tx.run("UPDATE sessions SET status = 'paused' WHERE id = ?", (old,)))
         result = await store.read(snapshot)
         assert [each["session_id"] for each in result["clips"]] == [old, new]
+
+
+async def test_it_gives_way_to_marks_between_two_rows(tmp_path: Path) -> None:
+    times = []
+    async with sim_store(tmp_path, HandClock()) as store:
+        for number in range(3):
+            await store.write(lambda tx, name=f"cam{number}": add_channel(tx, name))  # type: ignore[misc]
+        await store.write(add_session)
+        result = await store.read(lambda tx: snapshot(tx, lambda: times.append(1)))
+    rows = sum(len(shown) for shown in result.values() if isinstance(shown, list))
+    assert rows >= 4 and len(times) == rows

@@ -16,6 +16,7 @@ from appliance.kernel.tx import ReadTx
 from appliance.server.app import make_app, make_local_app
 from appliance.server.box_routes import Hooks, Site
 from appliance.server.dispatch import Dispatcher
+from appliance.server.snapshots import GiveWay
 from tests.kit.client import Client
 from tests.kit.clock import HandClock
 
@@ -54,7 +55,7 @@ class Box:
         return Hooks(lambda: self.parts, lambda: b"up 1\n", _snapshot)
 
 
-def _snapshot(tx: ReadTx) -> Mapping[str, Any]:
+def _snapshot(tx: ReadTx, give_way: GiveWay) -> Mapping[str, Any]:
     return {"sessions": tx.all("SELECT id FROM sessions")}
 
 

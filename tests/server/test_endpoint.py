@@ -81,7 +81,7 @@ async def running_side(folder: Path) -> AsyncIterator[Side]:
     door = AccessDoor(registry, matrix(rows), clock, is_open=False, on_loopback=False)
     routes = Routes("film", raw=[RawRoute("GET", path, serve) for path in PATHS])
     async with open_store(folder / "box.db", clock) as store:
-        hooks = Hooks(dict, lambda: b"", lambda tx: {})
+        hooks = Hooks(dict, lambda: b"", lambda tx, give_way: {})
         app = make_local_app([routes], store=store, clock=clock, site=Site(), hooks=hooks)
         app.door = door
         async with serving(app) as server:

@@ -16,7 +16,7 @@ from appliance.http.limits import ServerLimits
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.server.app import make_app
 from appliance.server.box_routes import Hooks, Site
-from appliance.server.snapshots import FRESH_S, SharedSnapshot
+from appliance.server.snapshots import FRESH_S, GiveWay, SharedSnapshot
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
 from tests.server.sockets import read_to_end, request, serving
@@ -25,7 +25,7 @@ from tests.server.test_events import append
 SITE = {"id": "box-1"}
 
 
-def notes(tx: ReadTx) -> dict[str, Any]:
+def notes(tx: ReadTx, give_way: GiveWay) -> dict[str, Any]:
     return {"notes": tx.value("SELECT count(*) FROM meta WHERE key LIKE 'note%'")}
 
 
@@ -80,10 +80,10 @@ async def test_what_is_not_journaled_is_fresh_after_a_second(
 async def test_one_that_fails_is_made_again_by_the_next(box: Box) -> None:
     fails = [True]
 
-    def read(tx: ReadTx) -> dict[str, Any]:
+    def read(tx: ReadTx, give_way: GiveWay) -> dict[str, Any]:
         if fails:
             raise LookupError(fails.pop())
-        return notes(tx)
+        return notes(tx, give_way)
 
     snapshots = SharedSnapshot(box.store, read, SITE)
     with pytest.raises(LookupError):
@@ -94,7 +94,7 @@ async def test_one_that_fails_is_made_again_by_the_next(box: Box) -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_large_one_is_whole_on_a_kept_connection(box: Box, method: str) -> None:
     """It is written without hypercorn, from bytes that all clients share."""
-    hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 3_000_000})
+    hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 3_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app) as server:
         stream = await server.connect()
@@ -113,7 +113,7 @@ async def test_a_large_one_is_whole_on_a_kept_connection(box: Box, method: str) 
     "behind", [b"X", bytes(200_000), request("/time")], ids=["a byte", "many", "a request"]
 )
 async def test_bytes_behind_it_do_not_cut_it(box: Box, behind: bytes) -> None:
-    hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 3_000_000})
+    hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 3_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app) as server, trio.open_nursery() as nursery:
         stream = await server.connect()
@@ -125,7 +125,7 @@ async def test_bytes_behind_it_do_not_cut_it(box: Box, behind: bytes) -> None:
 
 async def test_a_hundred_that_do_not_read_share_its_bytes(box: Box) -> None:
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 3_000_000})
+    hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 3_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app) as server:
         for _ in range(100):
@@ -143,7 +143,7 @@ async def test_unknown_parameters_are_refused(box: Box) -> None:
 
 
 async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
-    hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 8_000_000})
+    hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 8_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app, ServerLimits(connections=2)) as server:
         for _ in range(2):
@@ -161,7 +161,7 @@ async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
 @pytest.mark.parametrize("asked", [1, 2, 20], ids=["alone", "two", "twenty"])
 async def test_who_leaves_while_its_requests_wait_in_line_leaves_nothing(box: Box, asked: int) -> None:
     """Its second request waited for the end of the first, which never came, and held its place forever."""
-    hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 8_000_000})
+    hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 8_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app, ServerLimits(connections=2)) as server:
         for _ in range(5):

@@ -93,19 +93,21 @@ async def run_server(
     local_app: Any = None,
     local_port: int | None = None,
     tls: TlsListener | None = None,
+    priority: MarkPriority | None = None,
     stop: trio.Event,
     limits: ServerLimits = ServerLimits(),  # noqa: B008  frozen
     task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on host:port, `tls.app` with TLS (None: off), and `local_app` on 127.0.0.1:local_port
-    (None: off), until `stop`.
+    (None: off), until `stop`. `priority`: of marks, for a caller that gives way to them too.
 
     Start: `task_status` gets the bound ports once both listen (port 0 takes a free one).
     Stop: set `stop`; listening ends, idle connections close, running requests have limits.stop_s, then
     their sockets are closed. Cancelling closes everything at once.
     Raises: CannotListen, naming the setting to change.
     """
-    config, context, open_connections = _ServerConfig(limits), WorkerContext(None), OpenConnections(limits)
+    config, context = _ServerConfig(limits), WorkerContext(None)
+    open_connections = OpenConnections(limits, priority=priority or MarkPriority())
     main = open_listeners(host, port, "server.port")
     local: list[trio.SocketListener] = []
     secure: list[trio.SocketListener] = []

@@ -103,7 +103,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[tuple[Client, Store, Row]]:
         row = await make_export(store, clips)
         delivery = Delivery(HandFootage(), clips, trio.CapacityLimiter(1), disk=ClipsDisk(is_known=True))
         raw = media_routes(store=store, delivery=delivery)
-        hooks = Hooks(ready=dict, metrics=bytes, snapshot=lambda tx: {})
+        hooks = Hooks(ready=dict, metrics=bytes, snapshot=lambda tx, give_way: {})
         app = make_app([Routes("media", raw=raw)], store=store, clock=store.clock, site=Site(), hooks=hooks)
         yield Client(app), store, row
 

@@ -106,7 +106,7 @@ async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
             store=store,
             clock=clock,
             site=Site(),
-            hooks=Hooks(ready=dict, metrics=bytes, snapshot=lambda tx: {}),
+            hooks=Hooks(ready=dict, metrics=bytes, snapshot=lambda tx, give_way: {}),
         )
         yield Desk(Client(app, device="coach"), session_id, footage, clock, planner, store)
         nursery.cancel_scope.cancel()

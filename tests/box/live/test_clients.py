@@ -11,7 +11,7 @@ from tests.kit.client import Client
 
 async def test_connected_devices_and_how_far_behind_they_are(running: Running) -> None:
     async with running() as box, box.connect("?client=ipad-4") as tablet:
-        hooks = Hooks(dict, lambda: b"", lambda tx: {})
+        hooks = Hooks(dict, lambda: b"", lambda tx, give_way: {})
         clock = box.store.clock
         app = make_app(
             [box.live.routes()], store=box.store, clock=clock, site=Site(), hooks=hooks, static_dir=None

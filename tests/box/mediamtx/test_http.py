@@ -74,7 +74,7 @@ async def previewing(tmp_path: Path, *, is_on: bool = True) -> AsyncIterator[Des
             store=store,
             clock=store.clock,
             site=Site(),
-            hooks=Hooks(ready=dict, metrics=bytes, snapshot=lambda tx: {}),
+            hooks=Hooks(ready=dict, metrics=bytes, snapshot=lambda tx, give_way: {}),
         )
         yield Desk(Client(app), mediamtx)
 

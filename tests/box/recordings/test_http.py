@@ -27,7 +27,7 @@ async def desk(tmp_path: Path, latency_ms: int = 0) -> AsyncIterator[tuple[Box, 
         open_store(tmp_path / "box.db", clock) as db,
     ):
         routes = recordings_routes(handle, clock)
-        hooks = Hooks(dict, lambda: b"", lambda tx: {})
+        hooks = Hooks(dict, lambda: b"", lambda tx, give_way: {})
         app = make_app([routes], store=db, clock=clock, site=Site(), hooks=hooks, static_dir=None)
         yield box, handle, Client(app)
 

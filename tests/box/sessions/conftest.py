@@ -63,6 +63,6 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
     async with open_store(tmp_path / "box.db", clock, in_thread=False) as store:
         routes = session_routes(on_complete=on_complete, on_delete=on_delete, on_restore=on_restore)
-        hooks = Hooks(dict, lambda: b"", lambda tx: {})
+        hooks = Hooks(dict, lambda: b"", lambda tx, give_way: {})
         app = make_app([routes], store=store, clock=clock, site=Site(), hooks=hooks, static_dir=None)
         yield Desk(store, clock, Client(app, device="coach"), completed, deleted, restored)

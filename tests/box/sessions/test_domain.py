@@ -19,7 +19,7 @@ from tests.kit.clock import HandClock
 
 
 async def test_plays_and_clips_follow_their_session(tmp_path: Path) -> None:
-    clock, hooks = HandClock(), Hooks(dict, lambda: b"", lambda tx: {})
+    clock, hooks = HandClock(), Hooks(dict, lambda: b"", lambda tx, give_way: {})
     async with sim_store(tmp_path, clock) as store:
         routes = DOMAIN.routes(check_settings({}))
         app = make_app(routes, store=store, clock=clock, site=Site(), hooks=hooks, static_dir=None)

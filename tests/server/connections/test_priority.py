@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import pytest
 import trio
 import trio.testing
 
+import appliance.server.connections.priority as module
 from appliance.server.connections.priority import GIVE_WAY_S, SAVED_S, SHARE, MarkPriority
+from tests.kit.waiting import LIMIT_S
 
 
 class Passes(trio.abc.Instrument):
@@ -157,3 +161,43 @@ async def test_requests_do_not_use_up_what_newcomers_may_wait(autojump_clock: tr
         began_s = trio.current_time()
         await priority.admit()
         assert math.isclose(trio.current_time() - began_s, GIVE_WAY_S)
+
+
+async def test_a_thread_that_computes_waits_for_the_marks_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GIVE_WAY_S", LIMIT_S)  # so that a slow machine does not end the wait
+    monkeypatch.setattr(module, "SAVED_S", LIMIT_S)
+    priority, order, has_begun = MarkPriority(), [], threading.Event()
+    give_way = priority.for_thread()
+    give_way()  # no mark runs: returns at once
+
+    def compute() -> None:
+        has_begun.set()
+        give_way()
+        order.append("computed")
+
+    async with trio.open_nursery() as nursery:
+        with priority.mark(), priority.mark():
+            nursery.start_soon(trio.to_thread.run_sync, compute)
+            await trio.to_thread.run_sync(has_begun.wait)
+            order.append("answered")
+    assert order == ["answered", "computed"]
+
+
+async def test_a_thread_waits_half_of_its_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks without end stop no computation: a tablet that connects gets its snapshot in twice the time."""
+    priority, waited, now_s = MarkPriority(), [], [1000.0]
+
+    def wait(limit_s: float) -> None:
+        waited.append(limit_s)
+        now_s[0] += limit_s
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(priority._is_at_rest, "wait", wait)
+    give_way = priority.for_thread()
+    with priority.mark():
+        for _ in range(10_000):
+            give_way()
+            now_s[0] += 0.0005
+    assert max(waited) <= GIVE_WAY_S
+    assert sum(waited) <= SAVED_S + SHARE * (now_s[0] - 1000.0)
+    assert sum(waited) > 0.4 * (now_s[0] - 1000.0)

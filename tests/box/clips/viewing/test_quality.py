@@ -96,7 +96,7 @@ async def probing(tmp_path: Path) -> AsyncIterator[Desk]:
             store=store,
             clock=store.clock,
             site=Site(),
-            hooks=Hooks(ready=dict, metrics=bytes, snapshot=lambda tx: {}),
+            hooks=Hooks(ready=dict, metrics=bytes, snapshot=lambda tx, give_way: {}),
         )
         yield Desk(Client(app), clip_id, ghost_id, plan, folder)
 
