@@ -13,7 +13,7 @@ import pytest
 from appliance.media.cut import sound as tested
 from appliance.media.cut.clip_time import ClipTime
 from appliance.media.cut.sound import VideoStretch
-from appliance.media.mp4.moof import TrackRun
+from appliance.media.mp4.moof import track_run
 
 VIDEO = 90_000
 PACKET = 1024
@@ -30,8 +30,8 @@ def added(rate: int, *parts: tuple[VideoStretch, int, list[int]]) -> Any:
     made = tested._Sound(track, None, bytearray())
     for each, tfdt, lasts in parts:
         sizes = array("I", [10] * len(lasts))
-        run = TrackRun(2, tfdt, array("I", lasts), sizes, None, None, 100)
-        packets = tested._Packets(0, 0, track, (rate, "mp4a", b""), run, 0, 0, sum(lasts))
+        run = track_run(2, tfdt, array("I", lasts), sizes, None, None, 100)
+        packets = tested._Packets(0, 0, track, (rate, "mp4a", b""), run, 0, 0)
         tested._add_stretch(made, each, [packets], VIDEO)
     return made
 

@@ -59,7 +59,7 @@ class PartReader:
             if is_untimed(runs):
                 runs = go_on(runs, self._reached_before(link, number))[0]
         for run in runs:
-            if run.data_offset < part.offset or run.data_offset + sum(run.sizes) > part.end:
+            if run.data_offset < part.offset or run.data_offset + run.size > part.end:
                 raise Malformed(f"{segment.name}: samples of the part at {part.offset} lie outside it")
         return runs
 
@@ -213,7 +213,7 @@ def _append(table: VideoSamples, raw: _Cursor, link: Link, number: int, run: Tra
     start = run.tfdt + link.offset
     if raw.end is not None:
         raw.end = _join(table.deltas, raw.end, start)
-    raw.end = (start if raw.end is None else raw.end) + sum(run.durations)
+    raw.end = (start if raw.end is None else raw.end) + run.ticks
     count = len(run.sizes)
     table.runs.append((number, len(table.pts), count, run.data_offset))
     dts = accumulate(run.durations, initial=start)

@@ -67,7 +67,7 @@ tracks."""
 class _Packets(NamedTuple):
     """Packets of one part: `rank` counts the sound tracks of its file, times are ns of the chain.
 
-    `sound`: packets with equal ones decode with one description (`sound_id`). `ticks`: all durations added.
+    `sound`: packets with equal ones decode with one description (`sound_id`).
     """
 
     link: int
@@ -77,7 +77,6 @@ class _Packets(NamedTuple):
     run: TrackRun
     start_ns: int
     end_ns: int
-    ticks: int
 
 
 @dataclass(slots=True)
@@ -130,6 +129,9 @@ def _chosen(
     lasts: dict[tuple[int, SoundId], tuple[int, Track]] = {}
     for stretch, packets in zip(stretches, packets_by_stretch, strict=True):
         begin_ns, end_ns = (at * NS // timescale for at in (stretch.begin, stretch.end))
+        if len(stretches) == 1 and len({id(packet.track) for packet in packets}) == 1:  # as nearly always
+            has_any = any(min(each.end_ns, end_ns) > max(each.start_ns, begin_ns) for each in packets)
+            return packets[0].track if has_any else None
         for packet in packets:
             inside_ns = min(packet.end_ns, end_ns) - max(packet.start_ns, begin_ns)
             if inside_ns > 0:
@@ -170,7 +172,7 @@ def _add_stretch(sound: _Sound, stretch: VideoStretch, packets: list[_Packets], 
             continue
         cuts = [at for at, _ in squeezes]
         if course is not None:
-            end = min(start + packet.ticks, high)
+            end = min(start + packet.run.ticks, high)
             cuts += range(max(start, low), end, max(1, round(_LOOK_S * rate)))
         for piece in _pieces(sound, packet.run, start, low, high, cuts):
             at = piece[2] + shift + sum(by for at, by in squeezes if piece[2] >= at)
@@ -190,15 +192,15 @@ def _add_whole(sound: _Sound, packet: _Packets, start: int, high: int, shift: in
     durations = run.durations
     if (
         sound.origin is None
-        or start + packet.ticks - durations[-1] >= high
+        or start + packet.run.ticks - durations[-1] >= high
         or abs(start + shift - cursor) > sound.track.timescale // 1000  # as _add_packets
-        or max(durations) > _HOLE_PACKETS * sound.typical(run)
+        or run.longest > _HOLE_PACKETS * sound.typical(run)
     ):
         return False
-    sound.chunks.append(Chunk(first_source + packet.link, run.data_offset, sum(run.sizes), len(durations)))
+    sound.chunks.append(Chunk(first_source + packet.link, run.data_offset, run.size, len(durations)))
     sound.sizes += run.sizes
     sound.deltas += durations
-    sound.cursor = cursor + packet.ticks
+    sound.cursor = cursor + packet.run.ticks
     return True
 
 
@@ -252,9 +254,8 @@ def _packets_in(reader: PartReader, place: tuple[int, int], tracks_by_link: _Tra
         if run.sizes and run.track_id in tracks:
             rank, track, sound = tracks[run.track_id]
             start = run.tfdt * NS // track.timescale + since_ns
-            ticks = sum(run.durations)
-            end = start + ticks * NS // track.timescale
-            packets.append(_Packets(place[0], rank, track, sound, run, start, end, ticks))
+            end = start + run.ticks * NS // track.timescale
+            packets.append(_Packets(place[0], rank, track, sound, run, start, end))
     if len(packets) > 1:
         packets.sort(key=lambda each: each.start_ns)
     return packets
@@ -282,7 +283,7 @@ def _pieces(sound: _Sound, run: TrackRun, start: int, low: int, high: int, cuts:
         return []
     marks = {lo, hi, *(bisect_left(times, cut, lo, hi) for cut in cuts)}
     longest = _HOLE_PACKETS * sound.typical(run)
-    if max(run.durations) > longest:
+    if run.longest > longest:
         marks |= {place + 1 for place in range(lo, hi) if run.durations[place] > longest}
     if len(marks) == 2:
         return [(lo, hi, times[lo])]

@@ -188,7 +188,7 @@ def _take_part(
         count = len(run.sizes)
         samples += count
         if run.track_id == video_id and count:
-            if run.data_offset < mdat_start or run.data_offset + sum(run.sizes) > end:
+            if run.data_offset < mdat_start or run.data_offset + run.size > end:
                 raise Damage(f"samples of the part at byte {at} lie outside it")
             frames += count
             mine.append(run)

@@ -99,7 +99,7 @@ def is_quiet(search: Search, runs: Sequence[TrackRun], timescale: int) -> bool:
     run = runs[0]
     if run.sync is None or 1 in run.sync:
         return False
-    return search.newest + _patience(search, timescale) > run.tfdt + sum(run.durations)
+    return search.newest + _patience(search, timescale) > run.tfdt + run.ticks
 
 
 def _patience(search: Search, timescale: int) -> float:
@@ -177,7 +177,7 @@ def _next_unflagged(search: Search, run: TrackRun, track: Track, start: int) -> 
     if search.unflagged or search.pending or search.newest is None:
         return start
     due = search.newest + _patience(search, track.timescale)
-    if due > run.tfdt + sum(run.durations):
+    if due > run.tfdt + run.ticks:
         return count
     return bisect_left(list(accumulate(run.durations, initial=run.tfdt))[:count], due, start)
 

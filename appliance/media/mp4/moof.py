@@ -36,7 +36,9 @@ class TrackRun(NamedTuple):
 
     `tfdt` is the first sample's decode time in track ticks; where the fragment does not say it, `is_timed` is
     False and it counts from the fragment's begin. `data_offset` is its place in the file, `sync` one byte per
-    sample (1 = random access) or None when all are, `ctos` pts-dts or None when all 0.
+    sample (1 = random access) or None when all are, `ctos` pts-dts or None when all 0. `ticks` and `size` are
+    the sums of `durations` and `sizes`, `longest` the greatest duration: every clip of these samples needs
+    them, so they are computed once (`track_run`).
     """
 
     track_id: int
@@ -46,7 +48,27 @@ class TrackRun(NamedTuple):
     sync: bytes | None
     ctos: array[int] | None
     data_offset: int
-    is_timed: bool = True
+    is_timed: bool
+    ticks: int
+    size: int
+    longest: int
+
+
+def track_run(
+    track_id: int,
+    tfdt: int,
+    durations: array[int],
+    sizes: array[int],
+    sync: bytes | None,
+    ctos: array[int] | None,
+    data_offset: int,
+    *,
+    is_timed: bool = True,
+) -> TrackRun:
+    """The run of these samples."""
+    longest = max(durations) if durations else 0
+    ticks, size = sum(durations), sum(sizes)
+    return TrackRun(track_id, tfdt, durations, sizes, sync, ctos, data_offset, is_timed, ticks, size, longest)
 
 
 @dataclass(slots=True)
@@ -131,7 +153,7 @@ def _usual_run(raw: bytes, stride: int, flags: int, place: tuple[int, int, int])
             sync = None
     if flags & 0x800:
         ctos = array("i", table[stride - 1 :: stride].tobytes())
-    return TrackRun(track_id, tfdt, table[::stride], table[1::stride], sync, ctos, offset)
+    return track_run(track_id, tfdt, table[::stride], table[1::stride], sync, ctos, offset)
 
 
 def _words(raw: bytes) -> array[int]:
@@ -216,8 +238,8 @@ def _read_trun(data: bytes, at: int, end: int, state: _Fragment, room: int) -> T
     if count > room or at + 4 * stride * count > end:
         raise Malformed(f"a trun of {end - at} bytes claims {count} samples")
     run = _samples(data[at : at + 4 * stride * count], count, flags, first_flags, state, position)
-    state.dts += sum(run.durations)
-    state.position = position + sum(run.sizes)
+    state.dts += run.ticks
+    state.position = position + run.size
     if position < 0 or state.dts > MAX_TFDT or state.position > MAX_TFDT:
         raise Malformed("samples of a trun lie outside any file")
     return run
@@ -245,7 +267,7 @@ def _samples(
         sync = bytes([0 if first_flags & _NON_SYNC else 1]) + (sync or b"\1" * count)[1:]
     if flags & 0x800:
         ctos = array("i", table[column::stride].tobytes())
-    return TrackRun(
+    return track_run(
         track_id=state.track_id,
         tfdt=state.dts,
         durations=durations if durations is not None else array("I", [state.duration]) * count,

@@ -25,6 +25,6 @@ def go_on(runs: Sequence[TrackRun], ends: Mapping[int, int]) -> tuple[tuple[Trac
     for run in runs:
         if not run.is_timed:
             run = run._replace(tfdt=begins.get(run.track_id, 0) + run.tfdt)
-        reached[run.track_id] = run.tfdt + sum(run.durations)
+        reached[run.track_id] = run.tfdt + run.ticks
         moved.append(run)
     return tuple(moved), reached

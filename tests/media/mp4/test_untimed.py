@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 
-from appliance.media.mp4.moof import TrackRun
+from appliance.media.mp4.moof import TrackRun, track_run
 from appliance.media.mp4.untimed import go_on, is_untimed
 
 
 def run(track: int, tfdt: int, *durations: int, timed: bool = False) -> TrackRun:
     sizes = array("I", [1] * len(durations))
-    return TrackRun(track, tfdt, array("I", durations), sizes, None, None, 0, timed)
+    return track_run(track, tfdt, array("I", durations), sizes, None, None, 0, is_timed=timed)
 
 
 def test_each_track_goes_on_where_it_ended() -> None:
