@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -102,6 +103,7 @@ class BoxClock:
         self.offset_us += self.step_us()
 
 
+@lru_cache(maxsize=512)  # the events of one change show the same few times again and again
 def to_rfc3339(instant_us: int) -> str:
     """RFC 3339 UTC with microseconds: 2026-11-20T19:31:04.120000Z."""
     moment = EPOCH + timedelta(microseconds=instant_us)

@@ -89,7 +89,7 @@ async def perform(store: Store, caller: Caller, closure: Callable[[Tx], Answer])
                     "make a new key for each request",
                     (FieldError("Idempotency-Key", "already used"),),
                 )
-            return Answer(known["status"], json.decode(known["answer"].encode()))
+            return Answer(known["status"], json.decode_stored(known["answer"]))
         answer = closure(tx)
         tx.run(
             "INSERT INTO idempotency (device, key, fingerprint, status, answer, created_us)"

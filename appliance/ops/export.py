@@ -93,7 +93,7 @@ def _shown(row: Row, written: ExportFormat) -> dict[str, Any]:
         if name in written.hidden or name == "deleted_us":
             continue
         if name in written.json_columns:
-            shown[name] = None if value is None else json.decode(value.encode())
+            shown[name] = None if value is None else json.decode_stored(value)
         elif name in written.spans:
             shown[written.spans[name]] = None if value is None else value / 1e6
         elif name.endswith("_us"):
@@ -165,7 +165,7 @@ def _bytes_of(plan: Row, settings: Settings) -> Iterator[bytes]:
             yield from _read(path, 0, plan["size"])
             return
     yield plan["header"]
-    for name, offset, length in json.decode(plan["ranges"].encode()):
+    for name, offset, length in json.decode_stored(plan["ranges"]):
         yield from _read(settings.storage.recordings_dir / name, offset, length)
 
 

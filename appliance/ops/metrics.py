@@ -123,7 +123,7 @@ class MarkReader:
 
     def _clip(self, entry: Entry) -> None:
         """A clip's first entry with a duration is its OUT; if its end lies after that, the end counts."""
-        clip = json.decode(entry.event).get("clip") or {}
+        clip = json.decode_stored(entry.event).get("clip") or {}
         if clip.get("status") != "pending" or not clip.get("duration") or entry.subject in self._ended_us:
             return
         ends_us = from_rfc3339(clip["start_time"]) + round(clip["duration"] * 1e6)
@@ -132,7 +132,7 @@ class MarkReader:
             self._ended_us.popitem(last=False)
 
     def _gap(self, entry: Entry) -> None:
-        gap = json.decode(entry.event)
+        gap = json.decode_stored(entry.event)
         if gap.get("end"):
             span_us = from_rfc3339(gap["end"]) - from_rfc3339(gap["start"])
             self._metrics.gap_s.labels(gap["channel_id"]).inc(max(0, span_us) / 1e6)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.kernel.json import MAX_DEPTH, BadJson, decode, encode
+from appliance.kernel.json import MAX_DEPTH, BadJson, decode, decode_stored, encode
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -20,6 +20,8 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_written_is_read_back(value: Any) -> None:
     assert decode(encode(value)) == value
+    assert decode_stored(encode(value)) == value
+    assert decode_stored(encode(value).decode()) == value
 
 
 def test_output_is_compact_utf8() -> None:

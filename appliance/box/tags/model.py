@@ -156,7 +156,7 @@ def tag_resource(row: Row) -> dict[str, Any]:
     """The tag as the API shows it."""
     shown = {name: row[name] for name in FIELDS}
     for name in LISTS:
-        shown[name] = json.decode(row[name].encode())
+        shown[name] = json.decode_stored(row[name])
     for name in FLAGS:
         shown[name] = bool(row[name])
     return {

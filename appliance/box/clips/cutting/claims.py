@@ -8,8 +8,9 @@ still stored before a byte of footage is read, so a clip that crashes the box is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -17,6 +18,7 @@ from appliance.box.clips.cutting.planner import PlanTogether, Wanted
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records.cut_states import Job
 from appliance.box.clips.records.expiry import footage_is_gone
+from appliance.domain import session_counters
 from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
@@ -37,10 +39,13 @@ class Claims:
 
     def take(self, tx: Tx, answer: Answer) -> Answer:
         """Claim the clips of `answer` (a clip or a play) that can be cut at once; returns `answer`."""
+        self.jobs.clear()  # a transaction may be run again
+        counters: Mapping[str, Any] | None = None
         for clip_id in answer.resource.get("clip_ids", [answer.resource["id"]]):
             row = tx.one("SELECT * FROM clips WHERE id = ? AND duration_us > 0", (clip_id,))
             if row is not None and cuts.is_pending(row) and self._is_there(tx, row, cuts.job_of(row)):
-                self.jobs.append(cuts.claim_row(tx, row))
+                counters = counters or session_counters(tx, row["session_id"])
+                self.jobs.append(cuts.claim_row(tx, row, counters))
         return answer
 
     def _is_there(self, tx: Tx, row: Row, job: Job) -> bool:
@@ -55,7 +60,7 @@ async def cut_together(store: Store, plan_together: PlanTogether, claimed: Seque
     plans = await _plans(plan_together, claimed)
     made = [(job, plan) for job, plan in zip(claimed, plans, strict=True) if plan is not None]
     if made:
-        await store.write_retrying(lambda tx: [cuts.finish(tx, job, plan) for job, plan in made])
+        await store.write_retrying(lambda tx: cuts.finish_all(tx, made))
     return [job for job, plan in zip(claimed, plans, strict=True) if plan is None]
 
 

@@ -189,10 +189,10 @@ def _late(row: Row) -> LateClip:
     if row["status"] == ClipState.READY:
         missing = tuple(
             MissingSpan(from_rfc3339(each["start"]), from_rfc3339(each["end"]), each["reason"])
-            for each in json.decode(row["coverage"].encode())["missing"]
+            for each in json.decode_stored(row["coverage"])["missing"]
         )
         had_us = row["duration_us"] - absent_us([each[:2] for each in missing], start_us, end_us)
-        cut_from = [(run, start, end) for run, start, end in json.decode((row["cut_from"] or "[]").encode())]
+        cut_from = [(run, start, end) for run, start, end in json.decode_stored(row["cut_from"] or "[]")]
     return LateClip(
         clip_id=row["id"],
         media_rev=row["media_rev"],

@@ -139,7 +139,7 @@ def reword(tx: Tx, late: LateClip, missing: Sequence[MissingSpan]) -> None:
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (late.clip_id,))
     if row is None or row["media_rev"] != late.media_rev or row["status"] != ClipState.READY:
         return
-    coverage = {**json.decode(row["coverage"].encode()), "missing": cuts.missing_resource(missing)}
+    coverage = {**json.decode_stored(row["coverage"]), "missing": cuts.missing_resource(missing)}
     tx.update("clips", late.clip_id, {"coverage": json.encode(coverage).decode()})
     journal_clip(tx, "clip_updated", late.clip_id)
 

@@ -57,7 +57,7 @@ def gather(tx: ReadTx, clips_dir: Path, recordings_dir: Path) -> ClipFacts:
 
 def _plan(row: Row) -> PlanRow:
     ranges = tuple(
-        (str(name), int(at), int(length)) for name, at, length in json.decode(row["ranges"].encode())
+        (str(name), int(at), int(length)) for name, at, length in json.decode_stored(row["ranges"])
     )
     return PlanRow(
         row["clip_id"], row["media_rev"], row["size"], row["header_bytes"], ranges, row["file_path"]

@@ -226,7 +226,7 @@ def _expected_cut(tx: ReadTx, stray: Stray) -> _ExpectedCut | None:
     sql = "SELECT 1 FROM plans WHERE clip_id = ? AND media_rev = ?"
     if tx.value(sql, (stray.clip_id, stray.media_rev)) is not None:
         return None
-    shown = json.decode(row["coverage"].encode()) if is_ready and row["coverage"] is not None else {}
+    shown = json.decode_stored(row["coverage"]) if is_ready and row["coverage"] is not None else {}
     length_us = round(shown["duration_s"] * 1e6) if "duration_s" in shown else row["duration_us"]
     is_named = is_ready and row["file_path"] == stray.path
     return _ExpectedCut(cuts.job_of(row), length_us, shown.get("frames", 0) if is_named else None)

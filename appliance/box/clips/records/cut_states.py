@@ -6,7 +6,7 @@ trimmed or deleted meanwhile, the result is discarded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from appliance.box.clips.records.marks import MarkRules, close_ghost
 from appliance.box.clips.records.media_revs import first_media_rev, next_media_rev
 from appliance.box.clips.records.plays import box_length_us, close_play
 from appliance.box.clips.records.rows import change_and_journal_clip, drop_picture, journal_clip
+from appliance.domain import session_counters
 from appliance.kernel import json
 from appliance.kernel.clock import DAY_US, to_rfc3339
 from appliance.kernel.tx import ReadTx, Row, Tx
@@ -113,12 +114,13 @@ def is_pending(row: Row) -> bool:
     return row["status"] == ClipState.PENDING and row["deleted_us"] is None
 
 
-def claim_row(tx: Tx, row: Row) -> Job:
-    """`claim` for the row of a pending clip, read in this transaction."""
+def claim_row(tx: Tx, row: Row, counters: Mapping[str, Any] | None = None) -> Job:
+    """`claim` for the row of a pending clip, read in this transaction. `counters`: the session's, which a
+    claim does not change."""
     after = CLIP.next(ClipState.PENDING, ClipEvent.CLAIM)
     changes = {"status": after, "attempts": row["attempts"] + 1, "waiting_for": "worker"}
     changes["media_rev"] = max(row["media_rev"], first_media_rev(tx))
-    change_and_journal_clip(tx, "clip_processing", row, changes)
+    change_and_journal_clip(tx, "clip_processing", row, changes, counters)
     return job_of({**row, **changes})
 
 
@@ -128,7 +130,21 @@ def is_wanted(tx: ReadTx, job: Job) -> bool:
     return row is not None and row["attempts"] == job.attempt
 
 
-def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
+def finish_all(tx: Tx, made: Sequence[tuple[Job, Plan]]) -> None:
+    """`finish` for several clips of one session, whose counters that does not change."""
+    counters = session_counters(tx, made[0][0].session_id)
+    for job, plan in made:
+        finish(tx, job, plan, counters=counters)
+
+
+def finish(
+    tx: Tx,
+    job: Job,
+    plan: Plan,
+    file_path: str | None = None,
+    *,
+    counters: Mapping[str, Any] | None = None,
+) -> bool:
     """processing -> ready with its plan. False: the clip has changed, the plan is discarded.
 
     A plan of the same bytes as an earlier cut that still exists reuses that cut: its URL, its file and what
@@ -159,7 +175,7 @@ def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
     is_first = row["ready_media_rev"] is None and row["ready_after_us"] is None and row["retries"] == 0
     if is_first and job.media_rev == first_media_rev(tx):
         changes["ready_after_us"] = ready_after_us(job, tx.now_us)
-    change_and_journal_clip(tx, "clip_ready", row, changes)
+    change_and_journal_clip(tx, "clip_ready", row, changes, counters)
     return True
 
 

@@ -32,7 +32,7 @@ def own_file(tx: ReadTx, row: Row, start_us: int, duration_us: int) -> OwnFile |
         " AND (length(header) > 0 OR media_spans = '[]')",
         (row["id"], row["ready_media_rev"]),
     )
-    shown = json.decode(row["coverage"].encode())
+    shown = json.decode_stored(row["coverage"])
     if path is None or shown["missing"]:
         return None
     own = OwnFile(str(path), from_rfc3339(shown["start"]), from_rfc3339(shown["end"]))

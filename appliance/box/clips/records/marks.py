@@ -17,10 +17,10 @@ from appliance.box.clips.records.machine import CLIP, ClipEvent, ClipState
 from appliance.box.clips.records.media_revs import next_media_rev
 from appliance.box.clips.records.open_marks import refuse_too_many
 from appliance.box.clips.records.rows import (
-    change_and_journal_clip,
     clip_resource,
     drop_picture,
     journal_clip,
+    journal_clip_row,
 )
 from appliance.box.clips.records.times import SessionSpan, refuse_ahead, resolve_start
 from appliance.box.clips.settings import ClipsSettings
@@ -173,14 +173,19 @@ def end_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: EndIn
 
 
 def close_ghost(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> dict[str, Any]:
-    """Give a ghost its length; from then on it waits for footage."""
+    """Give a ghost its length and journal it; from then on it waits for footage."""
+    return journal_clip_row(tx, "clip_updated", with_length(tx, row, duration_us, by_box=by_box))
+
+
+def with_length(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> Row:
+    """Give a ghost its length; the caller journals it."""
     changes = {
         "duration_us": duration_us,
         "out_received_us": tx.now_us,
         "waiting_for": "footage",
         "auto_closed": int(by_box),
     }
-    return change_and_journal_clip(tx, "clip_updated", row, changes)
+    return tx.updated("clips", row, changes)
 
 
 def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: ClipPatch) -> Answer:

@@ -15,9 +15,10 @@ from appliance.box.clips.records.marks import (
     remove_clips,
     start_of,
     trim_clip,
+    with_length,
 )
 from appliance.box.clips.records.open_marks import refuse_too_many
-from appliance.box.clips.records.rows import journal_clip, journal_play, play_resource
+from appliance.box.clips.records.rows import journal_clip, journal_clip_row, journal_play, play_resource
 from appliance.box.clips.records.times import refuse_ahead
 from appliance.domain import session_counters
 from appliance.kernel.ids import new_uuid
@@ -77,10 +78,12 @@ def close_play(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> d
     changes = {"duration_us": duration_us, "out_received_us": tx.now_us, "auto_closed": int(by_box)}
     tx.update("plays", row["id"], changes)
     resource = journal_play(tx, "play_updated", row["id"])
-    for clip in clips_of(tx, row["id"]):
-        if not clip["duration_us"]:
-            end_us = row["start_us"] + duration_us
-            close_ghost(tx, clip, max(1, end_us - clip["start_us"]), by_box=by_box)
+    end_us = row["start_us"] + duration_us
+    ghosts = [clip for clip in clips_of(tx, row["id"]) if not clip["duration_us"]]
+    closed = [with_length(tx, clip, max(1, end_us - clip["start_us"]), by_box=by_box) for clip in ghosts]
+    counters = session_counters(tx, row["session_id"])
+    for clip in closed:
+        journal_clip_row(tx, "clip_updated", clip, counters)
     return resource
 
 

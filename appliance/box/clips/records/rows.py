@@ -34,7 +34,7 @@ def clip_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
         "mode": row["mode"],
         "media_rev": row["media_rev"],
         "preroll_s": None if row["preroll_us"] is None else row["preroll_us"] / 1e6,
-        "coverage": None if row["coverage"] is None else json.decode(row["coverage"].encode()),
+        "coverage": None if row["coverage"] is None else json.decode_stored(row["coverage"]),
         "latency_ms": row["latency_ms"],
         "ready_after_s": None if row["ready_after_us"] is None else row["ready_after_us"] / 1e6,
         "start_time_given": row["start_time_given"],
@@ -74,15 +74,23 @@ def play_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
 
 def journal_clip(tx: Tx, type_: str, clip_id: str, **more: Any) -> dict[str, Any]:
     """Append the whole clip after its change; returns the resource."""
-    return _journal_clip_row(tx, type_, load_row(tx, "clip", clip_id), **more)
+    return journal_clip_row(tx, type_, load_row(tx, "clip", clip_id), **more)
 
 
-def change_and_journal_clip(tx: Tx, type_: str, row: Row, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Update a clip whose row was read in this transaction, and journal it; returns the resource."""
-    return _journal_clip_row(tx, type_, tx.updated("clips", row, changes))
+def change_and_journal_clip(
+    tx: Tx, type_: str, row: Row, changes: Mapping[str, Any], counters: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Update a clip whose row was read in this transaction, and journal it; returns the resource.
+
+    `counters`: the session's, of a caller that journals several clips and changes none of them.
+    """
+    return journal_clip_row(tx, type_, tx.updated("clips", row, changes), counters)
 
 
-def _journal_clip_row(tx: Tx, type_: str, row: Row, **more: Any) -> dict[str, Any]:
+def journal_clip_row(
+    tx: Tx, type_: str, row: Row, counters: Mapping[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    """`journal_clip` of a row as it is now."""
     clip_id = row["id"]
     resource = clip_resource(tx, row)
     body = {
@@ -91,7 +99,7 @@ def _journal_clip_row(tx: Tx, type_: str, row: Row, **more: Any) -> dict[str, An
         "thumbnail_url": resource["thumbnail_url"],
         **more,
         "clip": resource,
-        "session": session_counters(tx, row["session_id"]),
+        "session": session_counters(tx, row["session_id"]) if counters is None else counters,
     }
     tx.append(type_, f"clip:{clip_id}", body, session_id=row["session_id"])
     return resource

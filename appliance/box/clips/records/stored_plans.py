@@ -106,7 +106,7 @@ def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
             session_id=row["session_id"],
             media_rev=row["media_rev"],
             header=row["header"],
-            ranges=tuple((str(n), int(o), int(k)) for n, o, k in json.decode(row["ranges"].encode())),
+            ranges=tuple((str(n), int(o), int(k)) for n, o, k in json.decode_stored(row["ranges"])),
             size=row["size"],
             file_path=row["file_path"],
             is_forgotten=bool(row["is_forgotten"]),

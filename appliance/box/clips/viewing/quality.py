@@ -75,7 +75,7 @@ def _ready(tx: ReadTx, clip_id: str) -> tuple[Row, StoredPlan, int]:
 
 
 def _report(row: Row, plan: StoredPlan, frames: int, inspection: Inspection) -> dict[str, Any]:
-    coverage = json.decode(row["coverage"].encode())
+    coverage = json.decode_stored(row["coverage"])
     return {
         "clip_id": row["id"],
         "media_rev": plan.media_rev,

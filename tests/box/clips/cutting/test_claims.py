@@ -16,7 +16,9 @@ from appliance.box.clips.cutting.cutter import CutterHandle, run_cutter
 from appliance.box.clips.cutting.planner import Wanted
 from appliance.box.clips.model import ClipIn, EndIn, PlayIn
 from appliance.box.clips.records import marks, plays
+from appliance.kernel import json
 from appliance.kernel.operation import Answer
+from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 from appliance.media.cut.plan import NoFootage, Plan
@@ -234,3 +236,31 @@ async def test_the_answer_to_a_mark_waits_for_what_it_has_claimed(
         answer = await desk.end(await desk.play())
         await desk.handle.settle(list(answer.resource["clip_ids"]))
         assert [row["status"] for row in await desk.rows()] == ["ready", "ready"]
+
+
+async def test_events_of_an_out_hold_the_counters_after_all_its_clips_ended(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """They are read once for all events: they count every clip of the game."""
+    async with cutting(tmp_path) as desk:
+        desk.footage.until_us = desk.footage.other_until_us = KICKOFF_US
+        play_id = await desk.play()
+        before = desk.store.journal.head
+        await desk.end(play_id)
+        await desk.until("ready", "ready")
+        entries = await desk.store.journal.read(before, 100)
+        of_clips = [json.decode(entry.event)["session"] for entry in entries if entry.type != "play_updated"]
+        assert len(of_clips) == 6
+        assert {(each["clip_count"], each["total_duration_seconds"]) for each in of_clips} == {(2, 16.0)}
+
+
+async def test_a_transaction_that_is_run_twice_claims_each_clip_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with cutting(tmp_path) as desk:
+        desk.footage.until_us = desk.footage.other_until_us = KICKOFF_US
+        play_id = await desk.play()
+        on_disk(desk.store)._rehearse = True
+        await desk.end(play_id)
+        await desk.until("ready", "ready")
+        assert desk.together.calls == [["cam1", "cam2"]]
