@@ -1,4 +1,4 @@
-"""The access actor: loads the devices, takes over those of the console, stores when they were last seen."""
+"""The access actor: loads the devices, stores those made on the console and when devices were last seen."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ async def run_access(
     unused_days: int = 0,
     task_status: trio.TaskStatus[AccessHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Until cancelled. `state_dir`: where the console leaves codes and tokens (console.py), and where
-    revocations are kept beside the database (revocations.py); None: there is neither.
+    """Runs until cancelled. `state_dir`: the folder of the console's codes and tokens (console.py), and of
+    the revocations that are kept beside the database (revocations.py); None: there is neither.
 
     `find_entrance`: for the links of codes. `has_channel`: asked when an admin gives a device a channel.
     `unused_days`: a device that was not used on so many days on which the box was used loses its access; 0:
@@ -70,7 +70,7 @@ async def run_access(
 
 
 async def _end_unused(db: Store, registry: Registry, revocations: Revocations, days: int) -> None:
-    """A device in use keeps its access, so none is locked out in the middle of a game."""
+    """End the access of unused devices. A device in use keeps its access, also in the middle of a game."""
     in_use = registry.in_use()
     for row in await db.write_retrying(lambda tx: store.end_unused(tx, days, in_use)):
         registry.revoke(row["id"])
@@ -79,7 +79,8 @@ async def _end_unused(db: Store, registry: Registry, revocations: Revocations, d
 
 
 async def _store_channels(db: Store, registry: Registry) -> None:
-    """Until it is stored, a channel that a device has claimed is in memory."""
+    """Store the channels of devices that got one by their first report; until then they are in memory
+    only."""
     while True:
         await registry.news.wait()
         for device_id, channel_id in registry.take_claimed():
@@ -91,7 +92,8 @@ async def _store_channels(db: Store, registry: Registry) -> None:
 
 
 async def _take_over_devices(registry: Registry, codes: Codes) -> None:
-    """At start, and when a token is unknown: the console may just have made it."""
+    """Store devices made on the console: at start, and when a token is unknown, which may be one of
+    theirs."""
     while True:
         registry.unknown_token = trio.Event()
         try:
@@ -99,6 +101,6 @@ async def _take_over_devices(registry: Registry, codes: Codes) -> None:
         except (
             Unavailable,
             OSError,
-        ) as error:  # the files wait; until its next request the device is refused
+        ) as error:  # the files stay for the next attempt, at the device's next request
             log.warning("devices_not_taken_over", reason=str(error))
         await registry.unknown_token.wait()

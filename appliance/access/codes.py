@@ -1,10 +1,10 @@
 """Using a one-time code.
 
-Owns: what a wrong one costs, and taking over codes and devices from the console. A flood of wrong codes
-touches neither the database nor, more than a few times a second, the disk: only a code whose beginning is
-known is looked up.
+Owns: the delay after a wrong code, and storing codes and devices that were made on the console. A flood of
+wrong codes does not reach the database, and reads the disk at most a few times a second: only a code whose
+first five characters are known is looked up.
 The answer to a wrong code is delayed, longer with each wrong code from the same address. A right code is
-answered without delay, also from that address, so wrong codes lock no other device out.
+answered without delay, also from that address, so one device's wrong codes lock out no other device.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from appliance.kernel.tx import Row, Tx
 
 log = structlog.get_logger("access")
 
-LOOK_S = 0.2  # between two looks into the console's folder
-FORGIVEN_S = 60.0  # without a wrong code
+LOOK_S = 0.2  # seconds between two reads of the console's folder
+FORGIVEN_S = 60.0  # seconds without a wrong code after which an address's wrong codes no longer count
 ADDRESSES_MAX = 1024
-REFUSED_MAX = 256  # codes
+REFUSED_MAX = 256  # codes whose reason of refusal is remembered
 WAITING_MAX = 200  # delayed answers; while there are as many, a wrong code is answered 503 at once
 
 
@@ -44,7 +44,8 @@ class Codes:
     """Live codes, and the recent wrong ones by address."""
 
     def __init__(self, db: Store, registry: Registry, state_dir: Path | None) -> None:
-        """`state_dir`: of a side that has a console; None: codes are made by admins alone."""
+        """`state_dir`: where `appliance pair` leaves its files; None (hosted side): only admins make
+        codes."""
         self._db = db
         self._registry = registry
         self._state_dir = state_dir
@@ -56,7 +57,7 @@ class Codes:
         self._limiter = trio.CapacityLimiter(1)
 
     def know(self, selector: str) -> None:
-        """A code with this beginning was made."""
+        """Record that a code that begins with this selector was made."""
         self._registry.selectors.add(selector)
 
     async def use(self, code: str, name: str | None, peer: str) -> tuple[Row, str] | store.Why:
@@ -83,7 +84,7 @@ class Codes:
         return self._refused.get(core.secret_hash(code), "wrong")
 
     def _remember(self, refused: Mapping[str, store.Why]) -> None:
-        """Keep the reason for a complete code, so that it is given also after the code is no longer known."""
+        """Keep the reason for the complete code, to give the same reason after the code is deleted."""
         self._refused.update(refused)
         while len(self._refused) > REFUSED_MAX:
             self._refused.popitem(last=False)
@@ -109,8 +110,8 @@ class Codes:
         return count
 
     async def take_over(self) -> None:
-        """Move the console's codes and devices into the database; several callers share one look. Raises
-        Unavailable when the disk is full."""
+        """Move the console's codes and devices into the database; simultaneous callers share one read of the
+        folder. Raises Unavailable when the disk is full."""
         if self._state_dir is None:
             return
         asked_s = trio.current_time()
@@ -136,7 +137,7 @@ def _left_by_console(state_dir: Path) -> tuple[list[ConsoleCode], list[ConsoleTo
 
 
 def _store(tx: Tx, found: Sequence[ConsoleCode], tokens: Sequence[ConsoleToken]) -> list[Row]:
-    """Store codes that are not over, and devices whose tokens are new; the devices' rows."""
+    """Store codes that are still valid, and devices whose tokens are new; returns the devices' rows."""
     for code in found:
         if left_us := code.left_us():
             store.add_code(

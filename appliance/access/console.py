@@ -1,4 +1,4 @@
-"""Codes and tokens made on the box's own console: `appliance pair` leaves a file, the daemon takes it over.
+"""Codes and tokens made on the box's console: `appliance pair` writes a file, the daemon stores its content.
 
 Owns: the folder `state_dir/pairing`. The first admin is made here only: a user who may write to this folder
 can change the database too, so it gives no additional rights. It works while the daemon runs, because no
@@ -45,7 +45,7 @@ class ConsoleCode:
     channel_id: str | None = None
 
     def left_us(self) -> int:
-        """How much longer it can be used; 0 after a reboot."""
+        """Microseconds for which it can still be used; 0 after a reboot."""
         if self.boot_id != boot_id():
             return 0
         return max(0, self.made_boottime_us + self.lives_us - boottime_us())
@@ -53,7 +53,7 @@ class ConsoleCode:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleToken:
-    """One file of a device that is given its token in a file."""
+    """The file of a device that gets its token in another file."""
 
     id: str
     token_hash: str

@@ -1,12 +1,12 @@
-"""One-time codes, tokens and media keys: made, hashed, parsed, checked. Pure.
+"""Making, hashing, parsing and checking one-time codes, tokens and media keys. Pure.
 
 Owns: their form and strength. Must not know: where they are kept, requests.
 
 A code is 8 characters, 40 bits. A wrong code counts as a try of the code with the same first five characters
-(25 bits), and five tries end it. So aimed guesses end a code, and a flood of random codes does not: 1,000 a
-second, for the hour that a code lives at most, hit its first five characters five times with a chance of 1 in
-10 million, and guess it with a chance of 3 in a million. Whoever has seen a part of a code has 5 tries for
-each 32,768 possible ends before it is ended.
+(25 bits), and five tries end it. So guesses at one code end it, and a flood of random codes does not: 1,000 a
+second, for the hour that a code is valid at most, hit its first five characters five times with a chance of
+1 in 10 million, and guess the code with a chance of 3 in a million. Knowing the first five characters leaves
+5 tries for 32,768 possible ends.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Container
 
 CODE_CHARS = 8
 SELECTOR_CHARS = 5
-CODE_TRIES = 5  # wrong ones end a code
+CODE_TRIES = 5  # wrong codes with the same first five characters; then the code ends
 TOKEN_PREFIX = "sb1_"
 MEDIA_KEY_S = 12 * 3600
-WRONG_DELAY_S = 0.5  # the first wrong code of an address costs this, each further one twice as much
+WRONG_DELAY_S = 0.5  # delay of the answer to an address's first wrong code; each further one doubles it
 WRONG_DELAY_MAX_S = 8.0
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
@@ -40,7 +40,7 @@ def new_code(taken: Container[str] = ()) -> str:
 
 
 def shown_code(code: str) -> str:
-    """As a person reads it: two groups of four."""
+    """The code as people see it: two groups of four characters."""
     return f"{code[:4]}-{code[4:]}"
 
 
@@ -52,12 +52,13 @@ def read_code(text: str) -> str | None:
 
 
 def secret_hash(secret: str) -> str:
-    """SHA-256 as kept at rest. A token has 256 random bits; a code lives for minutes."""
+    """SHA-256, the only stored form. No slow hash is needed: a token has 256 random bits, a code ends in
+    minutes."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def is_same(first: str, second: str) -> bool:
-    """Compared in constant time."""
+    """Whether both are equal; compared in constant time."""
     return hmac.compare_digest(first.encode(), second.encode())
 
 
@@ -72,7 +73,8 @@ def wrong_delay_s(wrong: int) -> float:
 
 
 def new_media_key(device_id: str, token_hash: str, expires_s: int) -> str:
-    """A key for `?k=`. It is signed with the hash of the device's token, so it ends with it; nothing is kept.
+    """A key for `?k=`. It is signed with the hash of the device's token, so it ends with the token; not
+    stored.
 
     `device_id` is a UUID; `expires_s` are seconds UTC.
     """
@@ -81,7 +83,7 @@ def new_media_key(device_id: str, token_hash: str, expires_s: int) -> str:
 
 
 def parse_media_key(key: str) -> tuple[str, bytes, bytes, int] | None:
-    """(device id, signed bytes, signature, seconds UTC when it ends), unchecked; None: not a key."""
+    """(device id, signed bytes, signature, end in seconds UTC), not verified; None: not a key."""
     try:
         data = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
     except ValueError:
@@ -99,7 +101,7 @@ def parse_media_key(key: str) -> tuple[str, bytes, bytes, int] | None:
 
 
 def is_signed(token_hash: str, body: bytes, mac: bytes) -> bool:
-    """Whether the device with this token's hash was given the key."""
+    """Whether the key was made for the device whose token has this hash."""
     return hmac.compare_digest(_mac(token_hash, body), mac)
 
 

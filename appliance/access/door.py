@@ -1,7 +1,7 @@
-"""Who may come in: the one place that decides about a request.
+"""Decides whether a request may use its route.
 
-Owns: where a token is looked for, when access is open, and the two refusals. Deny by default: what has no row
-in the matrix is refused. Must not know: HTTP routes, sockets, SQL.
+Owns: where a token is looked for, when access is open, and the two refusals. A route without a row in the
+matrix is refused. Must not know: HTTP routes, sockets, SQL.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ HOW = "on the box run `appliance pair --role ROLE`, or let an admin's device mak
 
 @dataclass(frozen=True, slots=True)
 class AccessDoor:
-    """`is_open`: [access] mode = "open". `on_loopback`: the server is bound to loopback, which is open for
-    requests that name it so and did not come through a proxy."""
+    """`is_open`: [access] mode = "open". `on_loopback`: the server is bound to loopback, where requests whose
+    Host
+    is a loopback name, and that did not come through a proxy, need no token."""
 
     registry: Registry
     matrix: Matrix
@@ -84,7 +85,8 @@ class AccessDoor:
         return grant
 
     def _renew_cookie(self, known: Known, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-        """Let the answer set the cookie that the token came by again, once a day: its time begins anew."""
+        """Once a day, let the answer set the cookie again, so that the browser keeps it for another 400
+        days."""
         day = self.clock.now_us() // DAY_US
         if known.cookie_day == day or b"authorization" in headers or b"cookie" not in headers:
             return
@@ -94,7 +96,7 @@ class AccessDoor:
             scope[COOKIE_KEY] = device_cookie(scope, token)
 
     def _require_own(self, known: Known, channel_id: str, scope: Scope) -> None:
-        """A device that belongs to no channel yet belongs to that of its first report that is accepted."""
+        """A device without a channel gets the channel of its first accepted report."""
         if known.channel_id is None:
             scope[CLAIM_KEY] = partial(self.registry.claim, known, channel_id)
         elif known.channel_id != channel_id:
@@ -115,7 +117,7 @@ class AccessDoor:
         return _allowed(known, self.matrix.row(rule))
 
     def allow(self, grant: Grant | None, rule: str) -> None:
-        """See http/access.py. Where its request was open, its role is not asked, as in `admit`."""
+        """See http/access.py. Where the request needed no token, the role is not checked, as in `admit`."""
         if grant is None:
             return
         known = self.registry.by_id(grant.device_id)
@@ -150,7 +152,7 @@ class AccessDoor:
 
 
 def is_local(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a request at a loopback address names it so, and did not come through a proxy."""
+    """Whether a request at a loopback address has a loopback name as its Host, and came through no proxy."""
     if not _is_loopback_name(headers.get(b"host", b"")):
         return False
     return (
@@ -172,7 +174,7 @@ def device_cookie(scope: Scope, token: str) -> bytes:
 
 
 def header_of(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
-    """The value of the header that `token_of` takes the token from; None: it looks elsewhere."""
+    """The value of the header that `token_of` takes the token from; None: the token is not in a header."""
     sent = headers.get(b"authorization")
     return headers.get(b"cookie") if sent is None and not scope.get("subprotocols") else sent
 
@@ -196,7 +198,7 @@ def token_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
 
 @lru_cache(maxsize=64)
 def _is_loopback_name(host: bytes) -> bool:
-    """Of a Host header, with or without a port."""
+    """Whether a Host header, with or without a port, names loopback."""
     match = _HOST.fullmatch(host)
     return match is not None and is_loopback((match[1] or match[2]).decode("latin-1"))
 

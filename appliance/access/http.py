@@ -54,7 +54,7 @@ def access_routes(
     find_entrance: FindEntrance,
     has_channel: store.HasChannel,
 ) -> Routes:
-    """/pair, /devices, /media-keys."""
+    """The routes /pair, /devices and /media-keys."""
     routes = Routes("access", raw=[_pair_route(codes)])
     _code_route(routes, codes, find_entrance)
     _device_routes(routes, registry, revocations, has_channel)
@@ -118,7 +118,7 @@ def _device_routes(
 
     @routes.patch("/devices/{device_id}", body=DevicePatch, returns=Device)
     async def change(ctx: Ctx, device_id: str, body: DevicePatch) -> Answer:
-        """Rename it, or give it another role; its WebSockets reconnect."""
+        """Rename a device, or give it another role; its WebSockets reconnect."""
         row = await ctx.store.write(
             lambda tx: store.change_device(tx, ctx.caller, device_id, body, has_channel)
         )
@@ -130,10 +130,10 @@ def _device_routes(
 
     @routes.delete("/devices/{device_id}")
     async def revoke(ctx: Ctx, device_id: str) -> Answer:
-        """Take its access away: its next request is refused, its WebSockets and downloads end."""
+        """Revoke a device: its next request is refused, its WebSockets and downloads end."""
         try:
             row = await ctx.store.write(lambda tx: store.revoke_device(tx, ctx.caller, device_id))
-        except Unavailable:  # a stolen tablet is locked out at once, also while nothing can be stored
+        except Unavailable:  # a stolen tablet is refused at once, also while nothing can be stored
             registry.revoke(device_id)
             raise
         registry.revoke(device_id)
@@ -162,7 +162,7 @@ def _link(address: str | None, code: str, find_entrance: FindEntrance) -> dict[s
 
 
 def _shown(registry: Registry, row: dict[str, object]) -> dict[str, object]:
-    """The resource, with when the device was seen, and its channel, as memory knows them."""
+    """The resource. When the device was last seen, and its channel, are newer in memory than in the row."""
     known = registry.by_id(str(row["id"]))
     if known is not None:
         row = {**row, "seen_us": known.seen_us, "channel_id": known.channel_id}

@@ -1,4 +1,4 @@
-"""The link that pairs a device, and its QR code. The one place that knows segno."""
+"""The link that pairs a device, and its QR code. Only this file imports segno."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from urllib.parse import urlsplit
 from appliance.kernel.fields import is_loopback
 
 _QUIET_MODULES = 4  # white around a QR code, as its standard asks
-_QUIET_MODULES_MIN = 2  # what cameras still read, where the picture would not fit otherwise
-_SYMBOL_MODULES = 38  # the largest with the usual white around it that fits a console of 24 lines
+_QUIET_MODULES_MIN = 2  # cameras still read it; for codes that would not fit otherwise
+_SYMBOL_MODULES = 38  # the largest code that fits a console of 24 lines with _QUIET_MODULES around it
 
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Where a device begins that is not paired yet.
+    """Where a device that is not paired opens this side's page.
 
-    `page`: this side's address for other machines, "http://192.168.1.20:8080"; None: it knows none. With a
-    certificate authority of its own, which new devices do not trust: `trust_port`, of the plain page that
-    leads to it, and `fingerprint`, the authority's SHA-256.
+    `page`: this side's address for other machines, "http://192.168.1.20:8080"; None: unknown. Set only where
+    the certificate is from a private authority, which new devices do not trust: `trust_port`, the port of the
+    unencrypted page that offers the authority's certificate, and `fingerprint`, its SHA-256.
     """
 
     page: str | None = None
@@ -29,10 +29,10 @@ class Entrance:
 
 
 def pair_link(page: str, code: str, entrance: Entrance) -> str:
-    """`page`: the address under which a page of this side was opened, "http://box.local:8080". Where that is
-    loopback, which another device cannot open, the host of `entrance` takes its place.
+    """`page`: the address at which a page of this side was opened, "http://box.local:8080". A loopback
+    address, which another device cannot open, is replaced by the host of `entrance`.
 
-    Without encryption the code must not be sent: it stands behind "#", which stays in the device.
+    Without encryption the code must not be sent: it follows a "#", and browsers do not send that part.
     """
     address = urlsplit(page)
     scheme, host, port = address.scheme, address.hostname or "", address.port
@@ -50,8 +50,8 @@ def _named(fingerprint: bytes) -> str:
 
 
 def qr_text(link: str) -> str:
-    """The link as a QR code in half blocks, two modules a character: it fits 80 x 24."""
-    import segno  # here, as below: few boxes ever draw one
+    """The link as a QR code of half-block characters, two modules each, so that it fits 80 x 24."""
+    import segno  # imported only when used, as below: few boxes ever draw a code
 
     out, code = io.StringIO(), segno.make(link, error="l", micro=False)
     is_small = code.symbol_size(border=0)[0] <= _SYMBOL_MODULES

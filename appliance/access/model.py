@@ -33,7 +33,7 @@ class PairIn(Input):
 
 
 class Paired(BaseModel):
-    """The only answer that holds the token."""
+    """The answer to POST /pair: the only one that contains the token."""
 
     device_id: str
     role: Role
@@ -79,7 +79,7 @@ class DevicePatch(Input):
 
 
 class Device(BaseModel):
-    """A paired device. Its token is never shown again."""
+    """A paired device, without its token."""
 
     id: str
     name: str

@@ -17,7 +17,7 @@ from appliance.access.core import secret_hash
 from appliance.http.access import STRANGER, Close, Grant
 from appliance.kernel.clock import DAY_US
 
-CHANGED, REVOKED = 4001, 4503  # close codes of contract section 4: reconnect; do not
+CHANGED, REVOKED = 4001, 4503  # WebSocket close codes: the client is to reconnect; it is not to reconnect
 _CHANGED_REASON = "this device was renamed or has another role"
 _REVOKED_REASON = "this device's access was taken away"
 HEADERS_MAX = 1024  # remembered header values of paired devices
@@ -25,18 +25,18 @@ HEADERS_MAX = 1024  # remembered header values of paired devices
 
 @dataclass(slots=True, eq=False)
 class Known:
-    """One device. `watches` end what it has open."""
+    """One device. `watches`: its open connections."""
 
     grant: Grant
     token_hash: str
     seen_us: int | None = None
     watches: list[Watch] = field(default_factory=list)
-    rev: int = 0  # of the row it is from
+    rev: int = 0  # of the database row
     channel_id: str | None = None  # to which a capture device belongs
     cookie_day: int | None = None  # of box time, when its cookie was last renewed
 
     def end(self, code: int, reason: str, *, is_renamed_only: bool = False) -> None:
-        """Close what it has open; what does not show its name stays open when it is only renamed."""
+        """Close its connections. After a mere change of name, those that do not show the name stay open."""
         kept = [watch for watch in self.watches if is_renamed_only and not watch.shows_name]
         ended = [watch for watch in self.watches if watch not in kept]
         self.watches = kept
@@ -46,8 +46,8 @@ class Known:
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """A context manager: inside it `close` is called when the device is revoked or changed; at once when that
-    has happened since it was admitted."""
+    """A context manager around a connection: `close` is called when the device is revoked or changed; at once
+    if that has happened since its request was admitted."""
 
     known: Known | None
     grant: Grant | None
@@ -73,19 +73,19 @@ class Watch:
 
 
 class Registry:
-    """Devices by token and id, and the beginnings of live codes."""
+    """Devices by token and id, and the selectors (first five characters) of valid codes."""
 
     def __init__(self) -> None:
         self._by_hash: dict[str, Known] = {}
         self._by_id: dict[str, Known] = {}
         self._revoked: set[str] = set()  # ids; a late result of a commit must not restore a device
         self._by_header: dict[bytes, Known] = {}  # values of Authorization and Cookie that named a device
-        self._stored_us: dict[str, int | None] = {}  # the times last seen that the database has
+        self._stored_us: dict[str, int | None] = {}  # id: time last seen, as stored in the database
         self._used_s: dict[str, float] = {}  # id: trio time of its last use, or when it was paired
-        self._claimed: dict[str, str] = {}  # id: its channel, which the database does not have yet
+        self._claimed: dict[str, str] = {}  # id: its channel, which is not stored in the database yet
         self.news = trio.Event()  # set when a device has claimed a channel
-        self.selectors: set[str] = set()  # of codes that can be used, or could until lately
-        self.unknown_token = trio.Event()  # set when a token that no device has was used
+        self.selectors: set[str] = set()  # of codes that are valid, or ended lately
+        self.unknown_token = trio.Event()  # set when a request had a token of no known device
 
     def load(self, devices: Iterable[Mapping[str, Any]], selectors: Iterable[str]) -> None:
         """At start: rows of `devices`, and selectors of codes."""
@@ -95,8 +95,8 @@ class Registry:
         self.selectors.update(selectors)
 
     def put(self, row: Mapping[str, Any]) -> None:
-        """A device that was paired or changed; a changed one reconnects its sockets. A row older than what is
-        known, or of a revoked device, is ignored: requests of one commit are answered in any order."""
+        """Take over the row of a device that was paired or changed; a changed device's connections end. A row
+        older than the known one, or of a revoked device, is ignored: rows of one commit come in any order."""
         if row["id"] in self._revoked:
             return
         grant = Grant(row["id"], row["name"], row["role"])
@@ -115,7 +115,7 @@ class Registry:
                 known.end(CHANGED, _CHANGED_REASON, is_renamed_only=is_renamed_only)
 
     def revoke(self, device_id: str) -> None:
-        """Its next request is refused, what it has open ends."""
+        """Forget a device: its next request is refused, its connections end."""
         self._revoked.add(device_id)
         known = self._by_id.pop(device_id, None)
         if known is not None:
@@ -149,20 +149,22 @@ class Registry:
         return Watch(self._by_id.get(grant.device_id), grant, close, shows_name)
 
     def claim(self, known: Known, channel_id: str) -> None:
-        """A capture device reported for this channel: it belongs to it now, if it had no channel yet."""
+        """A capture device reported for this channel. If it had no channel yet, it belongs to this one
+        now."""
         if known.channel_id is None:
             known.channel_id = self._claimed[known.grant.device_id] = channel_id
             self.news.set()
 
     def take_claimed(self) -> list[tuple[str, str]]:
-        """(id, channel) of devices that the database does not have yet."""
+        """(id, channel) of devices whose channel is not stored in the database yet."""
         claimed = list(self._claimed.items())
         self._claimed.clear()
         self.news = trio.Event()
         return claimed
 
     def take_seen(self, now_us: int) -> list[tuple[str, int]]:
-        """(id, box time us) of devices seen since the last call. One that only watches is seen once a day."""
+        """(id, box time us) of devices seen since the last call. One that only keeps connections open counts
+        as seen once a day."""
         for known in self._by_id.values():
             if known.watches and (known.seen_us or 0) // DAY_US != now_us // DAY_US:
                 known.seen_us = now_us

@@ -1,9 +1,9 @@
-"""Which devices were revoked or given another role, in a file beside the database.
+"""A file beside the database that lists the devices that were revoked or given another role.
 
 A database that is restored from a copy brings back the rows of the copy's time. At every start the file's
-entries are applied to the rows again, so a device that was revoked since stays revoked, however the database
-was put back. Owns: `state_dir/devices.json`. Must not know: how a copy is made or restored. A disk that
-cannot be written is logged and tried again; the change itself is in the database already.
+entries are applied to the rows again, so a device that was revoked after the copy was made stays revoked.
+Owns: `state_dir/devices.json`. Must not know: how a copy is made or restored. If the file cannot be written,
+that is logged and tried again; the change itself is in the database already.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAME = "devices.json"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The newest of a device. `role` None: revoked. `at_us`: box time."""
+    """The newest change of a device. `role`: the new role; None: revoked. `at_us`: box time."""
 
     role: str | None
     at_us: int
@@ -47,7 +47,8 @@ class Revocations:
         self._lock = trio.Lock()
 
     def note(self, device_id: str, role: str | None, at_us: int) -> None:
-        """A change that was committed; `save` writes it. A revocation stays, and a newer change."""
+        """Record a change that was committed; `save` writes it. It replaces neither a revocation nor a newer
+        change."""
         before = self._changes.get(device_id)
         if before is not None and (before.role is None or (role is not None and before.at_us > at_us)):
             return
@@ -72,13 +73,13 @@ class Revocations:
                 tx.update("devices", row["id"], {key: new[key] for key in ("role", "revoked_us")})
 
     def add_revoked(self, rows: Iterable[Row]) -> None:
-        """Revocations of the database that the file lacks: it could not be written, or is gone."""
+        """Add the database's revocations that the file lacks, because it could not be written or was lost."""
         for row in rows:
             if row["revoked_us"] is not None and row["id"] not in self._changes:
                 self.note(row["id"], None, row["revoked_us"])
 
     async def load(self) -> None:
-        """Read the file. One that cannot be read is logged, and written again."""
+        """Read the file. If it cannot be read, that is logged and the file is written anew."""
         if self._file is None:
             return
         try:

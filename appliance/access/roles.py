@@ -1,8 +1,8 @@
-"""The matrix role x route x /ws command, as data.
+"""The permission matrix: which roles may use a route or a /ws command, as data.
 
-Owns: the form of its rows, and the rows of the routes of appliance/access/ itself. Each side (box, cloud)
-writes its own table: box/permissions.py. What has no row is refused, and a composition with a route without
-a row does not start.
+Owns: the form of its rows, and the rows of the routes of appliance/access/ itself. Each side has its own
+table (box/permissions.py, cloud/permissions.py). A route without a row is refused, and a process that serves
+one does not start.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ ADMIN = "admin"  # may do everything that has a row
 class Permission:
     """Who may use a route or command.
 
-    `public`: everybody, without a token. `always`: a token is needed even where access is open, so that an
-    open day hands out no lasting access. `media`: a media key in `?k=` is enough. `own`: roles that may only
-    for the channel to which their device belongs (`{channel_id}` of the path).
+    `public`: everybody, without a token. `always`: a token is needed even where access is open, so that no
+    lasting access can be obtained while it is. `media`: a media key in `?k=` is enough. `own`: roles that may
+    use the route only for their device's own channel (`{channel_id}` of the path).
     """
 
     roles: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ class Permission:
 
 
 def roles(*names: Role) -> Permission:
-    """These and admin."""
+    """A row for these roles and admin."""
     return Permission(frozenset(names))
 
 
@@ -70,7 +70,7 @@ class Matrix:
     rows: Mapping[str, Permission] = field(default_factory=dict)
 
     def row(self, rule: str) -> Permission:
-        """Raises NoRow."""
+        """The row of a route or command. Raises NoRow."""
         try:
             return self.rows[rule]
         except KeyError:
@@ -89,7 +89,7 @@ class Matrix:
 
 
 def matrix(*tables: Mapping[str, Permission]) -> Matrix:
-    """One table of several and OWN_ROWS. Raises ValueError for a row given twice."""
+    """One matrix of several tables and OWN_ROWS. Raises ValueError for a row given twice."""
     rows: dict[str, Permission] = dict(OWN_ROWS)
     for table in tables:
         if twice := rows.keys() & table.keys():

@@ -24,7 +24,7 @@ HasChannel = Callable[[ReadTx, str], bool]
 _EPOCH = "(SELECT value FROM meta WHERE key = 'epoch')"
 _LIVE = f"used_us IS NULL AND expires_us > ? AND tries < ? AND epoch = {_EPOCH}"
 ONLY_CAPTURE = "only a capture device belongs to a channel"
-KEEP_CODES_US = DAY_US  # a file that could not be removed stays known for this long
+KEEP_CODES_US = DAY_US  # ended codes are kept: a console file that was not removed must not add one again
 
 
 def live_devices(tx: ReadTx) -> list[Row]:
@@ -38,13 +38,13 @@ def all_devices(tx: ReadTx) -> list[Row]:
 
 
 def live_selectors(tx: ReadTx) -> set[str]:
-    """The beginnings of the codes that can still be used."""
+    """The selectors (first five characters) of the codes that can still be used."""
     rows = tx.all(f"SELECT selector FROM pairing_codes WHERE {_LIVE}", (tx.now_us, CODE_TRIES))
     return {row["selector"] for row in rows}
 
 
 def create_code(tx: Tx, caller: Caller, body: CodeIn) -> tuple[str, int]:
-    """A new code; (code, box time in us when it ends). Only its hash is stored."""
+    """Make a code; returns (code, box time in us when it ends). Only its hash is stored."""
     code = new_code(live_selectors(tx))
     expires_us = tx.now_us + round(body.minutes * 60 * S_US)
     add_code(
@@ -73,7 +73,7 @@ def add_code(
     created_by: str,
     expires_us: int,
 ) -> None:
-    """Store a code, once for each id: one that was used before does not return. Forgets old ones."""
+    """Store a code unless its id is known: a used code does not become valid again. Deletes old codes."""
     tx.run("DELETE FROM pairing_codes WHERE expires_us < ?", (tx.now_us - KEEP_CODES_US,))
     tx.run(
         "INSERT OR IGNORE INTO pairing_codes (id, selector, code_hash, role, name, channel_id, created_us,"
@@ -160,7 +160,7 @@ def _add_device(
 
 
 def refused_codes(tx: ReadTx, selector: str) -> dict[str, Why]:
-    """Why the codes with this beginning can no longer be used, by the hash of the whole code."""
+    """Why the codes with this selector can no longer be used, by the hash of the whole code."""
     rows = tx.all(
         f"SELECT code_hash, used_us, tries FROM pairing_codes WHERE selector = ? AND NOT ({_LIVE})",
         (selector, tx.now_us, CODE_TRIES),
@@ -180,7 +180,7 @@ def load_device(tx: ReadTx, device_id: str) -> Row:
 
 
 def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch, has_channel: HasChannel) -> Row:
-    """Rename it or give it another role."""
+    """Rename a device or give it another role."""
     row = load_device(tx, device_id)
     check_rev(caller, "device", row["rev"])
     sent = body.model_dump(exclude_unset=True)
@@ -215,7 +215,7 @@ def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch, has
 
 
 def revoke_device(tx: Tx, caller: Caller, device_id: str) -> Row:
-    """End its access; the row as it is then."""
+    """End a device's access; returns the changed row."""
     row = load_device(tx, device_id)
     check_rev(caller, "device", row["rev"])
     _end_codes_of(tx, row)
@@ -223,7 +223,8 @@ def revoke_device(tx: Tx, caller: Caller, device_id: str) -> Row:
 
 
 def _end_codes_of(tx: Tx, device: Row) -> None:
-    """An admin who goes must not come back by a code made before. All live codes end: they name no device."""
+    """End all codes when an admin's access ends: a code made by that admin would give it back, and the row of
+    a code does not contain the device that made it."""
     if device["role"] == "admin":
         tx.run(
             "UPDATE pairing_codes SET expires_us = ? WHERE used_us IS NULL AND expires_us > ?",
@@ -232,7 +233,8 @@ def _end_codes_of(tx: Tx, device: Row) -> None:
 
 
 def note_channel(tx: Tx, device_id: str, channel_id: str) -> Row | None:
-    """A capture device belongs to this channel from now on; the row. None: it belongs to one, or is gone."""
+    """Give a capture device this channel; returns the row, or None if it has a channel already or is
+    revoked."""
     row = tx.one("SELECT * FROM devices WHERE id = ? AND revoked_us IS NULL", (device_id,))
     if row is None or row["role"] != "capture" or row["channel_id"] is not None:
         return None
@@ -240,7 +242,7 @@ def note_channel(tx: Tx, device_id: str, channel_id: str) -> Row | None:
 
 
 def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> None:
-    """Store when devices were last seen: (id, box time us). A clock that was set back makes none older."""
+    """Store when devices were last seen: (id, box time us). A time earlier than the stored one is ignored."""
     for device_id, seen_us in seen:
         tx.run(
             "UPDATE devices SET seen_us = ? WHERE id = ? AND (seen_us IS NULL OR seen_us < ?)",
@@ -251,10 +253,10 @@ def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> None:
 
 def end_unused(tx: Tx, days: int, in_use: Container[str]) -> list[Row]:
     """End the access of devices that were last used before the newest `days` days on which the box was used;
-    the rows as they are then. `in_use`: ids of devices that stay.
+    returns the changed rows. `in_use`: ids of devices that keep their access.
 
-    Days on which no device used the box do not count: after the summer every device still has its access. So
-    does a clock that leaps: it adds one day.
+    Days on which no device used the box do not count, so a break between seasons ends no access. A clock that
+    is set forward adds one day at most.
     """
     sql = "SELECT day FROM access_days ORDER BY day DESC LIMIT 1 OFFSET ?"
     oldest = tx.value(sql, (days,))

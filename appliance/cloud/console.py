@@ -19,7 +19,7 @@ from appliance.http.caller import sanitised
 
 
 class BadToken(ValueError):
-    """No such token can be made: its name is empty, or the scopes are not of its role."""
+    """The token cannot be made: its name is empty, or the scopes are not permitted to its role."""
 
 
 async def make_token(settings: CloudSettings, role: str, name: str, scopes: Sequence[str]) -> str:

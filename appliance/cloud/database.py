@@ -1,6 +1,6 @@
-"""The database of the hosted side: the one place that chooses its engine.
+"""Opens the database of the hosted side; the only file that chooses its engine (SQLite or PostgreSQL).
 
-Must not know: who uses it. No domain knows which engine it has.
+    Must not know: who uses it. Domains do not know which engine is used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ SQLITE: Final = "sqlite:"
 
 
 class ServerClock:
-    """The machine's clock: a hosted server has NTP, and no session that a step could move."""
+    """The machine's own clock. A hosted server has NTP, and no running session whose times a step would
+    change."""
 
     def now_us(self) -> int:
         return wall_us()

@@ -20,8 +20,8 @@ HOST: Final = "127.0.0.1"
 
 
 def demo_settings(state_dir: Path, port: int) -> CloudSettings:
-    """Settings without outside needs: SQLite, all files under `state_dir`. An internal token is made unless
-    INTERNAL_SERVICE_TOKEN gives one. Raises SettingsError."""
+    """Settings that need nothing else: SQLite, all files under `state_dir`. An internal token is generated
+    unless INTERNAL_SERVICE_TOKEN is set. Raises SettingsError."""
     return check_settings(
         {
             "cloud": {"environment": "demo", "state_dir": state_dir},
@@ -37,7 +37,8 @@ def demo_settings(state_dir: Path, port: int) -> CloudSettings:
 def begin_demo(
     say: Callable[[str], None], settings: CloudSettings, *, is_empty: bool
 ) -> Callable[[Bound, Store], Awaitable[None]]:
-    """The function that `run_cloud` calls when everything serves: make sample data, print what to open."""
+    """The function that `run_cloud` calls once the server listens: it makes sample data and prints the
+    address."""
 
     async def ready(bound: Bound, store: Store) -> None:
         if not is_empty:

@@ -47,7 +47,7 @@ class Services:
     metrics: Metrics
     stop: trio.Event  # set when the program is to end
     process: str  # identifies this process among those that share the database: owner of its leases
-    outbound: Outbound = field(init=False)  # the door for every outbound request
+    outbound: Outbound = field(init=False)  # for every request to another host
     objects: Objects = field(init=False)
     routes: list[Routes] = field(default_factory=list)
 
@@ -59,38 +59,38 @@ def domains() -> tuple[Domain[Services], ...]:
 
 
 def schemas() -> list[Path]:
-    """Folders of schema files, beside the kernel's."""
+    """The domains' folders of schema files."""
     return [_TOKENS_SCHEMA, *(domain.schema for domain in domains() if domain.schema is not None)]
 
 
 def sections() -> dict[str, type[Section]]:
-    """Sections of the settings tree, by name."""
+    """The domains' sections of the settings, by name."""
     return {name: section for domain in domains() for name, section in domain.sections.items()}
 
 
 def section_lists() -> dict[str, type[Section]]:
-    """Sections that the file may have several of, by name."""
+    """The domains' sections that may occur several times in the settings file, by name."""
     return {name: section for domain in domains() for name, section in domain.section_lists.items()}
 
 
 def demo_sections() -> dict[str, Mapping[str, Any]]:
-    """What `appliance cloud demo` sets in them."""
+    """The values that `appliance cloud demo` sets in the domains' sections."""
     return {name: values for domain in domains() for name, values in domain.demo.items()}
 
 
 def access_rows() -> list[Mapping[str, Permission]]:
-    """Who may use their routes."""
+    """The domains' rows of the permission matrix."""
     return [domain.access for domain in domains()]
 
 
 def routes(settings: CloudSettings) -> Sequence[Routes]:
-    """Routes that need no actor."""
+    """The domains' routes that need no actor."""
     return [each for domain in domains() for each in domain.routes(settings)]
 
 
 @asynccontextmanager
 async def running_domains(cloud: Services) -> AsyncIterator[None]:
-    """Their actors in the order of the list; the last one ends first."""
+    """Run the domains' actors, started in the order of the list; the last one ends first."""
     async with AsyncExitStack() as stack:
         for domain in domains():
             if domain.prepare is not None:

@@ -1,7 +1,6 @@
-"""What the hosted side does with a request before the dispatcher: its token's row, and CORS of public reads.
+"""Before the dispatcher, on the hosted side: reading the token's row, and CORS headers of public answers.
 
-Owns: that a page of any origin may read what everybody may read, and nothing else. Must not know: roles,
-domains.
+    Owns: that pages of any origin may read public routes, and no others. Must not know: roles, domains.
 """
 
 from __future__ import annotations

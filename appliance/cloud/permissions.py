@@ -1,7 +1,7 @@
-"""Who may do what on the hosted side: roles, their scopes, and the rows of routes that belong to no domain.
+"""The hosted side's roles, their scopes, and the permission rows of routes that belong to no domain.
 
-Each domain's rows are in its record (`access` in domain.py). Admin may do all of it. A route without a row
-keeps the program from starting.
+    Each domain's rows are in its record (`access` in domain.py). The role admin may use every route that has
+    a row. With a route that has no row the program does not start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCOPES: Final[Mapping[str, ScopeRule]] = {
 
 
 def roles(*names: Role) -> Permission:
-    """These and admin."""
+    """A row for these roles and admin."""
     return Permission(frozenset(names))
 
 
@@ -46,7 +46,7 @@ ROWS: Final[Mapping[str, Permission]] = {  # routes of the program itself
 
 
 def cloud_matrix(domains: Iterable[Mapping[str, Permission]]) -> Matrix:
-    """The whole table. Raises ValueError for a row given twice."""
+    """The whole permission matrix. Raises ValueError for a row given twice."""
     rows = dict(ROWS)
     for table in domains:
         if twice := rows.keys() & table.keys():

@@ -1,4 +1,4 @@
-"""Sample data of the demo: a league whose season is under way. A kept state folder has it already."""
+"""Sample data of the demo: a league in the middle of a season. Made once for each state folder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _CALLER: Final = Caller(device="demo")
 
 
 def make_sample(tx: Tx) -> bool:
-    """A league, its season, four teams with players, and an event of each pair: half of them are over. False
-    when there is a league already."""
+    """Make a league, its season, four teams with players, and an event of each pair of teams; half of the
+    events are over. False when there is a league already."""
     if tx.value("SELECT 1 FROM leagues LIMIT 1") is not None:
         return False
     today_us = tx.now_us - tx.now_us % DAY_US

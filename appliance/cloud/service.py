@@ -116,7 +116,7 @@ def _claim(settings: CloudSettings) -> Iterator[StateLock | None]:
 
 
 async def _watching_layer(cloud: Services, door: TokenDoor, loop: LoopWatch, ready: Ready | None) -> None:
-    """Watching the program itself: database, disk, loop; and reporting to systemd."""
+    """The checks of the program itself: database, disk, event loop; and the reports to systemd."""
     store, notifier = cloud.store, Notifier(os.environ.get("NOTIFY_SOCKET", ""))
     every_s = interval_s(dict(os.environ), os.getpid())
     async with (
@@ -168,7 +168,7 @@ async def _serving_layer(cloud: Services, door: TokenDoor, notifier: Notifier, r
 def applications(
     cloud: Services, door: TokenDoor, static_dir: Path | None = None
 ) -> tuple[CloudEdge, object]:
-    """What is served to everybody, and on the local port."""
+    """The application of the public port and that of the local port."""
     site = Site(_SITE_ID, TITLE, host_names(cloud.settings))
     hooks = Hooks(ready=cloud.board.parts, metrics=cloud.metrics.render, snapshot=None)
     app = make_app(

@@ -149,7 +149,7 @@ def load_settings(path: Path) -> CloudSettings:
 
 
 def load_to_serve(path: Path) -> CloudSettings:
-    """`load_settings` for `serve`: what has no default must be there. Raises SettingsError naming it."""
+    """`load_settings` for `serve`: keys without a default must be set. Raises SettingsError naming them."""
     settings = load_settings(path)
     if problems := missing(settings):
         raise SettingsError(problems)
@@ -157,8 +157,8 @@ def load_to_serve(path: Path) -> CloudSettings:
 
 
 def check_settings(tree: dict[str, Any], *, is_demo: bool = False) -> CloudSettings:
-    """Settings from a parsed tree. `is_demo`: made by `appliance cloud demo`, so of the variables of hosting
-    only the token counts. Raises SettingsError."""
+    """Settings from a parsed tree. `is_demo`: made by `appliance cloud demo`, which of the variables of
+    hosting reads only the token. Raises SettingsError."""
     unknown = [
         f"{name}: no such setting (from the environment)"
         for name in os.environ
@@ -174,7 +174,7 @@ def check_settings(tree: dict[str, Any], *, is_demo: bool = False) -> CloudSetti
 
 
 def missing(settings: CloudSettings) -> list[str]:
-    """What `serve` needs and has no default, by the dotted path and its variable."""
+    """The keys without a default that are not set: their dotted paths and variables."""
     if not settings.cloud.environment:
         return ['cloud.environment: is not set: "production" or "demo" (NODE_ENV)']
     problems = missing_keys(settings.objects, os.environ)
@@ -190,7 +190,7 @@ def missing(settings: CloudSettings) -> list[str]:
 def _with_hosting(
     tree: dict[str, Any], environment: Mapping[str, str], variables: Mapping[str, tuple[str, str]]
 ) -> dict[str, Any]:
-    """The tree with what hosting sets in the environment. AWS_ACCOUNT_ID is accepted, and not used."""
+    """The tree with the values of the variables of hosting. AWS_ACCOUNT_ID is accepted and not used."""
     sections = {name: dict(value) if isinstance(value, dict) else value for name, value in tree.items()}
 
     def put(section: str, key: str, value: str) -> None:

@@ -30,7 +30,7 @@ Close = Callable[[int, str], None]
 class Grant:
     """A paired device, or the owner of a token. `name` becomes created_by; `device_id` stays the same when it
     is renamed. `scopes` limit a token to some rows: each is "kind:ID". `is_open`: access was open for its
-    request, so its role is not asked, neither now nor for commands of its socket."""
+    request, so its role is not checked, neither now nor for commands on its WebSocket."""
 
     device_id: str
     name: str
@@ -54,7 +54,7 @@ class Door(Protocol):
         ...
 
     def roles_of(self, rule: str) -> list[str]:
-        """The roles that may, for people; ["everybody"] where no token is needed."""
+        """The roles that are permitted, for display; ["everybody"] where no token is needed."""
         ...
 
     def admit(
@@ -79,8 +79,8 @@ class Door(Protocol):
     def watching(
         self, grant: Grant | None, close: Close, *, shows_name: bool = True
     ) -> AbstractContextManager[None]:
-        """For the length of the block: `close` is called, once at most, when the device is revoked or has
-        another role; with `shows_name` when it is renamed too."""
+        """A block during which `close` is called, once at most, when the device is revoked or gets another
+        role, and with `shows_name` also when it is renamed."""
         ...
 
 

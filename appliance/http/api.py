@@ -31,7 +31,7 @@ class Ctx:
     caller: Caller
 
     async def write(self, closure: Callable[[Tx], Answer]) -> Answer:
-        """The request's one change; runs once per idempotency key."""
+        """Run the one transaction of this request; once per idempotency key."""
         return await perform(self.store, self.caller, closure)
 
     async def read(self, query: Callable[[ReadTx], T]) -> T:

@@ -25,7 +25,7 @@ _REV = re.compile(rb'(?:W/)?"r(\d{1,18})"|r(\d{1,18})')
 
 
 def device_of(headers: Mapping[bytes, bytes], query_string: str | bytes, peer: str) -> str:
-    """The name a client gave itself (`X-Client`, else `client=`), else its address."""
+    """The client's name for itself (`X-Client`, else `client=`), else its address."""
     named = headers.get(b"x-client", b"").decode("utf-8", "replace")
     if not named:
         text = query_string.decode("latin-1") if isinstance(query_string, bytes) else query_string
@@ -81,12 +81,13 @@ def caller_of(request: Request, do: str = "", parameters: Mapping[str, str] = Ma
 
 
 def _identity(request: Request, do: str, parameters: Mapping[str, str]) -> str:
-    """The request a key belongs to: the command if there is one, else the request as it was sent."""
+    """What identifies the request of a key: the /ws command if there is one, else the request as it was
+    sent."""
     if do:
         try:
             body = json.decode(request.body) if request.body.strip() else {}
         except json.BadJson:
-            body = None  # refused when it is parsed
+            body = None  # not JSON: refused later, when the body is parsed
         if isinstance(body, dict):
             for value in parameters.values():
                 body["id"] = value

@@ -1,12 +1,12 @@
-"""How many bytes of a media body may be in flight, so that a mark does not wait in a queue.
+"""Limits the bytes of a media body in flight, so that a mark does not wait behind them in a network queue.
 
-Owns: one rule, numbers in, bytes out. Must not know: sockets, tasks, files.
+Owns: the rule, from round-trip times to bytes. Must not know: sockets, tasks, files.
 
-Why: a link is as slow as its slowest hop, and the queue there is as long as its senders make it. The kernel's
-congestion control fills any buffer, 0.2 to 1 s of it, and a mark waits at its end. So a round trip that takes
-longer than the shortest one of this connection is taken as a queue, and bodies keep in flight what passes in
-QUEUE_S beyond that shortest round trip (as TCP Vegas and LEDBAT, RFC 6817, do). Without a queue nothing is
-limited: a fast link's buffers are left to the kernel.
+Why: packets queue at the slowest hop of a link. The kernel's congestion control fills that queue, 0.2 to 1 s
+long, and a mark waits at its end. So a round trip that is longer than the shortest one of this connection
+is taken as a sign of a queue, and bodies keep only as much in flight as passes in QUEUE_S beyond that
+shortest round trip (as TCP Vegas and LEDBAT, RFC 6817, do). Without a queue nothing is limited: on a fast
+link the kernel decides.
 
 Measured: `scripts/bench narrow`. Wi-Fi delays packets without any queue, and a shorter QUEUE_S mistakes that
 for one: on an emulated busy channel 20 ms gave half of its rate, 40 ms about nine tenths.
@@ -20,12 +20,12 @@ from dataclasses import dataclass
 
 QUEUE_S = 0.040  # how long our bodies may make another packet wait
 START_BYTES = 16 * 1024  # until a whole round trip has been measured; the kernel begins with as much
-FREE_BYTES = 1 << 20  # a link that has this much in flight without a queue is fast: no limit
+FREE_BYTES = 1 << 20  # a link with this much in flight and no queue is fast: no limit
 FLOOR_PACKETS = 4  # with fewer, the receiver's delayed acknowledgements determine the speed
-FLOOR_BYTES_PER_S = 125_000  # however long the queue, which may be of other senders: 1 Mbit/s a body
-FLOOR_RTT_S = 0.5  # up to this round trip
-BORROWED_S = 1.5 * QUEUE_S  # a later connection measures round trips with our queue, never without it
-CHANGE = 4.0  # the largest change per round trip
+FLOOR_BYTES_PER_S = 125_000  # 1 Mbit/s for each body, however long the queue: it may be that of other senders
+FLOOR_RTT_S = 0.5  # the longest round trip for which FLOOR_BYTES_PER_S holds
+BORROWED_S = 1.5 * QUEUE_S  # a connection that begins beside a body has our own queue in its round trips
+CHANGE = 4.0  # the largest factor by which the limit changes in one round trip
 OPEN_STATES = (1, 8)  # TCP_ESTABLISHED, TCP_CLOSE_WAIT
 
 # struct tcp_info, linux/tcp.h (4.6): state, snd_mss, unacked, rtt, bytes_acked, notsent_bytes, min_rtt
@@ -35,8 +35,8 @@ INFO_BYTES = _INFO.size
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The kernel's present values of a connection. `rtt_s` is smoothed; `least_rtt_s` the shortest of
-    minutes."""
+    """The kernel's present values of a connection. `rtt_s` is smoothed; `least_rtt_s` is the shortest of the
+    last minutes."""
 
     packet_bytes: int
     in_flight_bytes: int  # sent and not acknowledged
@@ -70,8 +70,8 @@ def parse_info(info: bytes) -> Flow | None:
 
 
 class Peer:
-    """The shortest round trip to one address. A connection that begins while another's body is in flight
-    measures that one's queue from its first packet on, and would add its own to it."""
+    """The shortest round trip to one address. A connection that begins while another connection's body is in
+    flight measures only round trips with a queue; it takes the address's shortest one instead."""
 
     __slots__ = ("__weakref__", "least_rtt_s")
 
@@ -79,8 +79,8 @@ class Peer:
         self.least_rtt_s = math.inf
 
     def least(self, own_s: float) -> float:
-        """For a connection that has measured own_s. A much longer one is of another client behind the same
-        address."""
+        """The shortest round trip for a connection that has measured `own_s`. An `own_s` that is much longer
+        is kept: it is that of another client behind the same address."""
         self.least_rtt_s = min(self.least_rtt_s, own_s)
         return self.least_rtt_s if own_s - self.least_rtt_s <= BORROWED_S else own_s
 
@@ -93,10 +93,10 @@ class SendPace:
     def __init__(self, peer: Peer) -> None:
         self.limit_bytes: float | None = START_BYTES
         self._peer = peer
-        self._round_ends: int | None = None  # acked_bytes then
+        self._round_ends: int | None = None  # the value of acked_bytes at which the present round trip ends
 
     def room(self, flow: Flow) -> int | None:
-        """Bytes that may be written to the socket now, 0: wait a little; None: as many as it accepts."""
+        """Bytes that may be written to the socket now. 0: wait for `pause_s`; None: as many as it accepts."""
         self._adjust(flow)
         limit, packet = self.limit_bytes, flow.packet_bytes
         if limit is None or not flow.is_open:
@@ -118,9 +118,10 @@ class SendPace:
 
 
 def next_limit(limit_bytes: float | None, flow: Flow, least_rtt_s: float) -> float | None:
-    """The rule. What is in flight takes rtt_s to pass; the part that passes in the wanted time may stay.
+    """The limit for the next round trip: the bytes in flight took rtt_s to pass, and as many are allowed as
+    pass in the wanted time at that rate.
 
-    One packet more each time makes bodies that share a link equal in the end.
+    One packet is added each time, so that bodies which share a link end up with equal shares.
     """
     wanted = (least_rtt_s + QUEUE_S) / flow.rtt_s
     if limit_bytes is None:

@@ -1,7 +1,7 @@
 """The objects under an ASGI `send`: hypercorn 0.18's, down to the TCP socket.
 
 Owns: the one walk from `send` to the socket, and the check that these internals are the expected ones.
-Anything else (another version, HTTP/2, another server, a test; TLS, unless the caller knows of it) gives
+Anything else (another version, HTTP/2, another server, a test; TLS, unless the caller permits it) gives
 None, and the caller uses plain ASGI. Used by http/sendfile.py, server/endpoint.py and
 box/live/hypercorn_transport.py; no other module may use these internals.
 """

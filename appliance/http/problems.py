@@ -36,7 +36,8 @@ def problem_document(error: Refused | Unavailable) -> dict[str, Any]:
 
 
 def unexpected(trace_id: str) -> dict[str, Any]:
-    """The document for an error of ours: it contains only where to find the error in the log."""
+    """The document for an unexpected error. It contains only the request id, by which the log has the
+    error."""
     return {
         "type": "about:blank",
         "title": _title(500),

@@ -86,10 +86,11 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class RangeResponse:
-    """The outcome of a response. `lost`: the media is shorter than promised or unreadable (logged)."""
+    """The outcome of a response. `lost`: the media is shorter than its announced size, or unreadable
+    (logged)."""
 
     status: int
-    length: int  # body bytes promised
+    length: int  # body bytes announced in the head
     sent: int  # body bytes written to the connection
     end: Literal["complete", "gone", "stalled", "lost"]
 
@@ -149,7 +150,7 @@ async def _deliver(
 
 
 class _PlainBody:
-    """The body as ASGI messages: for every server that is not exactly the expected one."""
+    """The body as ASGI messages: for every server but the expected version of hypercorn."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive

@@ -93,7 +93,7 @@ def parse_body(
     Raises Refused: 400 malformed JSON, 415 another content type, 422 naming every wrong field.
     """
     if not body.strip():
-        return None if model is None or optional else validate(model, {})  # names what is missing
+        return None if model is None or optional else validate(model, {})  # its error names what is missing
     _require_json(headers)
     try:
         value = json.decode(body)

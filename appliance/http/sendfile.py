@@ -1,9 +1,9 @@
 """Bodies from files: page cache first, threads for the rest, and the kernel's own copy where possible.
 
 Owns: reading media without ever blocking the loop, and the zero-copy body under hypercorn (measured: 4-6
-times a copying body's rate), limited by http/pacing.py where it would delay a mark. With TLS there is nothing
-to copy, but the limits, and the patience with a player that pauses, are the same. Must not know: ranges,
-headers, the meaning of the bytes.
+times a copying body's rate), limited by http/pacing.py where it would delay a mark. With TLS the bytes have
+to be read and encrypted here, with the same limits and the same time for a player that pauses. Must not know:
+ranges, headers, the meaning of the bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from appliance.http.passthrough import Wire, wire_of
 from appliance.kernel.threads import in_thread
 
 STEP_BYTES = 1 << 18  # one sendfile call: 0.1 ms of the loop; with 1 MiB a mark waits three times as long
-TLS_STEP_BYTES = 1 << 16  # read, encrypted and written: takes as long
+TLS_STEP_BYTES = 1 << 16  # reading, encrypting and writing these takes as long as one sendfile call
 PROBE_BYTES = 128 * 1024  # distance of the page-cache probes within a step
 STALL_S = 30.0  # a player that pauses stops reading; after this long without a byte it must request again
 UNREAD_PAUSE_S = (
@@ -110,7 +110,7 @@ def _read_all(fd: int, offset: int, length: int) -> bytes:
 
 
 class _Gate:
-    """The pace of one connection, kept from body to body."""
+    """The pacing of one connection, kept from one body to the next."""
 
     def __init__(self, peer: Peer) -> None:
         self.free_until = -math.inf  # trio time: until then the kernel alone decides, without checks
@@ -152,7 +152,7 @@ def _flow_of(sock: trio.socket.SocketType) -> Flow | None:
 
 
 class _Length:
-    """Stands for a body of this length, so that h11 counts bytes that it never receives."""
+    """An object with the body's length only, so that h11 counts the bytes although it never receives them."""
 
     def __init__(self, length: int) -> None:
         self.length = length
@@ -182,7 +182,7 @@ class SendfileBody:
 
     @property
     def is_head(self) -> bool:
-        """Whether the request is HEAD: there is no body to write."""
+        """Whether the request is HEAD, whose answer has no body."""
         return bool(self._wire.stream.scope["method"] == "HEAD")
 
     async def write(self, pieces: Sequence[Piece], length: int) -> None:
@@ -294,11 +294,11 @@ class SendfileBody:
 
 
 def _nothing(is_stalled: bool) -> None:
-    """Another server does not need the report."""
+    """For other servers, which have no use for the report."""
 
 
 def _be_patient(sock: trio.socket.SocketType) -> None:
-    """Let a player pause for STALL_S; the listener's own limit is a few seconds.
+    """Let a player pause for STALL_S instead of the listener's limit of a few seconds.
 
     Not reset afterwards: the end of a body may wait in the kernel long after the last write.
     """

@@ -78,7 +78,7 @@ class WriteRequest(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a batch led to, besides the outcome in each request."""
+    """The result of a batch, in addition to the outcome that each request holds."""
 
     fatal: BaseException | None = None
     """The error that must end the daemon."""

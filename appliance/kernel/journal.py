@@ -83,7 +83,8 @@ class Journal:
             self.publish(new)
 
     def publish_read(self, entries: Sequence[Entry]) -> None:
-        """`publish` what was read from the database past some earlier head; known ones are left out."""
+        """`publish` entries that were read from the database; those that are published already are left
+        out."""
         self.publish(self._unknown(entries))
 
     def _unknown(self, entries: Sequence[Entry]) -> list[Entry]:

@@ -42,12 +42,12 @@ class Lease:
 
     @property
     def key(self) -> str:
-        """For effects outside: the same for each attempt under this token."""
+        """The idempotency key of requests to other systems: the same for every attempt under this token."""
         return f"{self.kind}:{self.subject}:{self.token}"
 
 
 def take_lease(tx: Tx, kind: str, subject: str, owner: str, *, for_s: float = LEAST_S) -> Lease | None:
-    """The lease with a new token, or None while another owner, or an earlier take of this one, has it."""
+    """The lease with a new token; None while any owner has it, this one included."""
     if for_s < LEAST_S:
         raise ValueError(f"a lease lasts at least {LEAST_S} s")
     row = tx.one("SELECT token, until_us FROM leases WHERE kind = ? AND subject = ?", (kind, subject))
@@ -64,8 +64,9 @@ def take_lease(tx: Tx, kind: str, subject: str, owner: str, *, for_s: float = LE
 
 
 def check_lease(tx: ReadTx, lease: Lease) -> None:
-    """Raises LeaseLost when the token has changed. A lease whose time is over is still this
-    one until another process takes it."""
+    """Raises LeaseLost when the token has changed. A lease that has ended is still valid until another
+    process
+    takes it."""
     sql = "SELECT token FROM leases WHERE kind = ? AND subject = ?"
     if tx.value(sql, (lease.kind, lease.subject)) != lease.token:
         raise LeaseLost(f"the lease of {lease.kind} {lease.subject} was taken by another process")
@@ -145,5 +146,5 @@ async def _release(store: Store, lease: Lease) -> None:
     with trio.CancelScope(shield=True):
         try:
             await store.write(partial(release_lease, lease=lease))
-        except Unavailable as error:  # it ends by itself
+        except Unavailable as error:  # the lease ends by itself at its time
             log.warning("lease_not_released", kind=lease.kind, subject=lease.subject, reason=error.detail)

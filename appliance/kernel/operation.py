@@ -43,12 +43,12 @@ class Caller:
 
     @property
     def key_owner(self) -> str:
-        """Whose the key is: keys of two devices are independent."""
+        """The device that the key belongs to: keys of two devices are independent."""
         return self.identity or self.device
 
 
 def fingerprint(*parts: str | bytes) -> str:
-    """Identity of a request: same parts, same hash."""
+    """A hash of the request's parts: equal for equal requests."""
     made = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

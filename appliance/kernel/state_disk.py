@@ -1,6 +1,6 @@
 """A state disk that cannot be written: detecting it, and a copy of the database to read from meanwhile.
 
-SQLite cannot even read a WAL database without writing beside it, so on a disk that has become read-only (ext4
+SQLite writes beside a WAL database even to read it, so on a disk that has become read-only (ext4
 does that after an I/O error) the database is copied to memory-backed storage and opened there. The copy
 serves reads; it is deleted once the disk can be written again.
 """

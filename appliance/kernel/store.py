@@ -84,7 +84,7 @@ class Engine(Protocol):
         ...
 
     def open(self, journal: Journal) -> None:
-        """Called before anything else: bring the schema up to date and load the journal."""
+        """Bring the schema up to date and load the journal. Called before every other method."""
         ...
 
     def read(self, query: Callable[[ReadTx], T]) -> T:

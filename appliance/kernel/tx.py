@@ -28,8 +28,11 @@ class Database(Protocol):
         ...
 
 
-_STATEMENTS: Final = 300  # whose column names a connection remembers: those of a list depend on its filters
-# Asking SQLite for them took as long as reading a row. The schema changes only before a connection serves
+# Statements whose column names a connection remembers; asking SQLite for the names took as long as reading a
+# row.
+# A list has one statement for each combination of filters. The schema changes only before a connection is
+# used.
+_STATEMENTS: Final = 300
 _columns = WeakKeyDictionary[apsw.Connection, dict[str, list[str]]]()
 
 
@@ -168,7 +171,7 @@ class Tx(ReadTx):
         self.db.execute("RELEASE part")
 
     def _mark(self) -> Any:
-        """How far the journal's entries are, for `_undo_part`."""
+        """The number of journal entries so far, for `_undo_part`."""
         return len(self.entries)
 
     def _undo_part(self, mark: Any) -> None:

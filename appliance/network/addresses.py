@@ -40,7 +40,7 @@ _THIS_NETWORK: Final = ipaddress.IPv4Network("0.0.0.0/8")
 
 
 class BadDestination(Exception):
-    """The box does not connect there; the text says why."""
+    """The box does not connect to this address; the text gives the reason."""
 
 
 def literal(host: str) -> Address | None:
@@ -68,13 +68,13 @@ def why_refused(address: Address, allowed: Sequence[Network]) -> str | None:
 
 
 def is_listed(address: Address, allowed: Sequence[Network]) -> bool:
-    """Whether one of the networks contains it, also when it is an IPv4 address written as IPv6."""
+    """Whether one of the networks contains the address, also an IPv4 address written as IPv6."""
     meant = _unwrapped(address)
     return any(meant in network or address in network for network in allowed)
 
 
 def why_not_public(address: Address, allowed: Sequence[Network]) -> str | None:
-    """`why_refused`, and what else the address is when it is not one of the public internet."""
+    """As `why_refused`; in addition, why an address is not one of the public internet. None: it is public."""
     reason = why_refused(address, allowed)
     meant = _unwrapped(address)
     if reason is not None or is_listed(address, allowed):
@@ -105,8 +105,8 @@ def _own_name(host: str, allowed: Sequence[Network]) -> str | None:
 
 
 def _numeric(host: str) -> ipaddress.IPv4Address | None:
-    """What inet_aton(3) makes of 1 to 4 numbers: decimal, octal or hexadecimal, the last one fills the rest.
-    Resolvers accept these forms."""
+    """The address that inet_aton(3) reads from 1 to 4 numbers, decimal, octal or hexadecimal, the last of
+    which fills the remaining bytes. Resolvers accept these forms."""
     parts = host.split(".")
     if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
         return None

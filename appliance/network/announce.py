@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("network")
 
 LOOK_S: Final = 15.0  # a new DHCP lease is announced within this time
-WITHDRAW_S: Final = 2.0  # for telling the network that the box has left
+WITHDRAW_S: Final = 2.0  # for announcing to the network that the box has stopped
 ASK_MS: Final = 1000
 SERVICE: Final = "_http._tcp.local."
 NAME_BYTES: Final = 63  # of one label (RFC 1035 section 2.3.4)
@@ -43,7 +43,7 @@ class Announcement:
 
 @dataclass(slots=True)
 class Announcer:
-    """`addresses`: where the name leads to now; empty: nothing is announced. `trouble`: why, for people."""
+    """`addresses`: those announced now for the name; empty: none. `trouble`: why none is, for display."""
 
     announcement: Announcement
     addresses: tuple[str, ...] = ()
@@ -97,8 +97,8 @@ class Announcer:
         self.addresses = addresses
 
     def _check_name_is_free(self, zeroconf: Zeroconf) -> None:
-        """Raises OSError if another machine announces the box's name. Two that start at the same moment see
-        each other at the next look."""
+        """Raises OSError if another machine announces the box's name. Two boxes that start at the same moment
+        detect each other at the next check."""
         from zeroconf import AddressResolver  # type: ignore[attr-defined]  # public, but not in __all__
 
         name = self.announcement.name
@@ -183,5 +183,5 @@ def _resolved(name: str) -> set[str]:
 
 
 def _label(title: str) -> str:
-    """The title as one label: printable, at most 63 bytes of UTF-8, no character cut in two."""
+    """The title as one DNS label: printable, at most 63 bytes of UTF-8, cut between two characters."""
     return "".join(filter(str.isprintable, title)).encode()[:NAME_BYTES].decode(errors="ignore")

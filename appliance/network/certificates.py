@@ -1,9 +1,9 @@
-"""The site's private certificate authority, and the certificate that the box shows with it.
+"""The site's private certificate authority, and the box's certificate that it signs.
 
 Owns: the files in one folder, what a certificate contains, when it is made again. Must not know: settings,
 listeners. The key of the authority is readable by the box's user alone; a device that trusts the authority
-trusts it for the box's .local name and for addresses of private networks, and for nothing else: the critical
-name constraints of RFC 5280 section 4.2.1.10 say so.
+trusts it for the box's .local name and for addresses of private networks, and for nothing else, by critical
+name constraints (RFC 5280 section 4.2.1.10).
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def facts_of(pem: bytes) -> tuple[datetime, tuple[str, ...]]:
 
 
 def is_private(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether the authority may vouch for the address."""
+    """Whether the authority may sign a certificate for the address: its name constraints permit it."""
     return any(address in network for network in PRIVATE)
 
 

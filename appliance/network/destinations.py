@@ -1,5 +1,5 @@
-"""Resolves a host name from a setting or an API request once: the address that was checked is the address
-that is called. A name may resolve to another one a second later (DNS rebinding).
+"""Resolves a host name from a setting or an API request once, so that the address that was checked is the one
+that is called: a name may resolve to another address a second later (DNS rebinding).
 
 Must not know: protocols, settings. The table of refused addresses is in addresses.py.
 """
@@ -35,9 +35,9 @@ async def resolve(
 async def resolve_all(
     host: str, port: int, allowed: Sequence[Network], *, public_only: bool = False, may_be_own: bool = False
 ) -> list[str]:
-    """The addresses to connect to, as text, in the system's order; one at least. `public_only`: none of a
-    private network either; `may_be_own`: also one of this machine's in its networks. Raises BadDestination;
-    OSError when the name is not known."""
+    """The addresses to connect to, as text, in the system's order; one at least. `public_only`: addresses of
+    private networks are refused too. `may_be_own`: this machine's addresses in its networks are accepted.
+    Raises BadDestination; OSError when the name is not known."""
     check = why_not_public if public_only else why_refused
     targets = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     reason: str | None = None
@@ -57,7 +57,7 @@ async def resolve_all(
 
 
 def _own_address(address: Address, allowed: Sequence[Network]) -> str | None:
-    """An address can be bound exactly when it is one of this machine's."""
+    """Whether the address is one of this machine's: only those can be bound."""
     if is_listed(address, allowed):
         return None
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6

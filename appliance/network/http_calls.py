@@ -18,8 +18,8 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
-    """Names are resolved here, not by the library below: the address that was checked is the one that is
-    called, also when the name leads elsewhere a second later. TLS checks the name, not the address.
+    """Resolves names itself, so that the address that was checked is the one that is called, also when the
+    name resolves to another one a second later. TLS verifies the name, not the address.
 
     A call raises BadDestination for an address that the box does not call (addresses.py), httpx.ConnectError
     for a name that is not known.
@@ -56,7 +56,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         try:
             response = await self._below.handle_async_request(request)
         except httpx.TransportError:
-            self._addresses.pop(place, None)  # it may have moved
+            self._addresses.pop(place, None)  # the host may have another address now
             raise
         self._addresses[place] = address
         return response

@@ -1,12 +1,12 @@
-"""The one door for requests that leave the hosted program: webhooks, providers, playlists and their keys.
+"""All requests that the hosted program sends to other hosts: webhooks, providers, playlists and their keys.
 
-Owns: which URLs may be called, the look-up of their hosts, redirects, limits of time and size, and what is
-said when a call does not succeed. Every call, and every redirect of it, is resolved once, checked
-(addresses.py) and sent to the address that was checked. Must not know: what is called, or why. Import it
-where it is needed: httpx takes 25 ms of a start.
+Owns: which URLs may be called, resolving their hosts, redirects, limits of time and size, and the errors of a
+call. The host of every call, and of every redirect, is resolved once, checked (addresses.py), and the request
+is sent to the address that was checked. Must not know: what is called, or why. Import it where it is needed:
+httpx takes 25 ms of a start.
 
-No connection is used twice: httpx finds them by address, so that a connection whose certificate was checked
-for one name could otherwise carry a request for another.
+No connection is used twice: httpx looks connections up by address, so a connection whose certificate was
+verified for one name could be used for a request to another name.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class OutboundStream:
 
 
 def parse_url(text: str) -> httpx.URL:
-    """The URL as it will be called. Raises CallFailed for one that this program never calls, wherever its
-    name leads: another scheme, a login, no host, a port out of range."""
+    """The URL as it will be called. Raises CallFailed for one that is never called, whatever its host
+    resolves to: another scheme, a login, no host, a port out of range."""
     if len(text) > MAX_URL:
         raise CallFailed("bad_url", f"an address is longer than {MAX_URL} characters")
     try:
@@ -170,8 +170,8 @@ class Outbound:
         max_bytes: int = MAX_BYTES,
         redirects: int = MAX_REDIRECTS,
     ) -> OutboundAnswer:
-        """The whole answer, of any status. `timeout_s`: for all of it. `redirects`: how many are followed; 0:
-        one is an answer like others. Raises CallFailed."""
+        """The whole answer, of any status. `timeout_s`: for the whole call. `redirects`: how many are
+        followed; with 0 a redirect is returned like any other answer. Raises CallFailed."""
         with trio.move_on_after(timeout_s):
             async with self.stream(
                 method, text, headers=headers, body=body, max_bytes=max_bytes, redirects=redirects
@@ -193,8 +193,8 @@ class Outbound:
         max_bytes: int = MAX_BYTES,
         redirects: int = MAX_REDIRECTS,
     ) -> AsyncIterator[OutboundStream]:
-        """The answer with its body unread. The caller limits the time of the whole; each wait for the other
-        side ends after TIMEOUT_S. Raises CallFailed, also inside the block."""
+        """The answer with its body unread. Each wait for the other side ends after TIMEOUT_S; the caller
+        limits the total time. Raises CallFailed, also inside the block."""
         url, sent = parse_url(text), dict(headers or {})
         try:
             for _ in range(redirects + 1):
@@ -233,7 +233,7 @@ class Outbound:
         return await self._below.handle_async_request(request)
 
     async def _address(self, url: httpx.URL) -> str:
-        """Raises CallFailed."""
+        """The checked address to call. Raises CallFailed."""
         host, port = url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
         try:
             with trio.fail_after(_CONNECT_S):
@@ -270,7 +270,7 @@ def _redirected(
 
 
 def _reason(error: BaseException) -> str:
-    """The first text in the chain of causes: httpx leaves its own empty when a TLS handshake fails."""
+    """The first text in the chain of causes: httpx's own error has none when a TLS handshake fails."""
     cause: BaseException | None = error
     while cause is not None and not str(cause):
         cause = cause.__cause__ or cause.__context__

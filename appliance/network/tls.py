@@ -1,4 +1,4 @@
-"""The certificate the box shows, kept current while it runs.
+"""The box's TLS certificate, kept current while it runs.
 
 Owns: one `ssl.SSLContext`, which new connections use, and loading a newer certificate into it. Must not know:
 settings, listeners.
@@ -32,7 +32,7 @@ class CannotUse(Exception):
 
 
 class Source(Protocol):
-    """Where the certificate is from."""
+    """Where the certificate comes from."""
 
     def renew(self) -> tuple[Path, Path]:
         """The files of certificate and key, made anew if needed. Blocks. Raises OSError."""
@@ -59,7 +59,7 @@ class OwnCertificate:
 
 @dataclass(frozen=True, slots=True)
 class GivenCertificate:
-    """Files that a person or a program outside keeps current."""
+    """A certificate in files that an operator or another program keeps current."""
 
     certificate: Path
     key: Path
@@ -69,7 +69,7 @@ class GivenCertificate:
 
 
 class Newer(NamedTuple):
-    """Files that can be loaded; `state` differs from that of earlier files."""
+    """Files that were found loadable; `state` differs from that of earlier files."""
 
     certificate: Path
     key: Path
@@ -90,7 +90,7 @@ def _server_context() -> ssl.SSLContext:
 
 @dataclass(slots=True)
 class Tls:
-    """`ends`: when the loaded certificate does. `trouble`: why a newer one could not be loaded."""
+    """`ends`: when the loaded certificate expires. `trouble`: why a newer one could not be loaded."""
 
     source: Source
     context: ssl.SSLContext = field(default_factory=_server_context)
@@ -104,7 +104,7 @@ class Tls:
             self.use(newer)
 
     def find_newer(self) -> Newer | None:
-        """What to load, checked; None: it is loaded. Blocks. Raises CannotUse."""
+        """The files to load, checked; None: the newest are loaded already. Blocks. Raises CannotUse."""
         place = "the certificate"
         try:
             certificate, key = self.source.renew()
@@ -121,7 +121,7 @@ class Tls:
         return Newer(certificate, key, leaf.not_valid_after_utc, state)
 
     def use(self, newer: Newer) -> None:
-        """Show it to new connections. Call it in the thread that accepts them: OpenSSL's context must not
+        """Use it for new connections. Call it in the thread that accepts them: OpenSSL's context must not
         change while a connection is made with it. Raises CannotUse."""
         try:
             _load(self.context, newer.certificate, newer.key)
@@ -153,5 +153,5 @@ async def run_tls(*, tls: Tls, task_status: trio.TaskStatus[Tls] = trio.TASK_STA
 
 
 def now() -> datetime:
-    """The wall clock: certificates mean that, not box time."""
+    """The wall clock, by which certificates are valid; not box time."""
     return datetime.fromtimestamp(wall_us() / 1e6, UTC)

@@ -1,8 +1,8 @@
 """Links of the OpenAPI document: which requests can follow from an answer.
 
-Owns: the rule that an answer's `id` is the next request's `{session_id}`, `{play_id}` ... Tools that walk an
-API by its links get from a new session to its clips without knowledge of football. Must not know the
-collections: the domains' routes name them.
+Owns: the rule that an answer's `id` is the next request's `{session_id}`, `{play_id}` ... By these links a
+tool gets from a new session to its clips without knowing the domains. Must not know the collections: the
+domains' routes name them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The web application: routes of every domain, and the conventions that all of them share.
 
-Owns: building the application, once, at start. Read dispatch.py for the path of a request through it.
+Owns: building the application, once, at start. dispatch.py shows how a request passes through it.
 """
 
 from __future__ import annotations

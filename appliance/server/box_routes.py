@@ -27,8 +27,8 @@ _WORSE = {"ok": 0, "warn": 1, "bad": 2}
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Functions of the composition root whose results the web server shows. All but `snapshot` are called on
-    the loop and must not block: they return what actors have found, they do not measure."""
+    """Functions of the composition root whose results the web server sends. All but `snapshot` are called on
+    the event loop and must not block: they return what actors have measured before."""
 
     ready: Callable[[], Parts]  # {part: {status: ok|warn|bad, detail, hint}}
     metrics: Callable[[], bytes]  # Prometheus text

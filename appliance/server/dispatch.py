@@ -1,8 +1,8 @@
 """The front of the web server: one ASGI application before everything else.
 
-Owns: which of raw route, hot route, file or Quart serves a request; asking the door before a route reads
-anything; reading bodies within limits; and two of the borders that catch every Exception: one HTTP request,
-one WebSocket client. Must not know: any domain, or what a route does.
+Owns: which of raw route, hot route, file or Quart serves a request; the check of access before a route reads
+anything; reading bodies within limits; and two of the places that may catch every Exception: around one HTTP
+request and around one WebSocket client. Must not know: any domain, or what a route does.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ class Dispatcher:
         headers: Mapping[bytes, bytes],
         match: tuple[RawRoute | Route, dict[str, str]] | None,
     ) -> Grant | None:
-        """`_admit`, and a wait for those who ask too often, also before a refusal and for unknown paths."""
+        """`_admit` after the wait that the client's rate requires, also before a refusal and for unknown
+        paths."""
         try:
             grant = self._admit(scope, headers, *match) if match is not None else STRANGER
         except Refused:
@@ -171,7 +172,7 @@ class Dispatcher:
         return grant
 
     async def _wait(self, scope: Scope, headers: Mapping[bytes, bytes], grant: Grant | None) -> bool:
-        """As long as the rate of the device asks for (connections/rates.py); False: not at all."""
+        """Wait as long as the device's rate requires (connections/rates.py); False: no wait was needed."""
         peer = str((scope.get("client") or ("127.0.0.1", 0))[0])
         if is_loopback(peer):  # programs of this machine, and all clients of a proxy on it
             return False
@@ -187,7 +188,7 @@ class Dispatcher:
     def _admit(
         self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route, given: Mapping[str, str]
     ) -> Grant | None:
-        """Raises Refused 401 or 403; before a byte of the body is read."""
+        """Check the access, before a byte of the body is read. Raises Refused 401 or 403."""
         if self.door is None or route.admits_itself:
             return None
         grant = scope[GRANT_KEY] = self.door.admit(scope, headers, route.rule, given)
@@ -196,7 +197,7 @@ class Dispatcher:
     def _asking(
         self, scope: Scope, headers: Mapping[bytes, bytes], route: RawRoute | Route, given: Mapping[str, str]
     ) -> Grant | None:
-        """Whose rate counts at a route that admits itself; its handler decides about the access."""
+        """The device whose rate counts, for a route whose handler checks the access itself."""
         if self.door is None or not route.admits_itself:
             return None
         try:
@@ -221,7 +222,7 @@ class Dispatcher:
         return problem_reply(method_not_allowed(method, allowed))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Also the one Exception border of WebSocket clients."""
+        """Serve a WebSocket. The one place that catches every Exception of a WebSocket client."""
         headers = header_map(scope)
         self.sockets_now += 1
         try:
@@ -244,8 +245,8 @@ class Dispatcher:
 
 
 def _key_of(peer: str, headers: Mapping[bytes, bytes], grant: Grant | None) -> str:
-    """Whose rate counts: a paired device's; a stranger's address; where access is open, the address with the
-    name that the device gives itself."""
+    """By what the rate is counted: the paired device; for a stranger the address; where access is open, the
+    address together with the client's name for itself."""
     if grant is not None and grant.device_id:
         return grant.device_id
     address = network_of(peer) or peer

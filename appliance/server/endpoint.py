@@ -1,4 +1,4 @@
-"""One route: the conventions of an ordinary one, and the end of a download.
+"""Serving one route: the steps that all ordinary routes share, and ending a download when access ends.
 
 Owns: the order of the steps (caller, query, body, handler, answer), and that a download or a waiting request
 ends at once when its device is revoked or has another role. Must not know: Quart, roles, tokens. Called by

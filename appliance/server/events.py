@@ -98,7 +98,8 @@ def journal_routes(
 
 
 def require_position(journal: Journal, since: int, epoch: str | None) -> None:
-    """410 with the snapshot's link for a position from which this journal cannot continue."""
+    """Raises Refused 410, with the snapshot's link, for a position from which this journal cannot
+    continue."""
     if epoch is not None and epoch != journal.epoch:
         raise _lost(journal, "the position belongs to another journal (the box was restored)")
     if since < journal.oldest - 1:

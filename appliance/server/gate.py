@@ -1,7 +1,7 @@
 """Allowed host names and origins: the Host allow-list and the Origin check.
 
 Owns: the two checks that prevent other sites' pages from using a box inside the stadium network (DNS
-rebinding, cross-site requests). Must not know: routes, roles. Pairing and tokens will be checked beside this.
+rebinding, cross-site requests). Must not know: routes, roles, tokens (appliance/access/).
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Gate:
         return verdict
 
     def _decide(self, name: str, server: str) -> bool:
-        """A literal address is allowed when the connection arrived on it: no name was resolved."""
+        """Whether the Host is allowed. A literal address is, when the connection arrived on it: DNS rebinding
+        needs a name."""
         if name in self._names or is_loopback(name):
             return True
         literal = _address(name)
@@ -60,7 +61,8 @@ class Gate:
 
 
 def _other_page(headers: Mapping[bytes, bytes], host: bytes) -> str | None:
-    """The site whose page sent the request, when it is not the box's own; None: ours, or no browser.
+    """The origin of the page that sent the request, when that is another site's; None: the box's own page, or
+    not a browser.
 
     Browsers send Origin with every such request; Sec-Fetch-Site is checked where a proxy has removed it.
     """

@@ -1,9 +1,9 @@
 """The ordinary routes on quart-trio.
 
-Owns: everything Quart. It begins when the dispatcher has found the route: Quart's own router leaves a
-reference cycle behind with every request (its matching function refers to itself), and more with every 404
-and 405 (an exception and the request that hold each other), which the collector finds among old objects only
-rarely (kernel/interpreter.py). Our errors pass through to the dispatcher's border.
+Owns: all use of Quart. The dispatcher finds the route, not Quart: Quart's own router leaves a reference cycle
+behind with every request (its matching function refers to itself), and more with every 404 and 405 (an
+exception and the request refer to each other), and the garbage collector visits old objects only rarely
+(kernel/interpreter.py). Errors pass through to the dispatcher, which catches them.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class OrdinaryRoutes(QuartTrio):
         self.register_error_handler(HTTPException, _no)
 
     def create_url_adapter(self, request: Any) -> None:
-        """No router: nothing is looked up here."""
+        """None: Quart's router is not used."""
         return
 
     async def dispatch_request(self, request_context: Any = None) -> Response:
-        """The view. Quart's hooks run around it as usual."""
+        """Call the route that `set_route` stored. Quart's hooks run around it as usual."""
         route, parameters, request = cast(Any, request_context.request.scope)[_FOUND_KEY]
         return _response(await serve_route(route, self._backend, request, parameters))
 
 
 async def _no(error: HTTPException) -> Response:
-    """Quart's own refusals."""
+    """The answer to an HTTP error that Quart raises itself."""
     return _response(
         problem_reply(Refused(error.code or 400, "bad_request", error.description or error.name))
     )

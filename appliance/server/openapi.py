@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, built from the routes' own data.
 
-Owns: how a route is described in the document. quart-schema is not used: it documents Quart views, ours are
-data, and half of them never reach Quart.
+Owns: how a route is described in the document. quart-schema is not used: it documents Quart views, but our
+routes are data, and half of them are not served by Quart.
 """
 
 from __future__ import annotations

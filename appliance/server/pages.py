@@ -1,8 +1,8 @@
 """The web app's files, read once at start.
 
-Owns: which paths are files, their types and ETags, how long a browser may cache them, and the policy of a
-page. No part of a request's path ever reaches the file system: a path is a key of a dictionary, so path
-traversal is impossible.
+Owns: which paths are files, their types and ETags, how long a browser may cache them, and the content
+security policy of a page. A request's path is only a key of a dictionary, never a path in the file system, so
+path traversal is impossible.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ _ADDRESS = re.compile(rb'(href|src)="/([^"]+)"')
 # never change.
 _PAGE_CACHE = b"private, max-age=2592000"
 _BUILD_CACHE = b"private, max-age=31536000, immutable"
-# A cached page of another build may refer to files that its browser no longer has: instead of them, a script
-# that loads this build's page. Once for each build: if the page stays the same, it says so.
+# A cached page of another build may refer to files that its browser no longer has. It gets this script
+# instead, which loads this build's page, once for each build; if the page then is still the old one, it shows
+# a message.
 _OTHER_BUILD = re.compile(r"/v/[0-9a-f]+/(app|theme)\.js")
 _RENEW = b"""(function () {
   const build = document.documentElement.dataset.build;
@@ -165,7 +166,7 @@ class Files:
             elif name.endswith(".html"):
                 body = _of_build(file.body, build, files)
                 file = made_file(body, file.media_type)
-                if name == _PAIR:  # it needs the box anyway, and must be of its build
+                if name == _PAIR:  # never from a cache: pairing needs the box, and scripts of its build
                     file = replace(file, policy=_PAIR_POLICY)
                 else:
                     file = replace(file, cache_control=_PAGE_CACHE)
@@ -217,7 +218,7 @@ def _load(folder: Path | None) -> list[tuple[str, File]]:
 
 
 def _packed(body: bytes, media_type: bytes) -> bytes:
-    """A stadium's network is crowded: text is compressed to a quarter of its size."""
+    """The bytes compressed by gzip: text becomes a quarter of its size, which a crowded network needs."""
     if not media_type.startswith((b"text/", b"application/", b"image/svg")):
         return b""
     packed = gzip.compress(without_comments(body) if b"javascript" in media_type else body, mtime=0)

@@ -1,4 +1,4 @@
-"""The plain HTTP port while TLS is on: what a device needs before it trusts the box, and a way to the rest.
+"""The plain HTTP port while TLS is on: what a device needs before it trusts the box, and redirects to https.
 
 Owns: which paths are served without encryption; the certificate of the box's own authority for devices, and
 the page with the steps. Must not know: how certificates are made.
@@ -22,7 +22,8 @@ from appliance.server.pages import TYPES, File, made_file
 
 PAGE = Path(__file__).with_name("trust.html")
 PLAIN_PATHS: Final = frozenset({"/healthz", "/ca.crt", "/ca.mobileconfig", "/trust", "/trust.js"})
-# No token may be given here: this page shows the steps and goes on to the encrypted one, which takes codes.
+# No token may be sent here: this page shows the steps and links to the encrypted page, where codes are
+# entered.
 _PAIR: Final = "/pair"
 _FILES: Final = "/v/"  # of a page that the browser kept from the time before TLS
 _STEPS: Final = "<!-- own authority -->"  # encloses what a device needs for the box's own authority only
@@ -77,9 +78,9 @@ class PlainPort:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """`address`: to open afterwards, as "https://stadium.local:8443". Of the box's own authority, all empty
-    where the certificate is another's: `certificate` (DER), `profile` (the same for iPadOS), `fingerprint`
-    (SHA-256 as devices show it)."""
+    """What a new device needs. `address`: the page to open afterwards, as "https://stadium.local:8443". Of
+    the box's own authority: `certificate` (DER), `profile` (the same for iPadOS), `fingerprint` (SHA-256 as
+    devices show it); all empty where the certificate is from another authority."""
 
     title: str
     address: str

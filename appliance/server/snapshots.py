@@ -2,8 +2,8 @@
 
 Owns: when a snapshot may be shared, and that only one is being made. Must not know: its content.
 
-Two hundred tablets that reconnect after a restart request it at once; made for each, that took 16 s of the
-processor, and marks waited for it. A client gets bytes that are at least as new as the journal was at its
+Two hundred tablets that reconnect after a restart request it at once; one snapshot for each took 16 s of
+processor time, and marks were delayed. A client gets bytes that are at least as new as the journal was at its
 request, so its own changes are always included. Figures that are not journaled (`last_seen_at`, `view_count`)
 may be FRESH_S old.
 """
@@ -20,7 +20,7 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 
 FRESH_S = 1.0
-# pauses this many times the duration of the last one: it is made in Python, beside everything else
+# the pause between two snapshots, in durations of the last one: making one takes processor time from requests
 REST = 4.0
 
 GiveWay = Callable[[], None]
@@ -79,7 +79,7 @@ class SharedSnapshot:
         self.made += 1
 
     def _encode(self, tx: ReadTx) -> tuple[int, bytes]:
-        """In the reader's thread, including the encoding."""
+        """Read and encode the snapshot, in the thread of the read."""
         head = tx.head()
         content = {
             **self._read(tx, self._giving_way()),

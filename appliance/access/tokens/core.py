@@ -1,6 +1,6 @@
 """Scopes of tokens, and the check of a token that two services share. Pure.
 
-Owns: their form. Must not know: which roles there are, where tokens are kept, requests.
+Owns: the form of scopes. Must not know: which roles there are, where tokens are stored, requests.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ _SCOPE = re.compile(r"([a-z]+):([A-Za-z0-9._-]{1,64})")
 
 @dataclass(frozen=True, slots=True)
 class ScopeRule:
-    """Scopes of a role: `kinds` it may have, and whether it needs one, or may have several."""
+    """The scopes of a role: the permitted `kinds`, whether one is required, whether several are permitted."""
 
     kinds: tuple[str, ...] = ()
     many: bool = False
 
 
 def checked_scopes(role: str, scopes: Iterable[str], rules: Mapping[str, ScopeRule]) -> tuple[str, ...]:
-    """The scopes, each once. Raises ValueError: not of this role, missing, too many, malformed."""
+    """The scopes without duplicates. Raises ValueError: not permitted to the role, missing, too many,
+    malformed."""
     rule, unique = rules[role], tuple(dict.fromkeys(scopes))
     for scope in unique:
         match = _SCOPE.fullmatch(scope)
@@ -44,7 +45,7 @@ def checked_scopes(role: str, scopes: Iterable[str], rules: Mapping[str, ScopeRu
 
 def is_shared_token(sent: str, own: str, now_s: int) -> bool:
     """Whether `sent` is `own`, the token that both services hold ("": there is none). Compared in constant
-    time. A token that is a JWT with `exp` ends then; nothing else of it is read: equal bytes are enough."""
+    time. A token that is a JWT with `exp` is refused after that time; nothing else of the JWT is read."""
     if not own or not is_same(sent, own):
         return False
     ends_s = jwt_end_s(own)
@@ -52,7 +53,7 @@ def is_shared_token(sent: str, own: str, now_s: int) -> bool:
 
 
 def jwt_end_s(token: str) -> float | None:
-    """`exp` of a JWT, seconds UTC; None: it is not a JWT, or has no end."""
+    """`exp` of a JWT, seconds UTC; None: it is not a JWT, or has no `exp`."""
     parts = token.split(".")
     if len(parts) != 3:
         return None

@@ -1,7 +1,7 @@
-"""Who may come in by a token of the hosted side: the door (http/access.py) over rows that are read when used.
+"""Decides by token whether a request may use its route, on the hosted side (http/access.py).
 
-Owns: where a token is looked for, when none is needed, the two refusals. Deny by default: what has no row in
-the matrix is refused. What a scope leaves visible is decided by the domains.
+Owns: where a token is looked for, when none is needed, the two refusals. A route without a row in the matrix
+is refused. Which rows a scope makes visible is decided by the domains.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ HOW = "send Authorization: Bearer TOKEN; `appliance cloud token` makes one"
 
 @dataclass(frozen=True, slots=True)
 class TokenDoor:
-    """`roles`: in the order in which people read them. `internal_token`: that of this environment; "": none.
-    `is_open`: requests of this machine that name it so, and did not come through a proxy, need no token."""
+    """`roles`: in the order in which they are shown. `internal_token`: that of this environment; "": none.
+    `is_open`: requests from this machine with a loopback Host, and not through a proxy, need no token."""
 
     tokens: TokenCache
     matrix: Matrix
@@ -87,7 +87,7 @@ class TokenDoor:
     def watching(
         self, grant: Grant | None, close: Close, *, shows_name: bool = True
     ) -> AbstractContextManager[None]:
-        """A request that has begun is finished: what is served here is short."""
+        """Ends nothing: a request that has begun is finished, because answers here are short."""
         return nullcontext()
 
     def _is_internal(self, token: str) -> bool:
@@ -95,8 +95,8 @@ class TokenDoor:
 
 
 def bearer_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
-    """The token of a request; "": it shows none. Cookies do not count: a box at another port of the same
-    address sets one, and a browser sends it here too."""
+    """The token of a request; "": it has none. Cookies are ignored: a box at another port of the same address
+    sets one, and a browser sends it here too."""
     kind, _, token = headers.get(b"authorization", b"").partition(b" ")
     if kind.lower() == b"bearer":
         return token.strip().decode("latin-1")

@@ -39,12 +39,12 @@ def add_token(
 
 
 def revoke_token(tx: Tx, token_id: str) -> bool:
-    """End its access; False when it had none."""
+    """Revoke a token; False when it was revoked already or is unknown."""
     sql = "UPDATE tokens SET revoked_us = ? WHERE id = ? AND revoked_us IS NULL"
     return tx.run(sql, (tx.now_us, token_id)) > 0
 
 
 def grant_of_hash(tx: ReadTx, token_hash: str) -> Grant | None:
-    """What the holder of the token with this hash may do; None: it is unknown or was revoked."""
+    """What the token with this hash permits; None: it is unknown or was revoked."""
     row = tx.one(_READ, (token_hash,))
     return None if row is None else Grant(row["id"], row["name"], row["role"], tuple(row["scopes"].split()))

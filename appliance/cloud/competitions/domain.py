@@ -1,4 +1,4 @@
-"""What competitions give the hosted side."""
+"""The record of the domain competitions, for the hosted side's domains.py."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def _alias_routes() -> Routes:
 
     @routes.get("/api/v2/teams/{team_id}/aliases", returns=Aliases)
     async def listing(ctx: Ctx, team_id: str) -> Answer:
-        """What providers of football data call a team."""
+        """The names that providers of football data use for a team."""
         return Answer(200, {"items": await ctx.read(lambda tx: store.aliases(tx, ctx.caller, team_id))})
 
     @routes.post("/api/v2/teams/{team_id}/aliases", body=AliasIn, returns=Alias, status=201)

@@ -1,4 +1,4 @@
-"""The resources of this domain as data: their models, and how a token's leagues decide who sees which row.
+"""The resources of this domain as data: their models, and which rows a token sees by its leagues.
 
 Owns: the SQL conditions of scopes. `{leagues}` stands for the placeholders of the league ids.
 """
@@ -104,14 +104,15 @@ LIMITED: Final = frozenset({"league", "manager", "client"})
 
 
 def leagues_of(caller: Caller) -> tuple[str, ...] | None:
-    """The leagues that a caller is limited to; None: it is not."""
+    """The leagues that a caller is limited to; None: no limit."""
     if caller.role not in LIMITED:
         return None
     return tuple(scope.removeprefix("league:") for scope in caller.scopes if scope.startswith("league:"))
 
 
 def limited(condition: str, leagues: tuple[str, ...] | None) -> list[tuple[str, tuple[Any, ...]]]:
-    """`condition` for these leagues, as (SQL, parameters): none when they are not limited."""
+    """`condition` with these leagues filled in, as (SQL, parameters); without a condition when `leagues` is
+    None."""
     if leagues is None:
         return []
     marks = ", ".join("?" * len(leagues)) or "NULL"  # IN (NULL) holds for nothing

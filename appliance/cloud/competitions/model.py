@@ -126,7 +126,7 @@ class AliasIn(Input):
 
 
 class ListQuery(Page):
-    """Query of every list; a filter that a resource lacks matches nothing of it and is refused."""
+    """Query of every list. A filter on a field that the resource does not have is refused."""
 
     league_id: Uuid | None = None
     season_id: Uuid | None = None

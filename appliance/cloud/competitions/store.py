@@ -1,6 +1,6 @@
 """Transactions on reference data. Only this file writes the tables of this domain.
 
-What lies outside the leagues of a token does not exist for it: 404, or 422 for a reference in a body.
+To a token, rows outside its leagues do not exist: it gets 404, or 422 for a reference in a body.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sends what is due, until cancelled. Every process of the service runs one.
+"""Sends the webhook deliveries that are due, until cancelled. Every process of the service runs one.
 
 Owns: the sends that are under way. Must not know: SQL, why a message was announced.
 """
@@ -26,7 +26,7 @@ log = structlog.get_logger("deliveries")
 TIMEOUT_S: Final = 15.0  # for one attempt: half of the shortest lease
 AT_ONCE: Final = 8
 PRUNE_S: Final = 3600.0
-LOOK_S: Final = 5.0  # what other processes free is not in the journal
+LOOK_S: Final = 5.0  # subscriptions whose lease another process has released are not in the journal
 
 
 async def run_deliveries(
@@ -103,7 +103,8 @@ async def _waking(follower: Follower, wake: Signal) -> None:
 
 
 async def _pruning(store: Store) -> None:
-    """Every process does; what another has deleted is not there."""
+    """Delete old deliveries regularly. Every process does so; rows that another has deleted are simply not
+    found."""
     while True:
         while await store.write_retrying(prune):
             pass

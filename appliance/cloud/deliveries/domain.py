@@ -1,4 +1,4 @@
-"""What deliveries give the hosted side."""
+"""The record of the domain deliveries, for the hosted side's domains.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.http.api import Routes
 if TYPE_CHECKING:
     from appliance.cloud.domains import Services
 
-_ADMIN: Final = Permission()  # until clients have scopes of their own here
+_ADMIN: Final = Permission()  # admin only, until clients have scopes of their own here
 
 
 def _routes(settings: Any) -> Sequence[Routes]:

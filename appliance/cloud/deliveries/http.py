@@ -44,12 +44,12 @@ def delivery_routes() -> Routes:
 
     @routes.post(f"{BASE}/subscriptions/{{subscription_id}}/rotate", returns=NewSecret)
     async def rotate(ctx: Ctx, subscription_id: str) -> Answer:
-        """A new secret; the one before signs beside it for 24 hours."""
+        """Replace the secret. For 24 hours messages are signed with the old one too."""
         return await ctx.write(lambda tx: store.rotate(tx, subscription_id))
 
     @routes.delete(f"{BASE}/subscriptions/{{subscription_id}}")
     async def unsubscribe(ctx: Ctx, subscription_id: str) -> Answer:
-        """End a subscription; what is pending is not sent."""
+        """End a subscription; its pending deliveries are not sent."""
         return await ctx.write(lambda tx: store.delete_subscription(tx, subscription_id))
 
     @routes.get(f"{BASE}/deliveries", query=DeliveryQuery, items=Delivery)

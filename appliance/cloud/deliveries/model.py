@@ -40,7 +40,7 @@ class Subscription(BaseModel):
 
 
 class NewSecret(Subscription):
-    """With its secret, which is shown only this once."""
+    """A subscription with its secret, which only this answer contains."""
 
     secret: str
 
@@ -77,13 +77,13 @@ class Delivery(BaseModel):
 
 
 class DeliveryLog(Delivery):
-    """With every attempt, oldest first."""
+    """A delivery with every attempt, oldest first."""
 
     log: list[Attempt]
 
 
 def subscription_resource(row: Row) -> dict[str, Any]:
-    """Without its secrets."""
+    """The subscription as a resource, without its secrets."""
     return {
         "id": row["id"],
         "url": row["url"],

@@ -1,8 +1,8 @@
-"""Which delivery is sent next, by one process only, and what its outcome changes.
+"""Choosing the next delivery for one process, and storing the outcome of an attempt.
 
-Owns: one lease for each subscription: of all processes one sends to a receiver at a time, and a slow receiver
-delays no other. A process that ends in between loses its lease after its time; the message is then sent
-again with the same webhook-id, so receivers must ignore one they have (as Standard Webhooks asks of them).
+    Owns: one lease for each subscription, so that of all processes one sends to a receiver at a time, and a
+    slow receiver delays no other. The lease of a process that crashes ends by time; the message is then sent
+    again with the same webhook-id, so receivers must ignore a repeated one (as Standard Webhooks requires).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from appliance.kernel.leases import Lease, LeaseLost, check_lease, release_lease
 from appliance.kernel.tx import ReadTx, Tx
 
 KIND = "webhook"
-KEEP_US = 30 * DAY_US  # as long as entries of the journal
-PRUNE_MAX = 500  # in one transaction
+KEEP_US = 30 * DAY_US  # how long ended deliveries are kept: as long as journal entries
+PRUNE_MAX = 500  # deliveries deleted in one transaction
 GONE = 410
 _ERROR_MAX = 300
 
@@ -73,7 +73,7 @@ def _claim(tx: ReadTx, lease: Lease) -> Claim:
         " ORDER BY d.due_us, d.id LIMIT 1",
         (lease.subject, tx.now_us),
     )
-    assert row is not None  # it was due, in this transaction
+    assert row is not None  # this transaction has just read it as due
     is_rotating = row["previous_until_us"] is not None and tx.now_us < row["previous_until_us"]
     held = (row["secret"], row["previous_secret"]) if is_rotating else (row["secret"],)
     return Claim(
@@ -89,7 +89,7 @@ def _claim(tx: ReadTx, lease: Lease) -> Claim:
 
 
 def next_look_us(tx: ReadTx) -> int | None:
-    """In how many microseconds a delivery can be claimed, as things are; None: none is pending."""
+    """Microseconds until a delivery can be claimed, by the present rows; None: none is pending."""
     rows = tx.all(
         "SELECT min(d.due_us) AS due_us, max(coalesce(l.until_us, 0)) AS until_us FROM deliveries d"
         " LEFT JOIN leases l ON l.kind = ? AND l.subject = d.subscription_id"
@@ -100,9 +100,9 @@ def next_look_us(tx: ReadTx) -> int | None:
 
 
 def record(tx: Tx, claim: Claim, outcome: Outcome, retry_s: Sequence[float]) -> bool:
-    """Store the attempt and what follows from it. False: another process has taken the lease, the delivery
-    was cancelled meanwhile, or this attempt is stored already (by a COMMIT that was not answered); nothing is
-    stored then but that the lease is free."""
+    """Store the attempt and the delivery's new state. False: another process has taken the lease, the
+    delivery was cancelled meanwhile, or this attempt is stored already (by a COMMIT that was not answered);
+    then only the lease is released."""
     try:
         check_lease(tx, claim.lease)
     except LeaseLost:
@@ -139,8 +139,8 @@ def record(tx: Tx, claim: Claim, outcome: Outcome, retry_s: Sequence[float]) -> 
 
 
 def prune(tx: Tx) -> int:
-    """Delete ended deliveries of the past with their attempts, and messages that no delivery needs; returns
-    how many rows of deliveries and messages. Call it again while that is not 0."""
+    """Delete deliveries that ended more than KEEP_US ago with their attempts, and messages without
+    deliveries; returns how many deliveries and messages. Call it again while that is not 0."""
     before_us = tx.now_us - KEEP_US
     old = tx.all(
         "SELECT id FROM deliveries WHERE status <> 'pending' AND created_us < ? AND updated_us < ?"

@@ -1,4 +1,4 @@
-"""Signatures of Standard Webhooks: who sent a message, and when. Pure.
+"""Signatures of Standard Webhooks: they prove who sent a message, and when. Pure.
 
 The signed text is `{webhook-id}.{webhook-timestamp}.{body}`; a signature is `v1,` and the base64 of its
 HMAC-SHA256. While a secret is replaced the header has one signature for each, separated by spaces.
@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 PREFIX: Final = "whsec_"
-TOLERANCE_S: Final = 300  # clocks of sender and receiver; older messages may be repeated by a listener
+TOLERANCE_S: Final = 300  # difference of the clocks; an older message may be a replay by an eavesdropper
 _SECRET_BYTES: Final = (24, 64)
 
 
 class BadSignature(ValueError):
-    """The message is not from a holder of the secret, or not from now."""
+    """The message was not signed with the secret, or its timestamp is more than TOLERANCE_S from now."""
 
 
 def new_secret() -> str:
@@ -39,7 +39,7 @@ def key_of(secret: str) -> bytes:
 
 
 def sign(held: Sequence[str], message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
-    """The three headers. `held`: the secrets in use."""
+    """The three headers of a message. `held`: the secrets to sign with."""
     signatures = " ".join(_signature(secret, message_id, timestamp_s, body) for secret in held)
     return {
         "webhook-id": message_id,
@@ -49,7 +49,7 @@ def sign(held: Sequence[str], message_id: str, timestamp_s: int, body: bytes) ->
 
 
 def verify(held: Sequence[str], headers: Mapping[str, str], body: bytes, now_s: float) -> str:
-    """The message's id. `headers`: names in lower case. Raises BadSignature."""
+    """Check the signature; returns the message's id. `headers`: names in lower case. Raises BadSignature."""
     message_id, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not message_id or not stamp.isascii() or not stamp.isdecimal() or len(stamp) > 12:
         raise BadSignature("webhook-id or webhook-timestamp is missing or malformed")

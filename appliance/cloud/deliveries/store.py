@@ -1,7 +1,7 @@
 """Transactions on subscriptions and their messages. Only this file and queue.py write these tables.
 
-`announce` is what a domain calls in the transaction that makes the news: a message is queued exactly when
-what it tells is committed.
+A domain calls `announce` in the transaction of the change itself: a message is queued exactly when the change
+that it reports is committed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROTATION_US = DAY_US  # how long a replaced secret still signs
 
 
 def create_subscription(tx: Tx, caller: Caller, body: SubscriptionIn) -> Answer:
-    """The caller checks the URL."""
+    """Create a subscription. The caller has checked the URL."""
     secret = new_secret()
     row: dict[str, Any] = {
         "id": new_uuid(),
@@ -63,7 +63,7 @@ def get_subscription(tx: ReadTx, subscription_id: str) -> dict[str, Any]:
 
 
 def rotate(tx: Tx, subscription_id: str) -> Answer:
-    """A new secret; the one before signs beside it for a day. One that was replaced already ends at once."""
+    """Replace the secret. The old one signs too for a day; one that was replaced before ends at once."""
     row = load_row(tx, "subscription", subscription_id)
     secret = new_secret()
     changes = {
@@ -76,7 +76,7 @@ def rotate(tx: Tx, subscription_id: str) -> Answer:
 
 
 def delete_subscription(tx: Tx, subscription_id: str) -> Answer:
-    """Nothing is sent any more, and its deliveries are no longer listed."""
+    """End a subscription: nothing more is sent, and its deliveries are no longer listed."""
     load_row(tx, "subscription", subscription_id)
     cancel_pending(tx, subscription_id, "the subscription was deleted")
     tx.run(
@@ -89,7 +89,7 @@ def delete_subscription(tx: Tx, subscription_id: str) -> Answer:
 
 
 def disable(tx: Tx, subscription_id: str) -> None:
-    """The receiver has answered 410: it wants nothing more."""
+    """Send no more to this subscription: its receiver has answered 410."""
     cancel_pending(tx, subscription_id, "the receiver answered 410: the subscription is disabled")
     tx.update("subscriptions", subscription_id, {"disabled_us": tx.now_us})
     _changed(tx, subscription_id)
@@ -102,8 +102,9 @@ def cancel_pending(tx: Tx, subscription_id: str, reason: str) -> None:
 
 
 def announce(tx: Tx, type_: MessageType, data: Mapping[str, Any], scope: Collection[str] = ()) -> str:
-    """Queue the message for every subscription of its type and scope; returns its webhook-id. `scope`: whose
-    it is, as in league:ID; a subscription with a scope gets it when they share one."""
+    """Queue the message for every subscription of its type and scope; returns its webhook-id. `scope`: the
+    owners of its subject, as in league:ID; a subscription with scopes gets it when one of them is among
+    these."""
     message_id = f"msg_{new_uuid()}"
     body = json.encode({"type": type_, "timestamp": to_rfc3339(tx.now_us), "data": data}).decode()
     tx.insert("messages", {"id": message_id, "type": type_, "body": body, "created_us": tx.now_us})
@@ -131,7 +132,7 @@ def redeliver(tx: Tx, delivery_id: str) -> Answer:
 
 
 def list_deliveries(tx: ReadTx, query: DeliveryQuery) -> dict[str, Any]:
-    """Oldest first."""
+    """A page of deliveries, oldest first."""
     chosen = {"status = ?": query.status, "subscription_id = ?": query.subscription_id}
     return list_page(
         tx,
@@ -144,14 +145,14 @@ def list_deliveries(tx: ReadTx, query: DeliveryQuery) -> dict[str, Any]:
 
 
 def get_delivery(tx: ReadTx, delivery_id: str) -> dict[str, Any]:
-    """With its attempts."""
+    """A delivery with its attempts."""
     row = _delivery(tx, delivery_id)
     attempts = tx.all("SELECT * FROM delivery_attempts WHERE delivery_id = ? ORDER BY number", (delivery_id,))
     return {**delivery_resource(row), "log": [attempt_resource(attempt) for attempt in attempts]}
 
 
 def end_delivery(tx: Tx, delivery_id: str, changes: Mapping[str, Any]) -> None:
-    """It is not pending any more."""
+    """Set the state of a delivery that is no longer pending."""
     tx.update("deliveries", delivery_id, changes)
     _tell(tx, delivery_id)
 
@@ -179,7 +180,7 @@ def _queue(tx: Tx, message_id: str, type_: str, subscription_id: str) -> dict[st
 
 
 def _tell(tx: Tx, delivery_id: str) -> dict[str, Any]:
-    """Journal the delivery: senders of every process look again."""
+    """Append the delivery to the journal, which wakes the senders of every process."""
     resource = delivery_resource(_delivery(tx, delivery_id))
     tx.append("delivery_changed", f"delivery:{delivery_id}", {"delivery": resource})
     return resource

@@ -1,7 +1,8 @@
 """Objects as files of a folder.
 
-Owns: the order of a create: a draft is written and synced, then linked under its name (which fails if there
-is one), then the folder is synced. obstore's own local store syncs nothing. Must not know: keys' meaning.
+Owns: the order of a create: a draft is written and synced, then linked under its name (which fails if the
+name exists), then the folder is synced. obstore's own local store syncs nothing. Must not know: the meaning
+of keys.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from appliance.kernel.threads import in_thread
 
 T = TypeVar("T")
 DRAFTS: Final = ".drafts"
-_OLD_S: Final = 86_400.0  # a draft of that age belongs to a process that was ended
+_OLD_S: Final = 86_400.0  # a draft older than this was left behind by a crash
 
 
 class FolderObjects:
@@ -90,7 +91,7 @@ class FolderObjects:
 
 
 def _make_folder(folder: Path) -> None:
-    """With every folder above it that is missing, each of them durable."""
+    """Make a folder and its missing parents, all durable."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)

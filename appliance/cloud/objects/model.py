@@ -1,7 +1,8 @@
-"""What an object store can do here, and how keys are written.
+"""The interface of an object store, and the form of keys.
 
-An object is written once and never changed: `create` either makes it, whole and durable, or finds that it is
-there. Nothing else is relied on; what is newest, and what belongs together, stands in rows.
+An object is written once and never changed: `create` either makes it, complete and durable, or finds that it
+exists. The store is not used for anything else: which object is the newest, and which belong together, is in
+rows of the database.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class NoObject(LookupError):
 
 
 class Objects(Protocol):
-    """Keys are as "uploads/0193b2f0/0": names joined by slashes. All methods raise ValueError for others, and
-    Unavailable when the store does not answer or a disk is full."""
+    """An object store. A key is names joined by slashes, as in "uploads/0193b2f0/0". All methods raise
+    ValueError for other keys, and Unavailable when the store does not answer or a disk is full."""
 
     async def create(self, key: str, data: bytes) -> bool:
         """Make the object, up to PART_MAX bytes; False: there is one already, which is left as it is. Durable
@@ -30,7 +31,7 @@ class Objects(Protocol):
         ...
 
     async def size(self, key: str) -> int:
-        """Bytes. Raises NoObject."""
+        """The size in bytes. Raises NoObject."""
         ...
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
@@ -38,12 +39,12 @@ class Objects(Protocol):
         ...
 
     async def delete(self, key: str) -> None:
-        """Nothing happens when there is none."""
+        """Delete the object; nothing happens when there is none."""
         ...
 
 
 def checked_key(key: str) -> str:
-    """The key itself. Raises ValueError for one that is not of our form (no "..", no hidden file)."""
+    """The key itself. Raises ValueError for a key of another form (no "..", no hidden file)."""
     if len(key) > _KEY_MAX or not _KEY.fullmatch(key):
         raise ValueError(f"no key of an object: {key[:100]!r}")
     return key

@@ -14,7 +14,8 @@ TOKEN = "AWS_SESSION_TOKEN"
 
 
 def contradictions(settings: ObjectsSettings, environment: Mapping[str, str]) -> list[str]:
-    """What is missing to open the store, a line each that begins with what to set."""
+    """The settings and variables that are missing to open the store: one line each, beginning with the
+    name."""
     if not settings.url.startswith("s3:"):
         return []
     return [

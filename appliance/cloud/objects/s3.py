@@ -1,8 +1,9 @@
-"""Objects in a bucket of S3, by obstore: the only file that loads it.
+"""Objects in a bucket of S3, by obstore, which only this file imports.
 
-Owns: explicit credentials (obstore would otherwise ask a metadata address for some), time limits, and what
-obstore's errors mean. Its asynchronous calls need asyncio; these are its blocking ones, in threads. The
-endpoint is a setting of the operator, not an address that a client names: it does not go through [net].
+    Owns: explicit credentials (obstore would otherwise request some from a cloud's metadata address), time
+    limits, and the meaning of obstore's errors. obstore's asynchronous calls need asyncio, so its blocking
+    calls are used, in threads. The endpoint is set by the operator, not by a client: it does not go through
+    [net].
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _RETRIES: Final = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 
 
 class S3Objects:
-    """`credentials`: access_key_id, secret_access_key, and session_token if there is one. `endpoint`: of a
-    store that is not Amazon's, as "https://minio.example"."""
+    """`credentials`: access_key_id, secret_access_key, and session_token if there is one. `endpoint`: the
+    address of a store that is not Amazon's, as "https://minio.example"."""
 
     def __init__(
         self,

@@ -81,7 +81,7 @@ class SqliteEngine:
         self.path = path
         self.db: apsw.Connection | None = None
         self.floor = 0  # Tx's; only a restore changes it, and never while the database is open
-        # the file that connections open: the database, or a copy while its disk cannot be written
+        # The file that connections open: the database, or a copy while the database's disk cannot be written.
         self.file = path
         self.detached: str | None = None
         self.refused = ""
@@ -90,11 +90,11 @@ class SqliteEngine:
         self._vfs = vfs
         self._rehearse = rehearse
         self._readers: list[tuple[int, apsw.Connection]] = []  # idle ones, with the generation of their file
-        self._copy: Copy | None = None  # the copy that `file` is in meanwhile
+        self._copy: Copy | None = None  # the copy that is open instead of the database
         self._generation = 0
         self._tried_s = 0.0
         self._unpublished: list[Entry] = []  # committed before the file was changed, not yet published
-        self._refuse: Callable[[], Unavailable] = StoreFull  # the error of a refused change meanwhile
+        self._refuse: Callable[[], Unavailable] = StoreFull  # the error of changes while a copy is open
 
     # -- opening and closing ---------------------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class SqliteEngine:
         return refusal(self.path.parent) is None
 
     def _attach(self) -> None:
-        """Return to the database itself. If it still fails, the copy stays in use."""
+        """Open the database again instead of its copy. If that fails, the copy stays in use."""
         try:
             if self._claim is not None:
                 self._claim.take()
@@ -294,7 +294,7 @@ class SqliteEngine:
 
 
 def file_of(store: Store) -> Path | None:
-    """The file that holds the store; None: it is on a server."""
+    """The store's SQLite file; None for a store on a database server."""
     return store.engine.path if isinstance(store.engine, SqliteEngine) else None
 
 

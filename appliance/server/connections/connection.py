@@ -167,9 +167,9 @@ class Connection(TCPServer):
         self._reader = trio.CancelScope()
         self._keep_alive = trio.CancelScope()
         self._linger_until: float | None = None
-        self._waits_its_turn = False  # for its priority, with a request that is already read
+        self._waits_its_turn = False  # a request has been read and waits for its turn (priority.py)
         self._frames = FrameMeter()
-        self.when_flooded: Callable[[], None] | None = None  # tells the application, which gives the reason
+        self.when_flooded: Callable[[], None] | None = None  # called so that the application sends the reason
 
     async def run(self) -> None:
         """Serve requests until either side closes."""
@@ -179,7 +179,7 @@ class Connection(TCPServer):
                 await self.open_connections.priority.give_way()
                 await self._serve(data)
         except OSError:
-            pass  # the peer left between accept and here
+            pass  # the peer has closed the connection since it was accepted
         finally:
             with trio.move_on_after(LINGER_S, shield=True):
                 await self._close()
@@ -224,7 +224,7 @@ class Connection(TCPServer):
             self._keep_alive.cancel(reason="the connection has ended")
 
     def stop(self) -> None:
-        """The server stops: end now, if no request was ever received. Others end by `context.terminated`."""
+        """The server stops: close now if no request was ever received. Others end by `context.terminated`."""
         self._greeting.cancel(reason="the server stops")
 
     def _let_go(self) -> None:
@@ -242,8 +242,8 @@ class Connection(TCPServer):
         self.tcp.socket.close()
 
     def has_bytes(self) -> bool:
-        """Whether there are unread bytes, or bytes that wait for their turn. The socket's end does not count:
-        a client that has left waits for nothing."""
+        """Whether there are unread bytes, or bytes that wait for their turn. The end of the stream does not
+        count: a client that has closed its connection does not wait for an answer."""
         if self._waits_its_turn or (
             isinstance(self.stream, trio.SSLStream) and self.stream.transport_stream.waits_its_turn
         ):
@@ -255,7 +255,7 @@ class Connection(TCPServer):
         return int.from_bytes(unread, sys.byteorder) > 0
 
     async def protocol_send(self, event: Event) -> None:
-        """Like hypercorn's, but a socket that is being closed counts as broken."""
+        """Like hypercorn's, but a send to a socket that is being closed raises as on a broken connection."""
         if isinstance(event, RawData):
             async with self.send_lock:
                 with trio.CancelScope(shield=True):
@@ -274,7 +274,7 @@ class Connection(TCPServer):
             await self._idle.stop()
 
     def stall(self, is_stalled: bool) -> None:
-        """The client does not read its answer, or reads again (http/sendfile.py)."""
+        """Record that the client has stopped reading its answer, or reads again (http/sendfile.py)."""
         self.open_connections.stall(self, is_stalled)
 
     async def _rest(self) -> None:
@@ -289,13 +289,13 @@ class Connection(TCPServer):
         return True
 
     async def _linger(self) -> None:
-        """Send no more, and let the reader discard what still comes for a moment."""
+        """Send no more, and discard for a moment what is still received."""
         self._discard()
         try:
             async with self.send_lock:
                 await self.tcp.send_eof()  # also below TLS, which has no end of its own
         except GONE:
-            pass  # already gone, or about to be closed by the reader
+            pass  # already closed, or about to be closed by the reader
         await self.protocol.handle(Closed())
 
     def _discard(self) -> None:
@@ -356,7 +356,8 @@ class Connection(TCPServer):
         return data[:allowed]
 
     async def _serve_short(self, data: bytes) -> bytes | None:
-        """Serve the small requests that are complete in `data`. Returns the rest; None: that was the last."""
+        """Serve the small requests that are complete in `data`. Returns the rest; None: the connection
+        ends."""
         app: Any = self.app
         is_short = getattr(app, "is_short", None)
         while is_short is not None and data and self.protocol.is_between_requests:

@@ -1,13 +1,13 @@
 """The present connections: their limits, and which one is closed for a new one when the server is full.
 
-Owns: the counts by address and network, and the choice. First by address (IPv6: the /64): the one with the
-most connections, and never one with no more than the newcomer's will have. So an address with fewer
-connections than others never loses one to them, however fast they reconnect, unless it sends no request for
-GREETING_S. Then by how little the connection is used: one that never sent a request, then the one silent
-longest, then the one that has not read its answer for longest, STALLED_S at least. So within one address a
-connection is safe until as many silent ones have arrived after it as the address holds. A connection with a
-request, an answer that is read, or a WebSocket is never closed for a new one. Must not know: what a
-connection does. Choosing must not search all connections: a flood needs it thousands of times a second.
+Owns: the counts by address and network, and the choice of the connection to close. First an address is chosen
+(IPv6: a /64): the one with the most connections, but only if it has more than the new connection's address
+would have. So an address with fewer connections than others never loses one to them, however fast they
+reconnect, unless it sends no request for GREETING_S. Within the address the least used connection is closed:
+one that never sent a request, then the one idle longest, then the one that has not read its answer for
+longest, at least STALLED_S. A connection that is serving a request, whose client reads an answer, or that is
+a WebSocket is never closed for a new one. Must not know: what a connection does. Choosing must not search all
+connections: a flood needs it thousands of times a second.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from appliance.kernel.fields import is_loopback
 from appliance.kernel.signal import Signal
 from appliance.server.connections.priority import MarkPriority
 
-GREETING_S = 1.0  # from the connection to the first request: enough for a browser, and for a busy loop
-# how many of the longest silent are checked for one that has really sent nothing; and of equal networks
+GREETING_S = 1.0  # from accepting to the first request: enough for a browser, also while the loop is busy
+# how many of the connections silent longest are checked for unread bytes, and how many networks of equal size
 LOOKS = 64
-STALLED_S = 1.0  # a tablet between two access points is unreachable as long; it reconnects
+STALLED_S = 1.0  # a tablet that changes its access point is unreachable for this long, and then reconnects
 
 
 class Member(Protocol):
@@ -41,7 +41,7 @@ class Member(Protocol):
         ...
 
     def has_bytes(self) -> bool:
-        """Whether there are unread bytes: in a flood the loop is late with every connection."""
+        """Whether there are unread bytes: during a flood the event loop reads every connection late."""
         ...
 
 
@@ -98,7 +98,8 @@ class OpenConnections:
     changed: Signal = field(default_factory=Signal)
 
     def make_room(self, address: str) -> bool:
-        """Room for one more from `address`, made if needed; False: all are being served."""
+        """Whether one more connection from `address` is accepted; closes another one for it if needed. False:
+        all are being served."""
         limits, network = self.limits, network_of(address)
         group = self.groups.get(network or address)
         if group is not None and not is_loopback(address):
@@ -110,8 +111,8 @@ class OpenConnections:
         return len(self.members) < limits.connections or self._evict_for(group)
 
     def _evict_for(self, newcomers: Group | None) -> bool:
-        """Close one of the groups with the most connections; of the newcomer's own group if no other has
-        more; then one that had its time for a request and sent none."""
+        """Close a connection of a group with the most connections, or of the new one's own group if no other
+        has more; then only one that sent no request within GREETING_S."""
         own_size = newcomers.size if newcomers is not None else 0
         for size in range(self.largest, own_size, -1):
             if size in self.by_size and self._evict_of(self.by_size[size]):
@@ -166,20 +167,20 @@ class OpenConnections:
             self.largest = group.size
 
     def serve(self, member: Member) -> None:
-        """A complete request of it has arrived."""
+        """Record that a complete request has arrived on the connection."""
         if (place := self.members.get(member)) is not None:
             place.group.silent.pop(member, None)
             self.silent.pop(member, None)
             self.idle -= place.group.idle.pop(member, None) is not None
 
     def rest(self, member: Member) -> None:
-        """Its request has been answered, it may send another."""
+        """Record that its request has been answered; it may send another."""
         if (place := self.members.get(member)) is not None:
             self.idle += member not in place.group.idle
             place.group.idle[member] = trio.current_time()
 
     def stall(self, member: Member, is_stalled: bool) -> None:
-        """Its socket accepts nothing more of the answer, or something again."""
+        """Record whether its socket accepts nothing more of the answer."""
         if (place := self.members.get(member)) is None:
             return
         if is_stalled:
@@ -188,7 +189,7 @@ class OpenConnections:
             place.group.stalled.pop(member, None)
 
     def remove(self, member: Member) -> None:
-        """Also for a connection that has been removed."""
+        """Remove a connection; nothing happens when it was removed before."""
         self.serve(member)
         place = self.members.pop(member, None)
         if place is None:

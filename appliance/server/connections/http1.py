@@ -1,4 +1,4 @@
-"""HTTP/1.1 of one connection: hypercorn 0.18's `H11Protocol` with other answers and ends.
+"""HTTP/1.1 of one connection: hypercorn 0.18's `H11Protocol` with other error answers and deadlines.
 
 Owns: the answer to malformed input, deadlines that depend on what is being read, one write per JSON answer.
 Must not know: sockets, routes. server/connections/connection.py has the reason for each change.
@@ -92,14 +92,15 @@ class Protocol(H11Protocol):
             return  # bytes behind malformed ones are not kept while the answer before them is made
         await super().handle(event)
         if isinstance(event, Closed):
-            await self.can_read.set()  # the answer was given up, so its end wakes no reader
+            await self.can_read.set()  # the answer is not finished, so its end will not wake the reader
         stream = self.stream
         if isinstance(stream, WSStream) and stream.buffer.length > stream.buffer.max_length:
             await stream.handle(StreamClosed(stream_id=stream.stream_id))  # 1009 has been sent
             await self.send(Closed())
 
     async def _handle_events(self) -> None:
-        """Process everything read. Differs from hypercorn's in the effect of malformed bytes: `_refuse`."""
+        """Process everything read. The difference from hypercorn's: malformed bytes are handled by
+        `_refuse`."""
         while True:
             if self.connection.they_are_waiting_for_100_continue:
                 await self._send_h11_event(
@@ -119,7 +120,7 @@ class Protocol(H11Protocol):
                     await self._end_refused()
                     return
             elif event is h11.PAUSED:
-                if self.stream is not None:  # without one no answer would end and set `can_read`
+                if self.stream is not None:  # without a stream no answer's end would set `can_read`
                     await self.can_read.clear()
                     await self.can_read.wait()
                 if self.connection.our_state is not h11.IDLE:
@@ -151,8 +152,8 @@ class Protocol(H11Protocol):
         await self.send(Closed())
 
     async def _refuse_early(self) -> None:
-        """A client that sends before its handshake was answered. Hypercorn would answer 400 and never notify
-        the application, which would wait for its first message forever."""
+        """Refuse a client that sends before its WebSocket handshake was answered. Hypercorn would answer 400
+        without notifying the application, which would wait for its first message forever."""
         await self._close_stream()
         await self._send_error_response(400)
         await self.send(Closed())

@@ -14,7 +14,7 @@ from typing import Final
 import trio
 
 PAUSE_KEY: Final = "appliance.pause"  # in the ASGI scope of a mark: the function that `mark` returns
-GIVE_WAY_S = 0.05  # most marks take 10 ms; one that waits for a slow disk delays no other request
+GIVE_WAY_S = 0.05  # the longest wait for marks: most take 10 ms, but one may wait for a slow disk
 SHARE = 0.5  # the largest share of time that other requests wait for marks
 SAVED_S = 0.25  # the most unused waiting time that can be used later
 
@@ -23,13 +23,13 @@ Pause = Callable[[], AbstractContextManager[None]]
 
 
 class MarkPriority:
-    """Requests other than marks begin one in each pass of the event loop, none while a mark is answered.
-    Beside them one TLS handshake does a step in each pass: they have a line of their own, so that a crowd
-    that connects delays no request of those who are connected.
+    """Of the requests other than marks one begins in each pass of the event loop, and none while a mark is
+    answered. TLS handshakes wait in a queue of their own, and one of them does a step in each pass, so that
+    many new connections do not delay requests on existing ones.
 
-    A pass in which fifty begin takes 20 ms or more, and a mark takes several passes. A turn waits for the
-    marks that are running when it comes and not for later ones, GIVE_WAY_S at most; however slow the marks
-    are, turns get at least half of the time.
+    A pass in which fifty requests begin takes 20 ms or more, and a mark takes several passes. A request waits
+    only for the marks that are running at its turn, not for later ones, and GIVE_WAY_S at most; however slow
+    marks are, other requests get at least half of the time.
     """
 
     def __init__(self) -> None:
@@ -41,8 +41,8 @@ class MarkPriority:
 
     @contextmanager
     def mark(self) -> Iterator[Pause]:
-        """A mark is being answered in the block; in the block of the returned function it waits, and no
-        other request waits for it."""
+        """A block in which a mark is answered. In a block of the returned function the mark itself waits, and
+        no other request waits for it."""
         key = object()
 
         @contextmanager
@@ -107,7 +107,7 @@ class MarkPriority:
             share.spend(trio.current_time() - began_s)
 
     async def give_way(self) -> None:
-        """For a new connection, which waits beside others and in no queue: wait for the marks running now."""
+        """Wait for the marks running now; for a new connection, which does not wait in the queue."""
         if self._marks:
             await self._give_way(GIVE_WAY_S)
 

@@ -9,9 +9,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 KEYS_MAX = 2048
-WAIT_MAX_S = 5.0  # a device that many others share one address with
-CROWD_S = 1.0  # a crowd counts as one for so long after it
-_LEAST_S = 1e-6  # less is an error of rounding
+WAIT_MAX_S = 5.0  # the longest wait, reached where many devices share one address
+CROWD_S = 1.0  # the smaller rates of an exceeded total apply for this long after it
+_LEAST_S = 1e-6  # shorter waits are rounding errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,16 @@ class Rate:
     burst: float
 
 
-# Four videos that are scrubbed ask for 40 ranges a second; a long list that is opened asks for its pictures.
+# Scrubbing four videos takes 40 range requests a second; opening a long list requests its thumbnails at once.
 EACH = Rate(per_s=100, burst=300)
-# While all together ask for more than a box answers: what a device needs that marks, watches and scrolls.
+# While all devices together exceed the total: enough for a device that marks, watches and scrolls.
 EACH_IN_A_CROWD = Rate(per_s=20, burst=100)
 ALL = Rate(per_s=1000, burst=1000)
 
 
 @dataclass(slots=True)
 class _Bucket:
-    """`even_s`: when the requests so far would have come at an even rate."""
+    """`even_s`: the time at which the requests so far would have ended if they had come at the even rate."""
 
     rate: Rate
     even_s: float = 0.0
@@ -55,8 +55,8 @@ class _Device:
 
 @dataclass(slots=True)
 class Rates:
-    """The limit of all holds back those who ask for most: while it is exceeded each device has a smaller
-    rate, and a device within it does not wait, however many others do not keep to theirs."""
+    """While the limit of all devices together is exceeded, each device has a smaller rate. A device that
+    stays within it does not wait, however many others exceed theirs."""
 
     delayed: int = 0  # requests so far
     _all: _Bucket = field(default_factory=lambda: _Bucket(ALL))

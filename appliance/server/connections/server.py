@@ -38,7 +38,7 @@ _FULL = (
     b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
 )
 _FULL_LINES, _FAILED_LINES = Seldom(), Seldom()
-TURNED_AWAY_MAX = 64  # connections that may take a second to read that the server is full
+TURNED_AWAY_MAX = 64  # connections that may stay open a second, to receive the 503 of a full server
 WAITING_MAX = 256  # connections above the limit that may wait until what was sent before them has been read
 TURNS_FOR_ROOM = 3
 
@@ -175,7 +175,7 @@ class _ConnectionServer:
         try:
             address = str(stream.socket.getpeername()[0])
         except OSError:
-            return  # it left between accept and here
+            return  # the client has closed the connection since it was accepted
         if not (self.open_connections.make_room(address) or await self._make_room_after_reading(address)):
             self.open_connections.turned_away += 1
             try:
@@ -200,8 +200,8 @@ class _ConnectionServer:
         return trio.SSLStream(transport, context, server_side=True, https_compatible=True)
 
     async def _make_room_after_reading(self, address: str) -> bool:
-        """Try again once the bytes that others sent before have been read: of many that came in one pass, the
-        event loop reads one in each pass; only then is it known which of them sent no complete request."""
+        """Try again once the bytes that other connections sent before have been read: the event loop reads
+        one of them in each pass, and only then is it known which of them sent no complete request."""
         if self.open_connections.waiting >= WAITING_MAX:
             return False
         self.open_connections.waiting += 1
@@ -243,8 +243,8 @@ class _PacedListener(trio.abc.Listener[trio.SocketStream]):
 
 
 async def _turn_away(stream: trio.SocketStream, address: str, *, is_brief: bool) -> None:
-    """503. Unless it `is_brief`, wait until the client has read it: closing before its request was read would
-    reset the connection and destroy the answer."""
+    """Answer 503. Unless it `is_brief`, wait until the client has read it: closing the socket before the
+    request was read would reset the connection, and the answer would be lost."""
     if (times := _FULL_LINES.take(trio.current_time())) is not None:
         log.warning("too_many_connections", peer=address, times=times)
     with trio.move_on_after(1):

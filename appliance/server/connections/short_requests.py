@@ -115,8 +115,8 @@ class Exchange:
         self.is_whole = False
 
     async def receive(self) -> MutableMapping[str, Any]:
-        """The body, then the end: an application that calls again wants to know whether the client is still
-        connected."""
+        """The body; at the next call the disconnect, which an application waits for to learn that the client
+        left."""
         body, self._body = self._body, None
         if body is None:
             return {"type": "http.disconnect"}

@@ -33,7 +33,7 @@ class TlsTransport(trio.abc.Stream):
         return self.tcp.socket
 
     def end_handshake(self) -> None:
-        """From now on requests take turns, no longer their bytes."""
+        """The handshake is complete: from now on each request waits for a turn, not each read of bytes."""
         self._turn = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
