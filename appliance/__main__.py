@@ -83,7 +83,7 @@ def doctor(
     config: Annotated[Path | None, Parameter(help="default: the installed file, where there is one")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Look at everything the box needs; one line each, with a fix."""
+    """Check everything the box needs; print one line each, with a fix."""
     from appliance.ops.doctor import examine  # imported here, as in other commands: `serve` need not load it
 
     settings = _settings_if_any(config)
@@ -112,7 +112,7 @@ def fsck(*, config: Config = DEFAULT_PATH, repair: Annotated[bool, Parameter(neg
 
 @app.command
 def backup(file: Path, *, config: Config = DEFAULT_PATH) -> int:
-    """Copy the database to FILE, whole and durable; the box may be running."""
+    """Copy the database to FILE, complete and durable; the box may be running."""
     from appliance.ops.backup import backup_to
 
     size = backup_to(load_settings(config), file)
@@ -265,7 +265,7 @@ def _box_daemon() -> Daemon:
 
 
 def _private(path: str, flags: int) -> int:
-    """Opens for the owner alone."""
+    """Open a file that only its owner may read."""
     return os.open(path, flags, 0o600)
 
 

@@ -1,4 +1,4 @@
-"""What a domain gives its composition root, as one record.
+"""The interface between a domain and its composition root, as one record.
 
 A root lists its domains (box/domains.py) and names them nowhere else: settings, schema files, routes,
 snapshot, export, fsck and what happens at a delete are put together from these records. A domain that no
@@ -103,7 +103,7 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Consistency:
     """What fsck checks of a domain's rows and files, and how it repairs them. Repairs are found by the name
-    in `Finding.mend`, which no two domains share. What holds for every domain: ops/consistency.py."""
+    in `Finding.mend`, which is unique over all domains. Invariants of every domain: ops/consistency.py."""
 
     check: Callable[[ReadTx, Any], Sequence[Finding]]
     """Every finding, the gravest kinds first: from one snapshot of the database and the root's settings.
@@ -184,7 +184,7 @@ def connected() -> Sequence[Domain[Any]]:
     return _connected[0]
 
 
-# -- what the records give together ----------------------------------------------------------------------
+# -- the records of all domains together -----------------------------------------------------------------
 
 
 def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""A daemon in this process, from its start to a signal: of the box, or of the hosted side.
+"""Runs a daemon in this process, from its start to a signal: that of the box, or of the hosted side.
 
-Owns: the event loop, signals, the log, and what an end means for the exit code.
+    Owns: the event loop, signals, the log, and the exit code for each way in which a run ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What must be consistent in the journal and in SQLite's own structures. Pure: facts in, findings out.
+"""Invariants of the journal and of SQLite's own structures. Pure: facts in, findings out.
 
-Owns: the invariants that hold for every domain. The journal has no holes and agrees with the rows. What a
-domain's own rows and files must be like stands in that domain (appliance/domain.py, Consistency).
+    Owns: the invariants that hold for every domain: the journal has no holes and agrees with the rows. Those
+    of a domain's own rows and files are in that domain (appliance/domain.py, Consistency).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class JournalFacts:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """All of them read in one transaction."""
+    """Facts of the database, all read in one transaction."""
 
     journal: JournalFacts
     errors: Sequence[str] = ()  # results of SQLite's own checks

@@ -20,7 +20,8 @@ _RECORDING: Final = ".mp4"
 
 
 class Room(NamedTuple):
-    """The file system of a folder; bytes. `ours`: the size of its recordings, where they were counted."""
+    """The file system of a folder; sizes in bytes. `ours`: the size of the recordings, where it was
+    counted."""
 
     total: int
     free: int
@@ -28,7 +29,8 @@ class Room(NamedTuple):
 
     @property
     def most(self) -> int:
-        """What could be free with all recordings deleted; without `ours` the whole disk."""
+        """The bytes that would be free if all recordings were deleted; without `ours` the size of the
+        disk."""
         return self.total if self.ours is None else min(self.total, self.free + self.ours)
 
 

@@ -1,7 +1,7 @@
 """`appliance doctor`: checks what the box needs, whether it runs or not. One line each, with a fix.
 
-Owns: the measuring. The judgement of measured figures is in pure functions beside each check. Changes nothing
-except a scratch file that it removes.
+Owns: the measurements. Pure functions beside each check decide what a figure means. Changes nothing except a
+scratch file that it removes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from appliance.workers.worker import Worker, WorkerLost, open_worker
 
 SYNCS = 20
 SPEED_BYTES = 16 * 2**20
-SYNC_WARN_S = 0.05  # a mark waits for one fsync: above this people notice the delay
+SYNC_WARN_S = 0.05  # seconds; a mark waits for one fsync, and a longer one is a noticeable delay
 SPEED_WARN = 20e6  # bytes per second: eight cameras at 8 Mbit/s, twice over
 NEEDED_CODECS = ("h264", "hevc", "mjpeg")
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
@@ -207,7 +207,7 @@ async def _network(settings: Settings) -> dict[str, HealthPart]:
         hint = (
             "set server.local_port, or take the runOn lines out of mediamtx.yml; the disk is looked at anyway"
         )
-        parts["hook"] = HealthPart("warn", "server.local_port = 0: MediaMTX's hook calls nobody", hint)
+        parts["hook"] = HealthPart("warn", "server.local_port = 0: MediaMTX's hook cannot be received", hint)
     return parts
 
 
@@ -265,7 +265,8 @@ async def _workers(settings: Settings) -> dict[str, HealthPart]:
 
 
 async def _try_out(worker: Worker) -> EscapeReport:
-    """Make the worker try to escape: to a port of ours, and to a file that every account can read."""
+    """Let the worker try to leave its sandbox: connect to a port of this process, read a world-readable
+    file."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         job = SelfcheckJob(listener.socket.getsockname()[1], "/proc/self/status")
@@ -287,8 +288,8 @@ def codecs_part(hello: WorkerHello) -> HealthPart:
 
 
 def sandbox_part(hello: WorkerHello, tried: EscapeReport) -> HealthPart:
-    """The sandbox of a worker by its own report, and whether it holds: `tried` is what the worker could do. A
-    unit's sandbox is systemd's; a child process makes its own."""
+    """The sandbox of a worker by its own report, and whether it could be left: `tried` is what the worker
+    could do. A unit's sandbox is made by systemd, a child process makes its own."""
     box = hello.sandbox
     kind = "a systemd unit" if box.as_unit else "a child process (development)"
     open_doors = [
@@ -311,11 +312,11 @@ def sandbox_part(hello: WorkerHello, tried: EscapeReport) -> HealthPart:
         if got_out
     ]
     if broken:
-        hint = "stop using this box for footage of strangers, and send this report"
-        return HealthPart("bad", f"{detail}; the fence does not hold: {', '.join(broken)}", hint)
+        hint = "stop using this box for footage from others, and send this report"
+        return HealthPart("bad", f"{detail}; the sandbox can be left by: {', '.join(broken)}", hint)
     if open_doors:
         hint = "run workers as appliance-worker@.service on a kernel with Landlock"
-        return HealthPart("warn", f"{detail}; not fenced: {', '.join(open_doors)}", hint)
+        return HealthPart("warn", f"{detail}; not sandboxed: {', '.join(open_doors)}", hint)
     return HealthPart("ok", detail)
 
 

@@ -1,7 +1,7 @@
 """`appliance fsck`: gathers the facts, checks them, and repairs what is safe to repair.
 
-Owns: one look at the database and at the disks, with what every domain gives for it (appliance/domain.py,
-Consistency). Safe means: nothing that was ever shown is lost. The rest is for a person.
+Owns: reading the database and the disks once, with each domain's part (appliance/domain.py, Consistency).
+Safe means: nothing that was ever shown is lost. Other findings are left to a person.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from typing import Any, Literal
 Status = Literal["ok", "warn", "bad"]
 GB = 10**9
 
-QUEUE_WARN = 500  # half of what the store lets wait
+QUEUE_WARN = 500  # waiting closures: half of the store's limit
 PROBE_WARN_S = 1.0
 PROBE_BAD_S = 10.0
-WAL_WARN_BYTES = 64 * 2**20  # a reader prevents the checkpoint
-FULL_BYTES = 16 * 2**20  # whatever the settings are: seconds of recording, or some hundred marks
+WAL_WARN_BYTES = 64 * 2**20  # a log this large means that a reader prevents the checkpoint
+FULL_BYTES = 16 * 2**20  # bad below this, whatever the settings: seconds of recording, or some hundred marks
 STEP_WARN_US = 100_000
 STEP_BAD_US = 500_000
 

@@ -121,7 +121,7 @@ async def _probe(store: Store, measured: Measurements) -> None:
 
 
 def _write_probe(tx: Tx) -> None:
-    """As much as a mark writes: a row of some pages, replacing the one before."""
+    """Write as much as a mark does: a row of some pages, which replaces that of the last probe."""
     tx.run(
         "INSERT INTO meta (key, value) VALUES ('write_probe', ?)"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value",

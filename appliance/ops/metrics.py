@@ -26,7 +26,7 @@ from appliance.kernel.follow import follow
 from appliance.kernel.journal import Entry, Journal
 
 READY_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0)
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line per figure that is never used
+disable_created_metrics()  # type: ignore[no-untyped-call]  # `_created` series, which are not used
 
 MARKS_MAX = 1000  # ended clips that are not ready yet; the oldest are dropped
 

@@ -1,4 +1,4 @@
-"""Whether a port is free, used by our own box, or by another program: tested by binding, then by a
+"""Whether a port is free, used by the box itself, or by another program: tested by binding, then by a
 request."""
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ KEEP_FOR_CURSORS_S = 90 * 24 * 3600
 JOURNAL_MAX_BYTES = 2e9
 EVERY_S = 3600.0
 BATCH = 200  # rows per closure: well under a millisecond
-PAGE = 1000  # entries whose age is read at once: a database server's client holds them all in memory
-SAMPLE = 1000  # newest entries: the size of all is estimated by their mean
+PAGE = 1000  # entries whose age is read at once: the client of a database server holds all rows in memory
+SAMPLE = 1000  # newest entries, from whose mean the size of all is estimated
 ROW_BYTES = 120  # bytes of an entry besides its body: columns, and its share of pages and indexes
 
 
@@ -68,7 +68,8 @@ def _journal_due_to(tx: ReadTx) -> int:
 
 
 def _aged_to(tx: ReadTx, due_to: int, passed: int) -> int:
-    """The seq up to which entries after `due_to` are too old; `due_to`: none. `passed`: by every cursor."""
+    """The seq up to which entries after `due_to` are too old; `due_to` itself when none is. `passed`: the seq
+    that every cursor has passed."""
     sql, last = f"SELECT seq, ts_us FROM journal WHERE seq > ? ORDER BY seq LIMIT {PAGE}", due_to
     while rows := tx.all(sql, (last,)):
         for row in rows:

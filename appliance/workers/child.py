@@ -33,9 +33,9 @@ def serve(connection: socket.socket, *, parent_pid: int, as_unit: bool) -> None:
     if not die_with_parent(parent_pid):
         return
     rehearse()
-    fence = sandbox.enter(as_unit=as_unit)
+    layers = sandbox.enter(as_unit=as_unit)
     _silence()
-    connection.send(protocol.encode(protocol.hello_message(_hello(fence))))
+    connection.send(protocol.encode(protocol.hello_message(_hello(layers))))
     while (message := _receive(connection)) is not None:
         packet, descriptors = message
         try:
@@ -46,10 +46,10 @@ def serve(connection: socket.socket, *, parent_pid: int, as_unit: bool) -> None:
         connection.send(protocol.encode(answer))
 
 
-def _hello(fence: protocol.Sandbox) -> WorkerHello:
+def _hello(layers: protocol.Sandbox) -> WorkerHello:
     versions = {"python": sys.version.split()[0], "pyav": av.__version__, "ffmpeg": av.ffmpeg_version_info}
     codecs = tuple(name for name in (*DECODERS, *_ENCODERS) if name in av.codecs_available)
-    return WorkerHello(os.getpid(), fence, versions, codecs)
+    return WorkerHello(os.getpid(), layers, versions, codecs)
 
 
 def _receive(connection: socket.socket) -> tuple[bytes, list[int]] | None:

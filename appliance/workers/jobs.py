@@ -231,8 +231,8 @@ class TranscodeJob:
 
     @property
     def wall_s(self) -> float:
-        """Twenty times slower than real time is a box in trouble (measured: 1080p ultrafast is 4 times
-        faster)."""
+        """Twenty times real time; a slower box is overloaded (measured: 1080p ultrafast is 4 times faster
+        than real time)."""
         return self.limit_s or 60.0 + 20.0 * self.span_s
 
     @property
@@ -324,7 +324,7 @@ def read_picture(answer: Json, output: int, limit_bytes: int) -> CheckedJpeg:
     except NotAJpeg as exc:
         raise WorkerProtocolError(f"no picture: {exc}") from exc
     if (width, height) != (integer(answer, "width"), integer(answer, "height")):
-        raise WorkerProtocolError(f"a picture of {width}x{height} where another size was said")
+        raise WorkerProtocolError(f"a picture of {width}x{height}, which is not the size in the answer")
     return CheckedJpeg(data, width, height)
 
 

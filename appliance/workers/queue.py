@@ -42,7 +42,7 @@ class JobFailed(Refused):
     """
 
     def __init__(self, code: str, detail: str) -> None:
-        status = 409 if code == "bad_media" else 500  # the recording's state, or our trouble
+        status = 409 if code == "bad_media" else 500  # 409: the recording is the cause; 500: the box is
         super().__init__(status, code, detail, "look at the recording with `appliance fsck`")
 
 
@@ -136,7 +136,7 @@ class JobQueue:
         ticket.abandoned = True
         if ticket in self._waiting[ticket.priority]:
             self._waiting[ticket.priority].remove(ticket)
-            ticket.finish(error=JobFailed("abandoned", "nobody waited for it"))
+            ticket.finish(error=JobFailed("abandoned", "its caller was cancelled"))
         elif ticket.running is not None and ticket.priority is Priority.BULK:
             ticket.running.cancel()
 

@@ -60,7 +60,7 @@ def enter(*, as_unit: bool) -> Sandbox:
     Raises RuntimeError when other threads run.
     """
     if (threads := len(os.listdir("/proc/self/task"))) != 1:
-        raise RuntimeError(f"{threads} threads: the fence would hold only one of them")
+        raise RuntimeError(f"{threads} threads: the sandbox would apply to only one of them")
     own_network = _leave_network()
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _libc.prctl(_PR_SET_MDWE, 1, 0, 0, 0)

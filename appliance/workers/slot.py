@@ -138,7 +138,7 @@ class Slot:
                 raise WorkerProtocolError(f"an unknown failure {reply.code[:40]!r}")
             answer = ticket.job.result(reply.result, ticket.descriptors)
         except WorkerProtocolError as exc:
-            raise WorkerLost(f"not to be believed: {exc}") from exc
+            raise WorkerLost(f"sent an invalid answer: {exc}") from exc
         self._shared.done += 1
         ticket.finish(answer)
 

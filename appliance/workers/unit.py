@@ -30,7 +30,7 @@ def open_listener(path: Path | None) -> socket.socket:
     if path is None:
         raise SystemExit("workers: neither --socket nor a socket from systemd")
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-        path.unlink()  # left by a killed predecessor
+        path.unlink()  # left by an earlier process that was killed
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(path))
     path.chmod(0o660)
@@ -54,7 +54,7 @@ def _serve_one(connection: socket.socket) -> None:
     finally:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-        # ours is a second reference: closing alone would not close the connection
+        # ends the connection also while another descriptor refers to it; closing would not
         connection.shutdown(socket.SHUT_RDWR)
 
 

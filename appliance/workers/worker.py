@@ -82,7 +82,7 @@ class Worker:
                 await self._wait_exit()
 
     async def wait_end(self) -> None:
-        """Return when an idle worker's connection ends, or it sends something unexpected, which is as bad."""
+        """Return when an idle worker's connection ends, or when it sends something, which is an error too."""
         await trio.lowlevel.wait_readable(self._socket.fileno())
 
     async def last_words(self) -> str:

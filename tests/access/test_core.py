@@ -20,11 +20,11 @@ def test_a_code_is_read_as_people_type_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "7QK2-M9X", "7QK2-M9XTT", "7QK2-M9X!", "7QK2-M9XU", "ßQK2M9X"])
-def test_what_no_code_looks_like(text: str) -> None:
+def test_a_text_that_is_not_a_code_is_recognised(text: str) -> None:
     assert core.read_code(text) is None
 
 
-def test_codes_differ_in_their_beginning() -> None:
+def test_no_two_codes_have_the_same_first_five_characters() -> None:
     taken: set[str] = set()
     for _ in range(50):
         code = core.new_code(taken)
@@ -33,7 +33,7 @@ def test_codes_differ_in_their_beginning() -> None:
         taken.add(code[: core.SELECTOR_CHARS])
 
 
-def test_wrong_codes_cost_more_and_more_up_to_a_limit() -> None:
+def test_the_delay_grows_with_each_wrong_code_up_to_a_limit() -> None:
     costs = [core.wrong_delay_s(count) for count in (1, 2, 3, 100, 10**9)]
     assert costs == [0.5, 1.0, 2.0, 8.0, 8.0]
 
@@ -49,16 +49,16 @@ def test_a_media_key_belongs_to_one_token() -> None:
 
 
 @given(st.text(max_size=80))
-def test_no_text_breaks_the_parsers(text: str) -> None:
+def test_the_parsers_accept_any_text_without_an_error(text: str) -> None:
     code = core.read_code(text)
     assert code is None or len(code) == core.CODE_CHARS
     core.parse_media_key(text)
 
 
-def test_a_flood_of_random_codes_ends_no_code_and_guesses_none() -> None:
-    """1,000 a second, as long as a code can live."""
+def test_random_codes_neither_end_nor_guess_a_code() -> None:
+    """1,000 codes a second, for as long as a code can be valid."""
     sent = 1000 * MINUTES_MAX * 60
-    hits = sent / 32**core.SELECTOR_CHARS  # of one code's beginning, on average
+    hits = sent / 32**core.SELECTOR_CHARS  # codes with the same first five characters, on average
     few = sum(math.exp(-hits) * hits**count / math.factorial(count) for count in range(core.CODE_TRIES))
     assert 1 - few < 1e-6
     assert sent / 32**core.CODE_CHARS < 1e-5

@@ -28,7 +28,7 @@ async def test_without_a_token_only_the_open_routes_answer(side: Side) -> None:
 @pytest.mark.parametrize(
     "value", ["Bearer", "Bearer ", "Bearer wrong", "Basic YTpi", "bearer sb1_", "sb1_x", "Bearer \xff"]
 )
-async def test_a_wrong_token_is_none(side: Side, value: str) -> None:
+async def test_a_wrong_token_gives_no_access(side: Side, value: str) -> None:
     reply = await side.client.post("/plays", headers={"authorization": value})
     assert (reply.status, reply.json["code"]) == (401, "not_paired")
 
@@ -37,7 +37,7 @@ async def test_a_wrong_token_is_none(side: Side, value: str) -> None:
     "token", ["", "x", "sb1_" + "A" * 43, "A" * 15_000, "sb1_%s", "sb1_\x00", "' OR 1=1 --"]
 )
 @pytest.mark.parametrize("way", ["authorization", "cookie"])
-async def test_no_guess_is_a_token(side: Side, token: str, way: str) -> None:
+async def test_a_changed_token_gives_no_access(side: Side, token: str, way: str) -> None:
     """Also after a valid token was sent the same way: the cached result is for that token only."""
     _, coach = await side.paired("coach")
     right = coach.headers["authorization"].split()[1]
@@ -94,7 +94,7 @@ async def test_no_spelling_of_a_path_bypasses_the_check(
     assert (await side.client.request(method, path)).status == status
 
 
-async def test_a_refusal_names_the_roles_that_may(side: Side) -> None:
+async def test_a_refusal_names_the_permitted_roles(side: Side) -> None:
     _, capture = await side.paired("capture")
     reply = await capture.post("/plays")
     assert (reply.status, reply.json["code"]) == (403, "not_allowed")
@@ -122,7 +122,7 @@ LOOPBACK = "127.0.0.1:8080"
 
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "loopback"])
 async def test_where_access_is_open_devices_still_need_an_admin(tmp_path: Path, is_open: bool) -> None:
-    """While access is open nobody may create tokens or keys that stay valid after it is closed."""
+    """While access is open, no tokens or keys may be made that stay valid after it is closed."""
     async with running_side(tmp_path, is_open=is_open, on_loopback=not is_open) as side:
         side.client.host = LOOPBACK
         assert (await side.client.get("/time")).status == 200
@@ -171,7 +171,7 @@ async def test_loopback_is_open_only_to_loopback(tmp_path: Path, fields: dict[st
 async def test_a_role_counts_for_requests_and_commands_alike(
     tmp_path: Path, is_open: bool, on_loopback: bool, host: str, refused: bool
 ) -> None:
-    """One rule: where the request of its socket was open, its commands are; else its role decides."""
+    """Where a WebSocket's request needed no token, its commands need none; otherwise the role decides."""
     async with running_side(tmp_path, is_open=is_open, on_loopback=on_loopback) as side:
         _, capture = await side.paired("capture")
         side.client.host = capture.host = host
@@ -192,7 +192,7 @@ async def test_a_device_that_is_revoked_loses_its_open_commands_too(tmp_path: Pa
             side.door.allow(socket, "POST /plays")
 
 
-async def test_a_media_key_opens_media_alone_until_its_token_ends(side: Side) -> None:
+async def test_a_media_key_gives_access_to_media_only_until_its_token_ends(side: Side) -> None:
     device_id, coach = await side.paired("coach")
     _, admin = await side.paired("admin")
     key = (await coach.post("/media-keys")).json["key"]

@@ -29,7 +29,7 @@ async def test_a_code_of_the_console_makes_one_device(autojump_clock: MockClock,
     assert (again.status, again.json["code"], again.json["reason"]) == (403, "wrong_code", "used")
 
 
-async def test_the_cookie_alone_is_enough(side: Side) -> None:
+async def test_the_cookie_alone_gives_access(side: Side) -> None:
     reply = await side.client.post("/pair", {"code": leave_code(side.state_dir, "coach", "A", 10)})
     cookie = reply.headers["set-cookie"].partition(";")[0]
     mark = await side.client.post("/plays", headers={"cookie": f"theme=dark; {cookie}; x=y"})
@@ -56,7 +56,7 @@ async def test_the_cookie_of_a_device_in_use_is_renewed_once_a_day(side: Side) -
     assert await renewed("/snapshot", cookie) == given
 
 
-async def test_nothing_secret_is_at_rest(side: Side, tmp_path: Path) -> None:
+async def test_no_secret_is_stored(side: Side, tmp_path: Path) -> None:
     code = leave_code(side.state_dir, "admin", None, 10)
     assert code not in next((tmp_path / "pairing").iterdir()).read_text()
     _, admin = await side.paired("admin")
@@ -71,7 +71,7 @@ async def test_nothing_secret_is_at_rest(side: Side, tmp_path: Path) -> None:
     assert rows[2] == [], "an answer with a secret is stored nowhere"
 
 
-async def test_five_wrong_ones_end_a_code(autojump_clock: MockClock, side: Side) -> None:
+async def test_five_wrong_codes_end_a_code(autojump_clock: MockClock, side: Side) -> None:
     code = leave_code(side.state_dir, "coach", None, 10)
     wrong = code[: core.SELECTOR_CHARS] + ("000" if code[-3:] != "000" else "111")
     for _ in range(core.CODE_TRIES):
@@ -81,7 +81,7 @@ async def test_five_wrong_ones_end_a_code(autojump_clock: MockClock, side: Side)
     assert (reply.status, reply.json["reason"]) == (403, "ended")
 
 
-async def test_four_wrong_ones_do_not(autojump_clock: MockClock, side: Side) -> None:
+async def test_four_wrong_codes_do_not_end_a_code(autojump_clock: MockClock, side: Side) -> None:
     code = leave_code(side.state_dir, "coach", None, 10)
     wrong = code[: core.SELECTOR_CHARS] + ("000" if code[-3:] != "000" else "111")
     for _ in range(core.CODE_TRIES - 1):
@@ -103,7 +103,7 @@ async def test_guesses_elsewhere_neither_end_nor_delay_a_code(autojump_clock: Mo
         nursery.cancel_scope.cancel()
 
 
-async def test_each_wrong_code_of_an_address_costs_more(autojump_clock: MockClock, side: Side) -> None:
+async def test_each_wrong_code_of_an_address_is_answered_later(autojump_clock: MockClock, side: Side) -> None:
     costs_s = []
     for _ in range(6):
         before_s = trio.current_time()
@@ -132,7 +132,7 @@ async def test_a_code_for_another_device_has_a_link_and_a_picture_of_it(side: Si
 
 
 @pytest.mark.parametrize("body", [{}, {"code": "short"}, {"code": "7QK2-M9XT", "role": "admin"}, {"code": 7}])
-async def test_a_body_that_is_no_code_names_its_field(side: Side, body: dict[str, object]) -> None:
+async def test_the_refusal_of_a_body_without_a_code_names_its_field(side: Side, body: dict[str, object]) -> None:
     reply = await side.client.post("/pair", body)
     assert reply.status == 422 and set(reply.wrong) & {"code", "role"}
 
@@ -161,7 +161,7 @@ async def test_a_rename_keeps_keys_and_changes_created_by(side: Side) -> None:
     assert stale.status == 412
 
 
-async def test_revoked_is_over_at_once(side: Side) -> None:
+async def test_a_revoked_device_loses_access_at_once(side: Side) -> None:
     device_id, coach = await side.paired("coach")
     _, admin = await side.paired("admin")
     assert (await admin.get("/devices")).json["items"][0]["id"] == device_id
@@ -172,7 +172,7 @@ async def test_revoked_is_over_at_once(side: Side) -> None:
     assert (await admin.delete(f"/devices/{device_id}")).status == 410
 
 
-async def test_a_device_is_seen(autojump_clock: MockClock, side: Side) -> None:
+async def test_the_time_of_a_devices_last_request_is_shown(autojump_clock: MockClock, side: Side) -> None:
     device_id, coach = await side.paired("coach")
     _, admin = await side.paired("admin")
     assert (await admin.get(f"/devices/{device_id}")).json["last_seen_at"] is None
@@ -188,7 +188,7 @@ async def test_a_device_is_seen(autojump_clock: MockClock, side: Side) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"id": 3}', "x" * 9000])
-async def test_a_file_that_is_no_code_is_passed_over(side: Side, text: str) -> None:
+async def test_a_file_that_is_not_a_code_is_ignored(side: Side, text: str) -> None:
     code = leave_code(side.state_dir, "coach", None, 10)
     (side.state_dir / "pairing" / "0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e.json").write_text(text)
     assert (await side.client.post("/pair", {"code": code})).status == 201
@@ -240,7 +240,7 @@ async def test_a_request_whose_body_comes_after_the_revocation_is_refused(side: 
     assert statuses == [401]
 
 
-async def test_a_device_is_locked_out_also_while_nothing_can_be_stored(
+async def test_a_device_is_revoked_also_while_nothing_can_be_stored(
     side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thief, stolen = await side.paired("coach", "Stolen")

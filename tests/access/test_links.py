@@ -26,7 +26,7 @@ def test_the_longest_link_fits_80_columns_and_24_lines(link: str) -> None:
     assert max(len(line) for line in lines) <= 80 * 4, "colour codes included"
 
 
-def test_a_picture_of_it_has_a_shape_and_no_script() -> None:
+def test_the_svg_of_a_link_is_square_without_a_size_or_a_script() -> None:
     picture = ElementTree.fromstring(qr_svg(LONGEST))
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
     _, _, width, height = picture.attrib["viewBox"].split()

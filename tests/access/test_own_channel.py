@@ -1,4 +1,4 @@
-"""A capture device reports for its own channel alone: by HTTP, however it got its token."""
+"""A capture device can report only for its own channel, by HTTP, however it got its token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def reports(device: Client, channel_id: str) -> set[tuple[int, str]]:
 OWN, OTHER = {(200, "")}, {(403, "not_own_channel")}
 
 
-async def test_a_device_of_a_channel_reports_for_no_other(side: Side) -> None:
+async def test_a_device_with_a_channel_cannot_report_for_another(side: Side) -> None:
     _, device = await side.paired("capture", channel="cam1")
     assert await reports(device, "cam2") == OTHER
     assert await reports(device, "cam1") == OWN
@@ -33,8 +33,8 @@ async def test_a_device_of_a_channel_reports_for_no_other(side: Side) -> None:
     assert await reports(operator, "cam1") == await reports(operator, "cam2") == OWN
 
 
-async def test_the_first_report_that_is_accepted_decides(side: Side, tmp_path: Path) -> None:
-    """A name that is mistyped, or a channel that is not there yet, binds nobody."""
+async def test_the_first_accepted_report_sets_the_channel(side: Side, tmp_path: Path) -> None:
+    """A report for a mistyped or missing channel is refused, and does not set the device's channel."""
     device_id, device = await side.paired("capture")
     assert await reports(device, "cam9") == {(404, "not_found")}
     assert await reports(device, "cam2") == OWN
@@ -48,13 +48,13 @@ async def test_the_first_report_that_is_accepted_decides(side: Side, tmp_path: P
 
 
 @pytest.mark.parametrize("report", REPORTS)
-async def test_each_kind_of_report_binds(side: Side, report: str) -> None:
+async def test_each_kind_of_report_sets_the_channel(side: Side, report: str) -> None:
     _, device = await side.paired("capture")
     assert (await device.post(f"/channels/cam1/{report}")).status == 200
     assert await reports(device, "cam2") == OTHER
 
 
-async def test_a_token_from_a_file_is_bound_too(autojump_clock: MockClock, side: Side) -> None:
+async def test_the_first_report_sets_the_channel_of_a_token_from_a_file_too(autojump_clock: MockClock, side: Side) -> None:
     bound = side.device(leave_token(side.state_dir, "capture", "North", "cam1"))
     free = side.device(leave_token(side.state_dir, "capture", "South"))
     assert (await bound.get("/time")).status == 401, "the box looks into its folder now"
@@ -101,7 +101,7 @@ async def test_another_role_belongs_to_no_channel(side: Side) -> None:
 
 
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "loopback"])
-async def test_where_access_is_open_a_token_takes_nothing_away(tmp_path: Path, is_open: bool) -> None:
+async def test_where_access_is_open_a_token_restricts_nothing(tmp_path: Path, is_open: bool) -> None:
     async with running_side(tmp_path, is_open=is_open, on_loopback=not is_open) as side:
         side.client.host = "127.0.0.1:8080"
         _, device = await side.paired("capture", channel="cam1")

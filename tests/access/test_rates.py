@@ -1,4 +1,4 @@
-"""Rates of requests at the door: who asks too often waits, whoever it is, and nobody is refused for it."""
+"""Rates of requests: any client that sends too many has to wait, and none is refused for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BURST = int(EACH.burst)
 
 
 async def took_s(client: Client, count: int, path: str = "/time", status: int = 200) -> float:
-    """Of requests one after the other."""
+    """Seconds that this many requests take, one after the other."""
     began_s = trio.current_time()
     for _ in range(count):
         assert (await client.get(path)).status == status
@@ -32,7 +32,7 @@ async def devices(side: Side) -> tuple[Client, Client]:
     return replace(made[0], peer=NETWORK), replace(made[1], peer=NETWORK)
 
 
-async def test_a_device_waits_for_its_own_rate_alone(
+async def test_a_device_waits_only_for_its_own_rate(
     autojump_clock: MockClock, devices: tuple[Client, Client]
 ) -> None:
     """Also when both are behind one address."""
@@ -42,7 +42,7 @@ async def test_a_device_waits_for_its_own_rate_alone(
     assert await took_s(other, 20) == 0
 
 
-async def test_another_address_or_name_is_no_way_past_it(
+async def test_another_address_or_name_does_not_avoid_the_wait(
     autojump_clock: MockClock, devices: tuple[Client, Client]
 ) -> None:
     eager, _ = devices
@@ -51,7 +51,7 @@ async def test_another_address_or_name_is_no_way_past_it(
 
 
 @pytest.mark.parametrize(("path", "status"), [("/time", 401), ("/nothing", 404), ("/healthz", 200)])
-async def test_a_stranger_waits_by_its_address(
+async def test_the_rate_of_a_client_without_a_token_is_counted_by_its_address(
     autojump_clock: MockClock, side: Side, devices: tuple[Client, Client], path: str, status: int
 ) -> None:
     stranger = replace(side.client, peer=NETWORK)
@@ -65,7 +65,8 @@ async def test_a_stranger_waits_by_its_address(
 async def test_upgrades_wait_as_requests_do(
     autojump_clock: MockClock, side: Side, devices: tuple[Client, Client]
 ) -> None:
-    """Also at a route that admits itself: a stranger's X-Client is no key, and a device has its own rate."""
+    """Also at a route that checks access itself. A client without a token is not counted by its X-Client, a
+    device has its own rate."""
 
     async def upgrades_s(clients: list[Client]) -> float:
         began_s = trio.current_time()
@@ -88,7 +89,7 @@ async def test_this_machine_does_not_wait(autojump_clock: MockClock, side: Side)
     assert await took_s(replace(coach, peer="127.0.0.1"), 2 * BURST) == 0
 
 
-async def test_access_that_ends_while_a_request_waits_has_ended(
+async def test_a_request_is_refused_when_its_access_ends_while_it_waits(
     autojump_clock: MockClock, side: Side, devices: tuple[Client, Client]
 ) -> None:
     eager, _ = devices
@@ -107,7 +108,7 @@ async def test_access_that_ends_while_a_request_waits_has_ended(
     assert statuses == [401]
 
 
-async def test_a_mark_that_waits_keeps_nobody_waiting(
+async def test_a_mark_that_waits_for_its_rate_delays_no_other_request(
     autojump_clock: MockClock, devices: tuple[Client, Client]
 ) -> None:
     eager, _ = devices

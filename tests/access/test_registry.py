@@ -1,4 +1,4 @@
-"""Results of commits may arrive in any order: the registry never returns to an older state of a device."""
+"""Rows of commits may arrive in any order: the registry keeps the newest state of a device."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ async def test_a_device_revoked_since_the_copy_stays_revoked(tmp_path: Path) -> 
             assert (await side.device(bearer(admin)).delete(f"/devices/{lost_id}")).status == 410
 
 
-async def test_a_role_that_was_taken_since_the_copy_stays_taken(tmp_path: Path) -> None:
+async def test_a_role_changed_since_the_copy_stays_changed(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     async with running_side(tmp_path) as side:
         device_id, other = await side.paired("admin", "Assistant's iPad")
@@ -58,7 +58,7 @@ async def test_a_role_that_was_taken_since_the_copy_stays_taken(tmp_path: Path) 
         assert (await side.device(bearer(admin)).get(f"/devices/{device_id}")).json["role"] == "analyst"
 
 
-async def test_a_used_code_is_used_in_the_copy_too(tmp_path: Path) -> None:
+async def test_a_used_code_stays_used_in_a_restored_copy(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     async with running_side(tmp_path) as side:
         _, admin = await side.paired("admin")
@@ -71,7 +71,7 @@ async def test_a_used_code_is_used_in_the_copy_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b'{"devices": {"x": ["king", 1]}}', b"\xff"])
-async def test_a_file_that_is_gone_or_damaged_is_made_again_from_the_database(
+async def test_a_lost_or_damaged_file_of_revocations_is_made_again_from_the_database(
     tmp_path: Path, content: bytes | None
 ) -> None:
     file = tmp_path / NAME
@@ -86,7 +86,7 @@ async def test_a_file_that_is_gone_or_damaged_is_made_again_from_the_database(
         await eventually(lambda: file.exists() and lost_id.encode() in file.read_bytes())
 
 
-async def test_a_disk_that_is_full_keeps_nobody_in(tmp_path: Path) -> None:
+async def test_on_a_full_disk_a_device_is_revoked_too(tmp_path: Path) -> None:
     async with running_side(tmp_path) as side:
         lost_id, lost = await side.paired("coach", "Lost")
         _, admin = await side.paired("admin")
@@ -114,7 +114,7 @@ async def test_a_token_from_the_console_is_taken_over_when_its_device_calls(tmp_
         assert (await device.post("/plays")).status == 401
 
 
-async def test_a_token_file_that_came_back_revives_nobody(tmp_path: Path) -> None:
+async def test_a_restored_token_file_does_not_restore_access(tmp_path: Path) -> None:
     token = leave_token(tmp_path, "coach", "Bench")
     (file,) = (tmp_path / "pairing").iterdir()
     content = file.read_bytes()

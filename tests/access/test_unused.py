@@ -1,4 +1,4 @@
-"""A device that nobody used for long loses its access, and nobody else does."""
+"""A device that was not used for long loses its access, and no other device does."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ async def use(side: Side, device: Client, days: int) -> None:
 
 
 async def a_day_later() -> None:
-    """By the clock that nobody sets: a device that was used today stays."""
+    """A day later by the monotonic clock as well, so that no device counts as used today."""
     await trio.sleep(DAY_S + SEEN_S)
 
 
-async def test_what_is_not_used_while_the_box_is_used_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_device_unused_while_the_box_is_used_loses_access(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with running_side(tmp_path, unused_days=DAYS) as side:
         lost_id, lost = await side.paired("coach", "Drawer")
         _, used = await side.paired("coach", "Bench")
@@ -61,10 +61,10 @@ async def test_what_is_not_used_while_the_box_is_used_ends(tmp_path: Path, autoj
         assert (await side.device(bearer(lost)).get("/time")).status == 401
 
 
-async def test_days_on_which_nobody_used_the_box_do_not_count(
+async def test_days_on_which_the_box_was_not_used_do_not_count(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """The summer, and a clock that leaps by years and back."""
+    """A break between seasons, and a wall clock that is set years ahead and back."""
     async with running_side(tmp_path, unused_days=DAYS) as side:
         _, rare = await side.paired("coach")
         _, other = await side.paired("coach")
@@ -75,7 +75,7 @@ async def test_days_on_which_nobody_used_the_box_do_not_count(
         assert (await rare.get("/time")).status == 200
 
 
-async def test_a_screen_that_only_watches_is_in_use(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_device_that_only_watches_is_in_use(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with running_side(tmp_path, unused_days=DAYS) as side:
         _, screen = await side.paired("coach", "Lobby")
         _, other = await side.paired("coach", "Bench")
@@ -89,7 +89,7 @@ async def test_a_screen_that_only_watches_is_in_use(tmp_path: Path, autojump_clo
         assert ended == [] and (await screen.get("/time")).status == 200
 
 
-async def test_what_is_used_today_stays_also_when_it_looks_old(
+async def test_a_device_used_today_keeps_access_whatever_its_stored_time(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """The clock was wrong when it was used."""
@@ -100,7 +100,7 @@ async def test_what_is_used_today_stays_also_when_it_looks_old(
         assert (await old.get("/time")).status == 200
 
 
-async def test_it_is_off_with_0(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_unused_days_0_turns_it_off(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with running_side(tmp_path) as side:
         _, rare = await side.paired("coach")
         _, other = await side.paired("coach")

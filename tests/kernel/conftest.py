@@ -27,7 +27,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     if request.param == "sqlite":
         return SqliteDatabase(tmp_path / "box.db")
     server: postgres.Server = request.getfixturevalue("postgres_server")
-    # However slow the machine: closures that wait share a batch, and neither side gives the other up.
+    # So that a slow machine changes nothing: waiting closures share a batch, and no side's time limit passes.
     monkeypatch.setattr(engine, "BATCH_S", 0.0)
     monkeypatch.setattr(servers, "AWAY_S", LIMIT_S)
     monkeypatch.setattr(connection, "_SETTINGS", idle_limit(LIMIT_S))

@@ -27,7 +27,7 @@ async def test_layers_end_from_the_inside_out() -> None:
     assert ended == ["inner", "outer"]
 
 
-async def test_an_actor_that_dies_takes_what_stands_on_it_along() -> None:
+async def test_a_failing_actor_cancels_everything_nested_inside_it() -> None:
     async def dies(*, task_status: trio.TaskStatus[None]) -> None:
         task_status.started()
         raise ValueError("bug")
@@ -38,7 +38,7 @@ async def test_an_actor_that_dies_takes_what_stands_on_it_along() -> None:
     assert caught.group_contains(ValueError)
 
 
-async def test_an_actor_that_cannot_start_says_why() -> None:
+async def test_an_actor_that_cannot_start_raises_its_reason() -> None:
     async def never(*, task_status: trio.TaskStatus[None]) -> None:
         raise OSError("port in use")
 
@@ -48,7 +48,7 @@ async def test_an_actor_that_cannot_start_says_why() -> None:
     assert caught.group_contains(OSError)
 
 
-async def test_finish_lets_an_actor_end_by_itself() -> None:
+async def test_after_finish_an_actor_may_end_by_itself() -> None:
     requested = trio.Event()
     drained = False
 
@@ -63,7 +63,7 @@ async def test_finish_lets_an_actor_end_by_itself() -> None:
     assert drained
 
 
-async def test_patience_with_an_actor_that_does_not_finish_ends(autojump_clock: MockClock) -> None:
+async def test_an_actor_that_does_not_finish_is_cancelled_after_a_time(autojump_clock: MockClock) -> None:
     async def stubborn(*, task_status: trio.TaskStatus[None]) -> None:
         task_status.started()
         await trio.sleep_forever()

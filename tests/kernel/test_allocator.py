@@ -36,7 +36,7 @@ assert mib() - before < held - 20, f"{held:.0f} MiB before, {mib() - before:.0f}
 """
 
 
-def test_what_is_freed_between_things_that_stay_is_given_back() -> None:
+def test_memory_freed_between_objects_that_stay_is_returned_to_the_system() -> None:
     subprocess.run([sys.executable, "-c", LOOK], check=True, timeout=30)
 
 

@@ -50,7 +50,7 @@ async def test_an_error_of_the_database_undoes_its_part_alone(database: Database
         assert [entry.seq for entry in await store.journal.read(0)] == [1, 2]
 
 
-async def test_parts_lie_in_parts(database: Database) -> None:
+async def test_savepoints_may_be_nested(database: Database) -> None:
     def ingest(tx: Tx) -> None:
         with tx.savepoint():
             put("a")(tx)
@@ -66,8 +66,8 @@ async def test_parts_lie_in_parts(database: Database) -> None:
         assert [entry.subject for entry in await store.journal.read(0)] == ["clip:a", "clip:c"]
 
 
-async def test_an_error_of_the_whole_batch_is_not_a_parts_to_catch(tmp_path: Any) -> None:
-    """Otherwise one item would be parked for a disk that fails."""
+async def test_an_error_of_the_whole_batch_cannot_be_caught_around_a_savepoint(tmp_path: Any) -> None:
+    """Otherwise one item of many would be put off although the disk is the cause."""
 
     def fails() -> None:
         raise apsw.IOError("disk I/O error")

@@ -73,7 +73,7 @@ def test_resync_follows_the_wall_clock(machine: Machine) -> None:
     assert (clock.step_us(), clock.now_us()) == (0, machine.wall_us)
 
 
-def test_two_clocks_are_compared_though_the_machine_is_away_between_two_readings() -> None:
+def test_two_clocks_are_compared_exactly_despite_pauses_between_their_readings() -> None:
     """Every reading takes 1 us; some of the first ones are interrupted for 7 ms."""
     now_us, readings = 0, 0
 
@@ -147,6 +147,6 @@ def test_writing_and_reading_an_instant_gives_it_back(us: int) -> None:
     assert len(text) == 27 and text.endswith("Z")
 
 
-def test_no_instant_is_null() -> None:
+def test_a_missing_instant_is_null() -> None:
     assert optional_rfc3339(None) is None
     assert optional_rfc3339(0) == "1970-01-01T00:00:00.000000Z"

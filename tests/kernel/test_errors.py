@@ -26,7 +26,7 @@ def test_each_refusal_has_its_status_and_code() -> None:
     ]
 
 
-def test_a_wrong_field_is_named_and_extra_facts_travel() -> None:
+def test_a_refusal_names_the_wrong_field_and_keeps_extra_members() -> None:
     refused = invalid("start_time", "is ahead", "clock_ahead", server_time="now")
     assert refused.errors == (FieldError("start_time", "is ahead"),)
     assert (refused.code, refused.extra) == ("clock_ahead", {"server_time": "now"})

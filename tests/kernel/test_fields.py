@@ -1,4 +1,4 @@
-"""Field types of requests: one rule is the same for all of them."""
+"""Field types of requests: a rule behaves the same in every domain."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_wrong_field_is_named(sent: dict[str, Any], loc: str) -> None:
     assert loc_of(caught.value) == loc
 
 
-def test_good_fields_become_our_values() -> None:
+def test_valid_fields_are_converted_to_their_types() -> None:
     mark = Mark(
         id="0193B2F0-7C1E-7A55-9D3E-1F2A3B4C5D6E",
         at="2026-11-20T19:30:00Z",  # type: ignore[arg-type]
@@ -58,13 +58,13 @@ def test_good_fields_become_our_values() -> None:
     assert mark.at == 1_795_203_000_000_000
 
 
-def test_what_was_sent_is_not_repeated_in_an_error() -> None:
+def test_an_error_does_not_contain_the_value_that_was_sent() -> None:
     with pytest.raises(ValidationError) as caught:
         Mark.model_validate({"share": "secret"})
     assert "secret" not in str(caught.value)
 
 
-def test_settings_cannot_change_under_way() -> None:
+def test_settings_are_frozen() -> None:
     part = Part()
     with pytest.raises(ValidationError):
         part.size = 2

@@ -41,7 +41,7 @@ def is_clip(entry: Entry) -> bool:
     return entry.type == "clip"
 
 
-async def test_every_entry_is_handed_out_once_from_now_on(tmp_path: Path) -> None:
+async def test_a_follower_returns_every_later_entry_once(tmp_path: Path) -> None:
     """Also in pages, and when entries arrive while the previous ones are processed."""
     async with sim_store(tmp_path) as store, trio.open_nursery() as nursery:
         await add(store, "before")
@@ -67,7 +67,7 @@ async def test_every_entry_is_handed_out_once_from_now_on(tmp_path: Path) -> Non
         nursery.cancel_scope.cancel()
 
 
-async def test_one_that_begins_in_the_past_reads_what_memory_no_longer_holds(
+async def test_a_follower_from_the_past_reads_entries_that_are_no_longer_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "RING_MAX", 4)
@@ -77,7 +77,7 @@ async def test_one_that_begins_in_the_past_reads_what_memory_no_longer_holds(
         assert [entry.seq for entry in entries] == [3, 4, 5, 6, 7, 8, 9]
 
 
-async def test_cancelled_while_it_waits_it_misses_nothing(tmp_path: Path) -> None:
+async def test_a_cancelled_wait_loses_no_entry(tmp_path: Path) -> None:
     async with sim_store(tmp_path) as store:
         follower = follow(store.journal)
         with trio.move_on_after(0):
@@ -94,7 +94,7 @@ async def test_waiting_lets_other_tasks_run_also_when_an_entry_is_there(tmp_path
             await follower.wait()
 
 
-async def test_waiting_for_what_matters_passes_over_the_rest_and_many_are_one(tmp_path: Path) -> None:
+async def test_wait_for_ignores_other_entries_and_returns_once_for_many(tmp_path: Path) -> None:
     async with sim_store(tmp_path) as store, trio.open_nursery() as nursery:
         follower, woken = follow(store.journal), 0
 
@@ -127,7 +127,7 @@ async def test_entries_in_memory_are_taken_in_pages(tmp_path: Path) -> None:
         assert [entry.seq for entry in follower.take(2) or []] == [3] and follower.cursor == 3
 
 
-async def test_more_than_memory_holds_may_have_mattered(
+async def test_wait_for_returns_when_entries_were_dropped_from_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "RING_MAX", 4)
@@ -141,7 +141,7 @@ async def test_more_than_memory_holds_may_have_mattered(
         assert follower.cursor == 5
 
 
-async def test_a_function_is_called_at_once_and_for_the_entries_it_is_for(tmp_path: Path) -> None:
+async def test_calling_on_entries_calls_at_once_and_for_each_entry_of_its_type(tmp_path: Path) -> None:
     async with sim_store(tmp_path) as store:
         calls: list[int] = []
 
@@ -179,12 +179,12 @@ async def test_a_durable_cursor_moves_forward_alone(database: Database) -> None:
             await store.write(lambda tx: move_cursor(tx, "scoring", 13))
 
 
-async def test_a_cursor_that_was_pruned_past_goes_on_only_from_a_snapshot(database: Database) -> None:
+async def test_a_cursor_that_lost_entries_to_pruning_continues_only_from_a_snapshot(database: Database) -> None:
     async with database.open() as store:
         for name, seq in (("behind", 3), ("by one", 8), ("at the border", 9), ("ahead", 12)):
             await store.write(lambda tx, name=name, seq=seq: place_cursor(tx, name, seq))  # type: ignore[misc]
         assert await store.write(lambda tx: mark_pruned(tx, 10)) == ["behind", "by one"]
-        assert await store.write(lambda tx: mark_pruned(tx, 10)) == [], "said once"
+        assert await store.write(lambda tx: mark_pruned(tx, 10)) == [], "returned once"
         with pytest.raises(LookupError):  # missing entries cannot be determined
             await store.write(lambda tx: move_cursor(tx, "behind", 20))
         await store.write(lambda tx: place_cursor(tx, "behind", 40))

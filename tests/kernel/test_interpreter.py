@@ -19,5 +19,5 @@ assert sys.getswitchinterval() < 0.001
 """
 
 
-def test_what_is_there_at_the_start_is_never_looked_through_again() -> None:
+def test_objects_that_exist_at_the_start_are_never_collected_again() -> None:
     subprocess.run([sys.executable, "-c", LOOK], check=True, timeout=30)

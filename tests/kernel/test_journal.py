@@ -53,7 +53,7 @@ async def test_entries_come_in_seq_order_with_all_their_fields(database: Databas
         assert json.loads(first.event)["seq"] == 1
 
 
-async def test_ring_and_database_give_the_same_entries_on_both_sides_of_the_seam(
+async def test_entries_before_and_after_the_end_of_the_ring_are_the_same(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "RING_MAX", 10)
@@ -78,7 +78,7 @@ def test_a_journal_that_was_not_loaded_is_empty() -> None:
     assert (journal.head, journal.oldest, journal.recent(0)) == (0, 1, [])
 
 
-def test_numbers_left_out_after_a_restore_are_passed_over() -> None:
+def test_seqs_skipped_after_a_restore_do_not_stop_readers() -> None:
     journal = Journal(Store.read)  # type: ignore[arg-type]  # never called
     journal.publish([entry(seq) for seq in (1, 2, 3, 100, 101)])
     assert [seqs(journal.recent(since) or []) for since in (0, 1, 2, 3, 50, 100, 101)] == [

@@ -1,4 +1,4 @@
-"""Leases: one owner at a time, and nothing counts that an earlier owner does."""
+"""Leases: one owner at a time, and the results of an earlier owner are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def refuse_changes(store: Store) -> None:
 
 
 async def age(store: Store) -> None:
-    """Let every lease end: as if its time had passed."""
+    """Let the time of every lease pass."""
     await store.write(lambda tx: tx.run("UPDATE leases SET until_us = 1"))
 
 
@@ -60,7 +60,7 @@ async def test_a_result_of_an_earlier_owner_does_not_count(database: Database) -
             check_lease(tx, first)
 
         await age(store)
-        await store.write(lambda tx: check_lease(tx, first))  # over, but nobody else took it
+        await store.write(lambda tx: check_lease(tx, first))  # ended, but no other process has taken it
         await store.write(lambda tx: take_lease(tx, "job", "j", "b"))
         for late in (result, lambda tx: renew_lease(tx, first)):
             with pytest.raises(LeaseLost):
@@ -70,7 +70,7 @@ async def test_a_result_of_an_earlier_owner_does_not_count(database: Database) -
         assert await store.read(lambda tx: tx.value("SELECT value FROM meta WHERE key = 'result'")) is None
 
 
-async def test_renewed_it_lasts_longer_and_released_it_is_free_at_once(database: Database) -> None:
+async def test_a_renewed_lease_ends_later_and_a_released_one_is_free_at_once(database: Database) -> None:
     async with database.open() as store:
         lease = await store.write(lambda tx: take_lease(tx, "job", "j", "a"))
         assert lease is not None
@@ -83,13 +83,13 @@ async def test_renewed_it_lasts_longer_and_released_it_is_free_at_once(database:
         assert after is not None and after.token == 2
 
 
-async def test_a_lease_is_long_enough(database: Database) -> None:
+async def test_a_lease_shorter_than_30_seconds_is_refused(database: Database) -> None:
     async with database.open() as store:
         with pytest.raises(ValueError, match="at least"):
             await store.write(lambda tx: take_lease(tx, "job", "j", "a", for_s=LEAST_S - 1))
 
 
-async def test_held_it_is_renewed_and_given_back_at_the_end(
+async def test_a_held_lease_is_renewed_and_released_at_the_end_of_the_block(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with sim_store(tmp_path) as store:
@@ -102,7 +102,7 @@ async def test_held_it_is_renewed_and_given_back_at_the_end(
         assert await store.write(lambda tx: take_lease(tx, "job", "j", "b")) is not None
 
 
-async def test_lost_its_block_is_cancelled(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_when_a_lease_is_lost_its_block_is_cancelled(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with sim_store(tmp_path) as store:
         with pytest.raises(LeaseLost):
             async with holding_lease(store, "job", "j", "a"):
@@ -112,7 +112,7 @@ async def test_lost_its_block_is_cancelled(tmp_path: Path, autojump_clock: MockC
         assert await store.write(lambda tx: take_lease(tx, "job", "j", "c")) is None, "b still has it"
 
 
-async def test_one_that_cannot_be_renewed_in_time_counts_as_lost(
+async def test_a_lease_that_cannot_be_renewed_in_time_counts_as_lost(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """The block ends before another process may take the lease."""

@@ -43,7 +43,7 @@ def test_an_illegal_event_names_state_event_and_what_is_allowed() -> None:
     assert "door" in refused.detail and "push" in (refused.hint or "")
 
 
-def test_a_dead_end_says_so() -> None:
+def test_the_refusal_in_a_final_state_says_that_nothing_is_allowed() -> None:
     with pytest.raises(Refused, match="walled") as caught:
         DOOR.next(Door.WALLED, Act.PUSH)
     assert caught.value.extra["allowed"] == []

@@ -1,4 +1,4 @@
-"""The schema's version: only upward, numbered without gaps, and never applied to a foreign file."""
+"""The schema's version: it only rises, and no step is applied to another program's file."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ async def test_a_key_of_before_an_upgrade_is_answered_whatever_its_fingerprint_i
         assert (again.status, again.resource, store.journal.head) == (201, {"n": "0+"}, 1)
 
 
-async def test_keys_of_two_devices_never_meet(database: Database) -> None:
+async def test_equal_keys_of_two_devices_are_independent(database: Database) -> None:
     async with database.open() as store:
         await perform(store, CALLER, count_up)
         other = await perform(store, replace(CALLER, device="tablet-2"), count_up)
@@ -73,7 +73,7 @@ async def test_without_a_key_every_request_is_its_own(database: Database) -> Non
         assert (await perform(store, Caller(), count_up)).resource == {"n": "0++"}
 
 
-async def test_a_refusal_is_not_kept_so_that_a_mended_world_may_answer(database: Database) -> None:
+async def test_a_refusal_is_not_stored_so_that_a_repeat_may_succeed(database: Database) -> None:
     def refuse(tx: Tx) -> Answer:
         count_up(tx)
         raise not_found("clip", "x")
@@ -84,13 +84,13 @@ async def test_a_refusal_is_not_kept_so_that_a_mended_world_may_answer(database:
         assert (await perform(store, CALLER, count_up)).resource == {"n": "0+"}
 
 
-def test_fingerprints_do_not_run_parts_together() -> None:
+def test_a_fingerprint_depends_on_where_its_parts_are_separated() -> None:
     assert fingerprint("ab", "c") != fingerprint("a", "bc")
     assert fingerprint("a", b"b") == fingerprint("a", "b")
 
 
 @pytest.mark.parametrize(("seen", "refused"), [(None, False), (3, False), (2, True), (4, True)])
-def test_if_match_holds_the_rev(seen: int | None, refused: bool) -> None:
+def test_a_change_with_if_match_for_another_rev_is_refused(seen: int | None, refused: bool) -> None:
     caller = Caller(if_match=seen)
     if not refused:
         check_rev(caller, "clip", 3)

@@ -84,7 +84,7 @@ def test_a_cursor_of_any_length_is_read_back(row_id: str) -> None:
     assert decode_cursor(encode_cursor(longest, row_id)) == (longest, row_id)
 
 
-async def test_a_list_says_the_journal_position_it_was_read_at(database: Database) -> None:
+async def test_a_list_contains_the_journal_position_at_which_it_was_read(database: Database) -> None:
     async with things(database, HandClock()) as store:
         assert (await page(store))["as_of_seq"] == 0
         await add(store, "a")
@@ -113,7 +113,7 @@ async def test_deleted_rows_are_not_listed(database: Database) -> None:
         encode_cursor(9_999_999_999_999_999_999, "id"),
     ],
 )
-def test_a_cursor_of_somebody_else_is_refused(cursor: str) -> None:
+def test_a_text_that_is_not_one_of_our_cursors_is_refused(cursor: str) -> None:
     with pytest.raises(Refused) as caught:
         decode_cursor(cursor)
     assert caught.value.status == 422

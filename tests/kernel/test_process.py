@@ -33,7 +33,7 @@ def test_a_child_is_killed_with_the_thread_that_started_it() -> None:
         assert child.wait(LIMIT_S) == -9
 
 
-def test_who_is_no_child_of_it_any_more_is_reported() -> None:
+def test_a_process_whose_parent_has_ended_is_reported() -> None:
     text = "from appliance.kernel.process import die_with_parent; print(die_with_parent(1))"
     answer = subprocess.run(
         [sys.executable, "-c", text], check=True, capture_output=True, text=True, timeout=LIMIT_S

@@ -92,7 +92,7 @@ def opened(path: Path) -> tuple[str, int, list[str]]:
     return trio.run(run)
 
 
-def test_a_whole_database_is_no_trouble_and_neither_is_a_first_start(path: Path) -> None:
+def test_neither_a_good_database_nor_a_first_start_is_damage(path: Path) -> None:
     assert find_damage(path, None) is None
     _, witness = make(path, ["a"])
     assert find_damage(path, witness) is None
@@ -291,7 +291,7 @@ def test_the_event_says_where_it_came_from(path: Path) -> None:
 
 @pytest.mark.parametrize("at", [47, 60, 63, 68, 71])  # file format, user_version, application_id
 @pytest.mark.parametrize("value", [0x03, 0xA5])
-def test_a_damaged_header_is_damage_and_no_other_program(path: Path, at: int, value: int) -> None:
+def test_a_damaged_header_is_damage_and_not_another_program(path: Path, at: int, value: int) -> None:
     snapshot, witness = make(path, ["a"], ["b"])
     with path.open("r+b") as file:
         file.seek(at)
@@ -306,7 +306,7 @@ def test_a_damaged_header_is_damage_and_no_other_program(path: Path, at: int, va
     assert find_damage(path, None) is None
 
 
-def test_a_file_too_short_for_a_header_is_no_new_box(path: Path) -> None:
+def test_a_file_too_short_for_a_header_is_damage_and_not_a_first_start(path: Path) -> None:
     snapshot, witness = make(path, ["a"])
     path.write_bytes(b"\0")
     reason = find_damage(path, witness)

@@ -1,4 +1,4 @@
-"""Retry delays, what is retried, and temporary disk errors."""
+"""Retry delays, which keys are retried, and current disk errors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_waits_are_spread_over_the_whole_span() -> None:
     assert len({round(each, 6) for each in waits}) > 900
 
 
-async def test_each_thing_has_pauses_of_its_own(autojump_clock: MockClock) -> None:
+async def test_each_key_has_its_own_pauses(autojump_clock: MockClock) -> None:
     retries = RetrySchedule()
     assert retries.not_before_s("a") < trio.current_time() and not retries
     assert retries.postpone("a") and retries.not_before_s("a") >= trio.current_time()
@@ -75,7 +75,7 @@ async def test_each_thing_has_pauses_of_its_own(autojump_clock: MockClock) -> No
     assert not retries
 
 
-def test_each_trouble_is_shown_until_that_thing_works() -> None:
+def test_each_disk_error_is_shown_until_its_operation_succeeds() -> None:
     disk_errors = DiskErrors("clip files")
     assert not disk_errors and str(disk_errors) == ""
     disk_errors.record("write", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))

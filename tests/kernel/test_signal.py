@@ -1,4 +1,4 @@
-"""Wake-ups that cannot be lost."""
+"""No notification is lost between a check and a wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def test_a_change_before_the_wait_is_not_lost() -> None:
         assert await signal.wait_past(seen) == 1
 
 
-async def test_everybody_who_waits_is_woken_once_for_many_rings() -> None:
+async def test_every_waiter_is_woken_once_for_many_notifications() -> None:
     signal = Signal()
     woken: list[int] = []
 

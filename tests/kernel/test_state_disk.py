@@ -97,7 +97,7 @@ async def test_a_start_on_a_read_only_disk_serves_what_is_there_and_mends(disk: 
         assert (await store.journal.read(0))[-1].seq == 2
 
 
-async def test_a_copy_goes_with_the_store(disk: Ext4) -> None:
+async def test_the_copy_is_deleted_when_the_store_is_closed(disk: Ext4) -> None:
     async with open_store(disk.folder / "box.db", HandClock()):
         pass
     disk.break_down()
@@ -107,7 +107,7 @@ async def test_a_copy_goes_with_the_store(disk: Ext4) -> None:
     assert not copy.parent.exists()
 
 
-def test_a_sound_folder_refuses_nothing_and_keeps_nothing(tmp_path: Path) -> None:
+def test_a_writable_folder_is_not_refused_and_no_file_stays_in_it(tmp_path: Path) -> None:
     assert state_disk.refusal(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
     assert state_disk.refusal(tmp_path / "absent") is None, "that is not the disk's fault"
@@ -144,7 +144,7 @@ def copying(database: Path) -> tuple[subprocess.Popen[str], Path]:
     return process, Path(process.stdout.readline().strip())
 
 
-def test_the_copy_of_a_killed_process_goes_at_the_next_start_and_nothing_else(
+def test_the_next_start_deletes_the_copy_of_a_killed_process_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "box.db").write_bytes(b"rows")

@@ -90,7 +90,7 @@ async def test_waiting_closures_share_one_transaction(database: Database) -> Non
         assert store.journal.changed.count == rings + 1, "twenty closures, one commit, one wake-up"
 
 
-async def test_a_bad_closure_takes_only_its_own_work_back(database: Database) -> None:
+async def test_a_failing_closure_undoes_only_its_own_changes(database: Database) -> None:
     def half_done(tx: Tx) -> None:
         put("half")(tx)
         raise not_found("clip", "x")
@@ -157,7 +157,7 @@ async def test_a_transaction_lost_inside_a_closure_fails_the_whole_batch(databas
         assert await store.write(put("a")) == "a"
 
 
-async def test_an_io_error_ends_the_store_and_everybody_is_reported(tmp_path: Path) -> None:
+async def test_an_io_error_ends_the_store_and_every_caller_gets_it(tmp_path: Path) -> None:
     def broken_disk(tx: Tx) -> None:
         raise apsw.IOError("disk I/O error")
 
@@ -204,7 +204,7 @@ async def test_a_full_queue_behind_a_dead_writer_empties(tmp_path: Path) -> None
             await wait_all_tasks_blocked()
             gate.open.set()
     assert isinstance(answers["first"], StoreBroken)
-    assert not any(isinstance(each, str) for each in answers.values()), "nobody was told yes"
+    assert not any(isinstance(each, str) for each in answers.values()), "no caller got success"
 
 
 async def test_cancelling_before_the_closure_is_queued_leaves_nothing(database: Database) -> None:
@@ -216,7 +216,7 @@ async def test_cancelling_before_the_closure_is_queued_leaves_nothing(database: 
         assert await store.read(keys) == []
 
 
-async def test_cancelling_after_the_closure_is_queued_still_tells_the_outcome(database: Database) -> None:
+async def test_after_the_closure_is_queued_a_cancelled_caller_still_gets_the_outcome(database: Database) -> None:
     async with database.open() as store:
         gate = Gate()
         answers: dict[str, Any] = {}
@@ -307,7 +307,7 @@ async def test_a_backup_is_a_whole_database(tmp_path: Path) -> None:
         assert await copy.read(keys) == ["a"]
 
 
-async def test_the_loop_store_of_simulated_time_is_the_same_store(
+async def test_the_store_works_without_threads_for_simulated_time(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with open_store(tmp_path / "box.db", HandClock(), in_thread=False) as store:

@@ -63,13 +63,13 @@ async def ask(call: object) -> int:
     return 0
 
 
-async def test_an_error_keeps_nothing_of_its_caller() -> None:
+async def test_an_error_leaves_no_reference_to_its_caller() -> None:
     await in_thread(int)
     with nothing_left():
         assert [await ask(lambda: in_thread(fail)) for _ in range(3)] == [404] * 3
 
 
-async def test_a_refused_read_or_write_keeps_nothing_of_its_caller(tmp_path: Path) -> None:
+async def test_a_refused_read_or_write_leaves_no_reference_to_its_caller(tmp_path: Path) -> None:
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         await store.write(lambda tx: None)
         with nothing_left():

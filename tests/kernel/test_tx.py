@@ -66,7 +66,7 @@ def test_updated_is_the_row_as_it_would_be_read(tx: Tx) -> None:
     assert row["name"] == "A"
 
 
-def test_run_says_how_many_rows_changed(tx: Tx) -> None:
+def test_run_returns_how_many_rows_changed(tx: Tx) -> None:
     tx.insert("things", {"id": "a", "name": "A"})
     tx.insert("things", {"id": "b", "name": "B"})
     assert tx.run("UPDATE things SET name = 'C'") == 2

@@ -9,7 +9,7 @@ import pytest
 from appliance.kernel.witness import NAME, Witness, read_witness, write_witness
 
 
-def test_what_is_written_is_read_back_and_replaced(tmp_path: Path) -> None:
+def test_a_witness_is_written_read_back_and_replaced(tmp_path: Path) -> None:
     assert read_witness(tmp_path) is None
     for head in (3, 9):
         write_witness(tmp_path, Witness("stadium", "e", head))
@@ -18,6 +18,6 @@ def test_what_is_written_is_read_back_and_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"site_id": 1}', b"\xff"])
-def test_one_that_cannot_be_read_is_none(tmp_path: Path, data: bytes) -> None:
+def test_an_unreadable_witness_is_none(tmp_path: Path, data: bytes) -> None:
     (tmp_path / NAME).write_bytes(data)
     assert read_witness(tmp_path) is None

@@ -67,7 +67,7 @@ def test_the_certificate_is_the_boxes_alone(tmp_path: Path, host: str) -> None:
 @pytest.mark.parametrize(
     ("name", "addresses"), [("bank.example", []), ("other.local", []), (NAME, ["93.184.216.34"])]
 )
-def test_a_stolen_key_of_the_authority_signs_for_nobody_else(
+def test_the_authoritys_key_cannot_sign_for_other_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, addresses: list[str]
 ) -> None:
     authority = open_authority(tmp_path, NAME, "Stadium")

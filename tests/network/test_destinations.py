@@ -1,4 +1,4 @@
-"""Destinations that others name: which addresses the box connects to."""
+"""Which addresses the box connects to when a setting or a request names them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Names:
 
 
 def use(names: Names) -> Names:
-    """For the test's run of the event loop."""
+    """Resolve names by `names`, until the test's event loop ends."""
     trio.socket.set_custom_hostname_resolver(names)  # type: ignore[arg-type]
     return names
 

@@ -1,4 +1,4 @@
-"""HTTP calls to hosts that others name: each goes to the address that was checked."""
+"""HTTP calls to hosts named by settings: each is sent to the address that was checked."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_call_that_was_sent_goes_to_no_second_address() -> None:
 
 
 @pytest.mark.parametrize("address", WHOLE)
-async def test_no_name_leads_where_the_box_does_not_call(address: str) -> None:
+async def test_a_name_that_resolves_to_a_refused_address_is_not_called(address: str) -> None:
     use(Names([address]))
     called = Called()
     async with caller(called) as http:
@@ -93,7 +93,7 @@ async def test_no_name_leads_where_the_box_does_not_call(address: str) -> None:
     assert called.requests == []
 
 
-async def test_this_machine_is_called_where_that_is_meant() -> None:
+async def test_an_address_of_this_machine_is_called_when_its_network_is_allowed() -> None:
     use(Names(["127.0.0.77"]))  # stands for an address of an interface: it can be bound
     called = Called()
     async with caller(called, LOOPBACK) as http:

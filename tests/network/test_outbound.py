@@ -1,4 +1,4 @@
-"""The one door for outbound requests: what is called, where redirects lead, and what a failure says."""
+"""Outbound requests: which addresses are called, which redirects are followed, and the errors."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def test_no_url_reaches_what_is_not_public(host: str) -> None:
 
 
 @pytest.mark.parametrize("address", [*WHOLE, *filter(is_whole, PRIVATE)])
-async def test_no_name_and_no_redirect_leads_there(address: str) -> None:
+async def test_no_name_and_no_redirect_leads_to_an_address_that_is_not_public(address: str) -> None:
     use(Names([PUBLIC], [address]))
     web = Web(away=to("https://inside.example/x"))
     with pytest.raises(CallFailed, match=r"inside\.example is .*not called from here"):
@@ -213,7 +213,7 @@ async def test_a_token_is_not_sent_to_another_server() -> None:
     ("status", "method", "body"),
     [(301, "GET", b""), (302, "GET", b""), (303, "GET", b""), (307, "POST", b"x"), (308, "POST", b"x")],
 )
-async def test_what_was_sent_is_sent_again_only_where_that_is_asked_for(
+async def test_a_body_is_sent_again_only_for_redirects_307_and_308(
     status: int, method: str, body: bytes
 ) -> None:
     use(Names([PUBLIC]))
@@ -242,7 +242,7 @@ async def test_a_redirect_that_is_not_followed(location: str, code: str) -> None
     assert len(web.requests) == (3 if code == "too_many_redirects" else 1)
 
 
-async def test_without_redirects_one_is_an_answer() -> None:
+async def test_with_no_redirects_allowed_a_redirect_is_returned() -> None:
     use(Names([PUBLIC]))
     answer = await door(Web(a=to("/b"))).call("POST", "https://one.example/a", redirects=0)
     assert answer.status == 302
@@ -331,14 +331,14 @@ async def test_the_time_is_limited_for_the_whole_call(sent: bytes) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"SSH-2.0-x\r\n", reply(b"some", b"content-length: 9")])
-async def test_a_broken_answer_is_told_plainly(sent: bytes) -> None:
+async def test_a_broken_answer_has_a_plain_error(sent: bytes) -> None:
     async with serving(sent) as (url, _), Outbound(LOOPBACK) as outbound:
         with pytest.raises(CallFailed, match=r"http://127\.0\.0\.1:\d+ cannot be reached: \w") as failed:
             await outbound.call("GET", f"{url}/secret-path")
     assert failed.value.code == "unreachable"
 
 
-async def test_nobody_listens_or_the_name_is_unknown() -> None:
+async def test_an_unused_port_and_an_unknown_name_are_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # not listening
         async with Outbound(LOOPBACK) as outbound:

@@ -79,7 +79,7 @@ async def test_a_file_that_changes_is_used_and_a_bad_one_is_reported(
         nursery.cancel_scope.cancel()
 
 
-def test_a_disk_that_is_full_keeps_the_certificate_there_is(
+def test_on_a_full_disk_the_existing_certificate_stays_in_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Tls(own(tmp_path)).load()
@@ -93,7 +93,7 @@ def test_a_disk_that_is_full_keeps_the_certificate_there_is(
     assert tls.days_left() == pytest.approx(396, abs=0.1)
 
 
-def test_a_key_with_a_passphrase_is_refused_without_a_question(tmp_path: Path) -> None:
+def test_a_key_with_a_passphrase_is_refused_without_a_prompt(tmp_path: Path) -> None:
     Tls(own(tmp_path)).load()
     pem = (tmp_path / LEAF_NAME).read_bytes()
     locked = load_pem_private_key(pem, None).private_bytes(

@@ -29,7 +29,7 @@ from appliance.workers.protocol import Sandbox, WorkerHello
 from appliance.workers.worker import open_worker
 from tests.ops.box import settings_in
 
-FENCED = {
+CLOSED = {
     "memory_bytes": 1 << 30,
     "network": "none",
     "landlock_abi": 4,
@@ -42,7 +42,7 @@ FENCED = {
 
 
 def hello(codecs: tuple[str, ...] = ("h264", "hevc", "mjpeg"), **sandbox: Any) -> WorkerHello:
-    return WorkerHello(1, Sandbox(**{**FENCED, **sandbox}), {"pyav": "18.1.0", "ffmpeg": "8.0"}, codecs)
+    return WorkerHello(1, Sandbox(**{**CLOSED, **sandbox}), {"pyav": "18.1.0", "ffmpeg": "8.0"}, codecs)
 
 
 def with_recorder(folder: Path, **changed: Any) -> Settings:
@@ -187,16 +187,16 @@ def test_what_a_sandbox_does_not_prevent_is_named(sandbox: dict[str, Any], says:
     part = sandbox_part(hello(**sandbox), EscapeReport(connected=False, opened=False))
     assert (part.status == "warn") == bool(says)
     if says:
-        assert part.detail.endswith(f"not fenced: {says}")
+        assert part.detail.endswith(f"not sandboxed: {says}")
 
 
 @pytest.mark.parametrize(
     ("sandbox", "tried", "says"),
     [
-        ({}, EscapeReport(connected=True, opened=False), "the fence does not hold: network"),
-        ({}, EscapeReport(connected=True, opened=True), "the fence does not hold: network, files"),
-        ({"network": "open"}, EscapeReport(connected=True, opened=False), "not fenced: network"),
-        ({"landlock_abi": 0}, EscapeReport(connected=False, opened=True), "not fenced: files"),
+        ({}, EscapeReport(connected=True, opened=False), "the sandbox can be left by: network"),
+        ({}, EscapeReport(connected=True, opened=True), "the sandbox can be left by: network, files"),
+        ({"network": "open"}, EscapeReport(connected=True, opened=False), "not sandboxed: network"),
+        ({"landlock_abi": 0}, EscapeReport(connected=False, opened=True), "not sandboxed: files"),
     ],
 )
 def test_the_attempted_escape_counts_more_than_the_workers_report(

@@ -1,4 +1,4 @@
-"""From an answer to the next request, without interpreting it."""
+"""Links from an answer to the next requests, which a tool can follow without knowing the domains."""
 
 from __future__ import annotations
 

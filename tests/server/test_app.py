@@ -26,7 +26,7 @@ async def test_a_resource_carries_its_rev_as_etag_and_the_request_its_id(box: Bo
 
 
 @pytest.mark.parametrize("path", ["/notes", "/hot"])
-async def test_through_quart_and_in_front_of_it_the_conventions_are_the_same(box: Box, path: str) -> None:
+async def test_routes_in_quart_and_before_it_have_the_same_conventions(box: Box, path: str) -> None:
     client = box.client(sample_routes())
     made = await client.post(path, NOTE)
     assert (made.status, made.json["device"]) == (201, "test")
@@ -125,7 +125,7 @@ async def test_a_refusal_is_a_problem_with_code_hint_and_what_is_allowed(box: Bo
     }
 
 
-async def test_what_is_unavailable_says_when_to_come_back(box: Box) -> None:
+async def test_an_unavailable_answer_has_retry_after(box: Box) -> None:
     client = box.client(sample_routes())
     reply = await client.post("/notes/n1/unavailable")
     assert reply.status == 503 and reply.headers["retry-after"] == "2"
@@ -179,7 +179,7 @@ async def test_one_key_is_one_effect_and_one_answer(box: Box) -> None:
     assert box.count_notes() == 2
 
 
-async def test_if_match_and_key_reach_the_operation_or_are_refused_as_nonsense(box: Box) -> None:
+async def test_if_match_and_key_reach_the_operation_or_are_refused_when_malformed(box: Box) -> None:
     client = box.client(sample_routes())
     assert (await client.patch("/notes/n1", if_match='"r7"')).json["if_match"] == 7
     assert (await client.patch("/notes/n1", if_match="*")).json["if_match"] is None
@@ -188,7 +188,7 @@ async def test_if_match_and_key_reach_the_operation_or_are_refused_as_nonsense(b
         assert (reply.status, reply.json["code"]) == (400, "bad_header"), headers
 
 
-async def test_every_answer_keeps_other_sites_out(box: Box) -> None:
+async def test_every_answer_has_headers_against_other_sites(box: Box) -> None:
     client = box.client(sample_routes())
     for path in ("/notes/n1", "/nothing", "/docs", "/openapi.json", "/metrics"):
         headers = (await client.get(path)).headers

@@ -1,4 +1,4 @@
-"""What a device has open when its access ends: downloads and waiting requests, over real sockets."""
+"""Downloads and waiting requests end when the device's access ends; over real sockets."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def test_a_download_ends_with_the_access(tmp_path: Path, path: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["/film", "/plain"])
-async def test_a_client_that_does_not_read_is_not_waited_for(tmp_path: Path, path: str) -> None:
+async def test_a_download_whose_client_does_not_read_ends_at_once(tmp_path: Path, path: str) -> None:
     async with running_side(tmp_path) as side:
         lost = await side.ask(path, "a")
         assert (await lost.receive_some(100)).startswith(b"HTTP/1.1 200")

@@ -62,7 +62,7 @@ def test_an_ipv4_client_on_a_dual_stack_socket_uses_its_own_notation() -> None:
     assert allows(Gate([]), "[fe80::1]:8080", server="fe80::1")
 
 
-def test_without_a_host_no_browser_is_involved() -> None:
+def test_a_request_without_a_host_is_not_from_a_browser() -> None:
     Gate([]).check({"server": ("10.0.0.1", 80)}, {}, unsafe=True)
 
 
@@ -106,7 +106,7 @@ def test_same_origin_is_same_name_and_port(origin: bytes, host: bytes, same: boo
     assert is_same_origin(origin, host) is same
 
 
-def test_verdicts_are_remembered_within_a_bound() -> None:
+def test_a_limited_number_of_decisions_is_cached() -> None:
     gate = Gate([])
     for number in range(2000):
         assert not allows(gate, f"name{number}.example")

@@ -15,7 +15,7 @@ from tests.server.conftest import Box
 from tests.server.sockets import Running, read_answer, read_to_end, request, serving
 
 
-async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
+async def test_a_connection_that_waits_for_a_mark_counts_towards_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(priority, "GIVE_WAY_S", 1e6)
@@ -40,7 +40,7 @@ async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
 
 
 async def test_a_silent_connection_is_a_socket_and_a_task(box: Box) -> None:
-    """A flood of them must cost as little as possible."""
+    """Because a flood of silent connections must cost as little as possible."""
     async with serving(box.app()) as server:
         await read_answer_of(server)
         before = trio.lowlevel.current_statistics().tasks_living
@@ -60,7 +60,7 @@ async def read_answer_of(server: Running) -> None:
     await trio.testing.wait_all_tasks_blocked()
 
 
-async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_connection_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(priority, "GIVE_WAY_S", 1e6)
     monkeypatch.setattr(priority, "SAVED_S", 1e6)
     monkeypatch.setattr(priority, "SHARE", 1e6)
@@ -92,7 +92,7 @@ async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.M
             await query.wait()
 
 
-async def test_who_waits_for_its_turn_with_a_request_keeps_its_place(
+async def test_a_connection_whose_request_waits_for_its_turn_is_not_closed(
     monkeypatch: pytest.MonkeyPatch, box: Box
 ) -> None:
     monkeypatch.setattr(priority, "GIVE_WAY_S", 1e6)

@@ -148,7 +148,7 @@ async def test_every_file_of_the_shell_is_there(box: Box) -> None:
     assert "{{" not in worker and set(re.findall(r'"(/v/[^"]+)"', page)) <= set(listed)
 
 
-async def test_text_is_packed_for_who_takes_it(box: Box, static: Path) -> None:
+async def test_text_is_compressed_for_clients_that_accept_it(box: Box, static: Path) -> None:
     text = "export const many = 1;\n" * 100
     (static / "app.js").write_text(text)
     client = box.client(static_dir=static)

@@ -37,7 +37,7 @@ def plain(box: Box, trust: Trust = TRUST, **options: Any) -> Client:
         ("[::1]", "/notes", "https://[::1]:8443/notes"),
     ],
 )
-async def test_a_page_is_sent_to_the_same_address_with_https(
+async def test_a_page_redirects_to_the_same_address_with_https(
     box: Box, host: str, path: str, location: str
 ) -> None:
     reply = await plain(box, host=host).get(path)
@@ -51,14 +51,14 @@ async def test_a_name_that_is_not_the_boxes_is_not_redirected(box: Box) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
-async def test_what_changes_something_is_refused_without_effect(box: Box, method: str) -> None:
+async def test_a_changing_request_is_refused_without_effect(box: Box, method: str) -> None:
     reply = await plain(box).request(method, "/notes", {"text": "x"})
     assert (reply.status, reply.json["code"]) == (403, "tls_required")
     assert "https://127.0.0.1:8443/notes" in reply.json["hint"]
     assert box.count_notes() == 0
 
 
-async def test_what_a_device_needs_before_it_trusts_the_box_is_there(box: Box) -> None:
+async def test_the_plain_port_serves_what_a_device_needs_before_it_trusts_the_box(box: Box) -> None:
     client = plain(box)
     for path in PLAIN_PATHS:
         assert (await client.get(path)).status == 200, path
@@ -75,7 +75,7 @@ async def test_what_a_device_needs_before_it_trusts_the_box_is_there(box: Box) -
 
 @pytest.mark.parametrize("trust", [TRUST, GIVEN])
 async def test_the_page_for_a_new_device_is_there_and_asks_for_no_code(box: Box, trust: Trust) -> None:
-    """It leads to the encrypted one: a form here would send the code, and get the token, unencrypted."""
+    """It links to the encrypted page: a form here would send the code, and get the token, unencrypted."""
     client = plain(box, trust)
     page = await client.get("/pair?c=7QK2M9XT")
     text = page.body.decode()
@@ -91,13 +91,13 @@ async def test_no_token_is_given_without_encryption(box: Box, path: str) -> None
     assert "https://127.0.0.1:8443/pair" in reply.json["hint"] and "set-cookie" not in reply.headers
 
 
-async def test_who_is_trusted_by_a_device_tells_so_to_the_page_of_the_plain_port(box: Box) -> None:
+async def test_the_plain_page_learns_whether_the_device_trusts_the_encrypted_port(box: Box) -> None:
     app = box.app(trust_routes(TRUST, 8443))
     reply = await Client(app).get("/trusted", headers={"origin": "http://127.0.0.1:8080"})
     assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, "*")
 
 
-async def test_a_certificate_of_others_has_nothing_to_download(box: Box) -> None:
+async def test_with_a_certificate_of_another_authority_there_is_nothing_to_download(box: Box) -> None:
     client = plain(box, GIVEN)
     assert (await client.get("/ca.crt")).status == 404
     page = (await client.get("/trust")).body.decode()

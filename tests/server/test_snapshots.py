@@ -33,7 +33,7 @@ def shared(box: Box) -> SharedSnapshot:
     return SharedSnapshot(box.store, notes, SITE)
 
 
-async def test_two_hundred_at_once_are_made_two_at_most(box: Box) -> None:
+async def test_two_hundred_simultaneous_requests_need_two_snapshots_at_most(box: Box) -> None:
     snapshots, got = shared(box), []
     await append(box, 3)
 
@@ -47,7 +47,7 @@ async def test_two_hundred_at_once_are_made_two_at_most(box: Box) -> None:
     assert {json.loads(each)["as_of_seq"] for each in got} == {3}
 
 
-async def test_who_has_written_finds_it_in_the_snapshot(box: Box) -> None:
+async def test_a_client_finds_its_own_change_in_the_snapshot(box: Box) -> None:
     snapshots = shared(box)
 
     def write(tx: Tx) -> None:
@@ -65,7 +65,7 @@ async def test_who_has_written_finds_it_in_the_snapshot(box: Box) -> None:
             nursery.start_soon(writer)
 
 
-async def test_what_is_not_journaled_is_fresh_after_a_second(
+async def test_values_that_are_not_journaled_are_at_most_a_second_old(
     box: Box, autojump_clock: trio.testing.MockClock
 ) -> None:
     snapshots = shared(box)
@@ -77,7 +77,7 @@ async def test_what_is_not_journaled_is_fresh_after_a_second(
     assert json.loads(await snapshots.get())["notes"] == 1
 
 
-async def test_one_that_fails_is_made_again_by_the_next(box: Box) -> None:
+async def test_after_an_error_the_next_request_makes_the_snapshot_again(box: Box) -> None:
     fails = [True]
 
     def read(tx: ReadTx, give_way: GiveWay) -> dict[str, Any]:
@@ -92,7 +92,7 @@ async def test_one_that_fails_is_made_again_by_the_next(box: Box) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_large_one_is_whole_on_a_kept_connection(box: Box, method: str) -> None:
+async def test_a_large_snapshot_is_complete_on_a_kept_connection(box: Box, method: str) -> None:
     """It is written without hypercorn, from bytes that all clients share."""
     hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 3_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
@@ -112,7 +112,7 @@ async def test_a_large_one_is_whole_on_a_kept_connection(box: Box, method: str) 
 @pytest.mark.parametrize(
     "behind", [b"X", bytes(200_000), request("/time")], ids=["a byte", "many", "a request"]
 )
-async def test_bytes_behind_it_do_not_cut_it(box: Box, behind: bytes) -> None:
+async def test_bytes_behind_the_request_do_not_cut_the_snapshot(box: Box, behind: bytes) -> None:
     hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 3_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app) as server, trio.open_nursery() as nursery:
@@ -123,7 +123,7 @@ async def test_bytes_behind_it_do_not_cut_it(box: Box, behind: bytes) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["as_of_seq"] == 0
 
 
-async def test_a_hundred_that_do_not_read_share_its_bytes(box: Box) -> None:
+async def test_a_hundred_clients_that_do_not_read_share_its_bytes(box: Box) -> None:
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 3_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
@@ -142,7 +142,7 @@ async def test_unknown_parameters_are_refused(box: Box) -> None:
     assert (await box.client().get("/snapshot?client=ipad")).status == 200
 
 
-async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
+async def test_downloads_whose_clients_do_not_read_are_closed_for_new_connections(box: Box) -> None:
     hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 8_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app, ServerLimits(connections=2)) as server:
@@ -159,7 +159,7 @@ async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
 
 
 @pytest.mark.parametrize("asked", [1, 2, 20], ids=["alone", "two", "twenty"])
-async def test_who_leaves_while_its_requests_wait_in_line_leaves_nothing(box: Box, asked: int) -> None:
+async def test_a_client_that_leaves_while_its_requests_wait_leaves_nothing(box: Box, asked: int) -> None:
     """Its second request waited for the end of the first, which never came, and held its place forever."""
     hooks = Hooks(dict, bytes, lambda tx, give_way: {"filler": "x" * 8_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)

@@ -23,8 +23,8 @@ from tests.workers.film import first_keyframe, make_film
 
 
 def test_hello_survives_the_wire() -> None:
-    fence = Sandbox(1 << 30, "none", 7, True, True, True, False, True)
-    hello = WorkerHello(42, fence, {"ffmpeg": "8.1"}, ("h264", "hevc"))
+    sandbox = Sandbox(1 << 30, "none", 7, True, True, True, False, True)
+    hello = WorkerHello(42, sandbox, {"ffmpeg": "8.1"}, ("h264", "hevc"))
     assert protocol.parse_hello(protocol.decode(protocol.encode(protocol.hello_message(hello)))) == hello
 
 

@@ -66,12 +66,12 @@ def test_a_worker_leaves_when_the_connection_closes() -> None:
 def test_hello_reports_the_sandbox_and_the_codecs(talk: Talk) -> None:
     assert talk.hello.pid == talk.process.pid
     assert {"h264", "hevc", "mjpeg"} <= set(talk.hello.codecs)
-    fence = talk.hello.sandbox
-    assert fence.memory_bytes == 1 << 30
-    assert fence.no_new_privs
-    assert fence.no_capabilities
-    assert fence.dies_with_parent
-    assert not fence.as_unit
+    sandbox = talk.hello.sandbox
+    assert sandbox.memory_bytes == 1 << 30
+    assert sandbox.no_new_privs
+    assert sandbox.no_capabilities
+    assert sandbox.dies_with_parent
+    assert not sandbox.as_unit
 
 
 def test_what_hello_claims_is_true(talk: Talk, tmp_path: Path) -> None:

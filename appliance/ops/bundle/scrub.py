@@ -1,7 +1,7 @@
 """Removing secrets from text that leaves the box.
 
-Owns: what counts as a secret, by its value (known from settings, database and credentials) and by its form
-(a passphrase in an address, a token in a header). Pure.
+Owns: how a secret is recognised: by its value (known from settings, database and credentials), and by its
+form (a passphrase in an address, a token in a header). Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 MASK: Final = "***"
-SHORTEST: Final = 4  # a shorter value is in every text; its own field is masked by name
+SHORTEST: Final = 4  # characters; shorter values occur in any text, so only their fields are masked, by name
 _NAMES: Final = (
     "password",
     "passphrase",
@@ -87,7 +87,7 @@ def _secrets_in_address(text: str) -> set[str]:
 
 
 def _spellings(value: str) -> set[str]:
-    """How the value may stand in a log: as it is, in an address, in JSON, in base64."""
+    """The forms of the value in a log: as it is, in an address, in JSON, in base64."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return {
         value,

@@ -1,6 +1,6 @@
-"""What `appliance doctor` checks of access: who may come in, name and certificate, MediaMTX's users.
+"""The checks of access in `appliance doctor`: open or paired, the name, the certificate, MediaMTX's users.
 
-Owns: the looking. The judgement of what was found is in pure functions. Changes nothing.
+    Owns: reading the present state. Pure functions decide what it means. Changes nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def access_part(settings: Settings) -> HealthPart:
 
 
 def open_to_all(settings: Settings) -> HealthPart | None:
-    """Everybody in the network may use the box. None: not so; or a demo, which says so when it starts."""
+    """The warning that everybody in the network may use the box; None when that is not so, or in a demo,
+    which prints it when it starts."""
     if settings.access.mode != "open" or settings.server.is_loopback or settings.site.id == DEMO_ID:
         return None
     detail = "everybody who reaches the box may read, change and stop everything"
@@ -53,14 +54,15 @@ async def look_up_name(settings: Settings) -> HealthPart:
 
 
 def name_part(name: str, found: Sequence[str], own: Collection[str]) -> HealthPart:
-    """`found`: the addresses that the network gives for the name; `own`: those of this machine."""
+    """Whether the name leads to the box. `found`: the addresses that the network gives for it; `own`: those
+    of this machine."""
     others = sorted(set(found) - set(own))
     if others:
         detail = f"{name} is another machine too: {', '.join(others)}"
         return HealthPart("bad", detail, "give one of the two boxes another site.id, and restart it")
     if not found:
         hint = "start the box; if it runs, does a firewall drop UDP 5353? Until then tablets need the address"
-        return HealthPart("warn", f"nobody in the network answers to {name}", hint)
+        return HealthPart("warn", f"no machine in the network answers to {name}", hint)
     return HealthPart("ok", f"{name} leads to {', '.join(sorted(found))}")
 
 
@@ -97,7 +99,8 @@ def _certificate(file: Path, settings: Settings) -> HealthPart:
 def certificate_part(
     ends: datetime, names: Sequence[str], wanted: Sequence[str], now: datetime, *, is_own: bool
 ) -> HealthPart:
-    """`wanted`: names under which tablets open the box; one must be in the certificate, or an address."""
+    """Whether the certificate is valid for long enough and for the box. `wanted`: names by which tablets open
+    the box; one of them, or an address, must be in the certificate."""
     renew = "renew the files of server.tls_cert and server.tls_key"
     if is_own:
         renew = "start the box: it renews it"

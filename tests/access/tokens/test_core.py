@@ -19,7 +19,7 @@ def jwt(claims: object) -> str:
     return ".".join((*parts, "signature"))
 
 
-def test_scopes_are_of_the_role_and_each_once() -> None:
+def test_valid_scopes_are_accepted_without_duplicates() -> None:
     assert checked_scopes("league", ["league:a", "league:b", "league:a"], RULES) == ("league:a", "league:b")
     assert checked_scopes("admin", [], RULES) == ()
 

@@ -94,7 +94,7 @@ def test_every_whole_statement_is_understood_by_both(postgres_server: Server) ->
 
 
 @pytest.mark.postgres
-def test_true_is_no_integer(postgres_server: Server) -> None:
+def test_a_boolean_parameter_for_an_integer_is_refused(postgres_server: Server) -> None:
     """SQLite would store 1: tests on both databases find it."""
     with psycopg.connect(postgres_server.new_database()) as connection:
         connection.execute("CREATE TABLE t (n BIGINT)")

@@ -1,4 +1,4 @@
-"""What PostgreSQL does otherwise than SQLite: lost connections, unknown outcomes, other processes."""
+"""Where PostgreSQL differs from SQLite: lost connections, unknown outcomes, other processes."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ async def test_a_closure_that_always_conflicts_fails_alone(database: PostgresDat
 
 
 async def test_an_error_of_the_database_that_a_closure_caught_undoes_it(database: PostgresDatabase) -> None:
-    """Otherwise COMMIT would answer ROLLBACK without an error, and others of the batch were lost."""
+    """Otherwise COMMIT would answer ROLLBACK without an error, and the batch's other closures would be
+    lost."""
 
     def catches(tx: Tx) -> str:
         put("half")(tx)
@@ -127,10 +128,10 @@ async def test_nul_and_surrogates_are_refused_where_they_are_written(database: P
             assert isinstance(answers["a"], ValueError) and isinstance(answers["b"], int)
 
 
-async def test_no_longer_than_its_limit_a_batch_holds_the_head(
+async def test_a_batch_holds_the_head_no_longer_than_its_limit(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rest of the batch is the next one: in order, and nobody is forgotten."""
+    """The rest becomes the next batch, in order and complete."""
     monkeypatch.setattr(engines, "BATCH_S", 1e-9)
     async with database.open() as store:
         woken = store.journal.changed.count
@@ -181,7 +182,8 @@ async def count_exchanges(store: Store, proxy: Proxy) -> int:
 async def test_cut_at_any_exchange_a_batch_has_one_effect(
     database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before the server got it or after it answered; also COMMIT, whose outcome is then not known."""
+    """The connection is cut before the server gets a message or after it has answered; also at COMMIT, whose
+    outcome is then unknown."""
     monkeypatch.setattr(engines, "PAUSE_S", 0.001)
     async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
         exchanges = await count_exchanges(store, proxy)
@@ -213,7 +215,7 @@ async def test_a_reader_whose_connection_is_lost_reads_again(
         assert await store.read(keys) == ["a"]
 
 
-async def test_away_for_long_it_is_503_and_comes_back(
+async def test_a_server_that_is_away_for_long_gives_503_until_it_returns(
     database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(servers, "AWAY_S", 0.2)
@@ -233,10 +235,10 @@ async def test_away_for_long_it_is_503_and_comes_back(
         assert store.detached is None and store.refused == ""
 
 
-async def test_a_process_that_stands_still_loses_its_turn_and_does_it_again(
+async def test_the_batch_of_a_stopped_process_is_ended_by_the_server_and_run_again(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one that is stopped (SIGSTOP) in the middle of a batch, holding the head row."""
+    """A process that is stopped (SIGSTOP) in the middle of a batch holds the lock of the head row."""
     gate, short = Gate(), idle_limit(0.2)
 
     def stands_still(tx: Tx) -> int:
@@ -305,7 +307,7 @@ async def test_another_database_behind_the_same_address_ends_the_store(
     assert caught.group_contains(StoreBroken) and isinstance(answers["b"], StoreBroken)
 
 
-async def test_one_that_cannot_be_reached_at_the_start_is_said(postgres_server: Server) -> None:
+async def test_a_server_that_cannot_be_reached_at_the_start_ends_it_with_an_error(postgres_server: Server) -> None:
     with pytest.raises(StoreBroken, match="cannot be opened"):
         async with open_at(postgres_server.url("nothing_here")):
             pass
@@ -375,7 +377,7 @@ async def test_a_reader_cannot_write(database: PostgresDatabase) -> None:
 async def test_a_column_that_a_newer_process_adds_does_not_disturb(
     database: PostgresDatabase, postgres_server: Server
 ) -> None:
-    """Statements that a connection has prepared end with an error then: they are run on another one."""
+    """A connection's prepared statements then fail: the batch is run on another connection."""
 
     def look(tx: ReadTx) -> list[str]:
         return sorted(tx.all("SELECT * FROM cursors")[0])

@@ -1,4 +1,4 @@
-"""PostgreSQL's errors: whose they are, and what callers get."""
+"""PostgreSQL's errors: which belong to one closure and which to its batch, and what callers get."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from appliance.kernel.postgres.errors import belongs_to_batch, is_connection_los
         (ValueError("x"), False, False),
     ],
 )
-def test_whose_an_error_is(error: Exception, is_lost: bool, is_the_batchs: bool) -> None:
+def test_which_errors_belong_to_a_closure_and_which_to_its_batch(error: Exception, is_lost: bool, is_the_batchs: bool) -> None:
     assert (is_connection_lost(error), belongs_to_batch(error)) == (is_lost, is_the_batchs)
 
 
@@ -49,7 +49,7 @@ def test_errors_of_the_servers_state_may_succeed_later(error: Exception, code: s
 
 
 @pytest.mark.parametrize("error", [errors.UniqueViolation("x"), ValueError("x"), Refused(409, "a", "b")])
-def test_others_stay_as_they_are(error: Exception) -> None:
+def test_other_errors_are_unchanged(error: Exception) -> None:
     assert refusal(error) is error
 
 

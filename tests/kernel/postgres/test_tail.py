@@ -1,4 +1,4 @@
-"""Following other processes: woken by a notification, and right without one."""
+"""Reading the entries of other processes: at once after a notification, and also without one."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_what_is_there_at_the_start_is_read_at_once_and_later_entries_when_notif
     assert seqs(listener) == [3]
 
 
-def test_without_a_notification_it_looks_again(
+def test_without_a_notification_entries_are_read_after_a_time(
     listener: Listener, other: Other, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert seqs(listener) == []
@@ -116,7 +116,7 @@ def test_after_a_lost_connection_it_listens_again(
     assert seqs(listener) == [2]
 
 
-def test_stopped_it_does_not_wait(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_listener_does_not_wait(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tail, "EVERY_S", 1e9)
     assert seqs(listener) == []
     listener.stop()

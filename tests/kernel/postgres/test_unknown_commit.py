@@ -42,7 +42,8 @@ def counted(tx: ReadTx) -> dict[str, str]:
 async def test_a_batch_that_may_be_committed_is_not_run_again(
     database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No connection lives long enough to find out: then no caller of the batch is put off either."""
+    """Every connection is lost before the outcome is known: then no closure of the batch is run later
+    either."""
 
     def lost(*_: object) -> bool:
         raise psycopg.OperationalError("lost while it waited for the row")
@@ -71,7 +72,7 @@ async def test_a_batch_that_may_be_committed_is_not_run_again(
 async def test_the_first_batch_of_a_process_is_waited_for_too(
     database: PostgresDatabase, postgres_server: Server
 ) -> None:
-    """Its session may live on in the server and commit after another connection has asked."""
+    """The lost session may still commit in the server after another connection has checked."""
     waiting = (
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE'"
     )
@@ -96,14 +97,15 @@ async def test_the_first_batch_of_a_process_is_waited_for_too(
 
 
 def fails_while_others_succeed(server: servers.Server, runs: list[int], limit: int) -> None:
-    """A lost connection, after another one of the process was answered. From `limit` runs on it succeeds."""
+    """A closure whose connection is lost, while other connections of the process are answered. From `limit`
+    runs on it succeeds."""
     runs.append(1)
     if len(runs) < limit:
         server.worked()
         raise psycopg.OperationalError("lost")
 
 
-async def test_a_query_that_always_loses_its_connection_is_given_up(database: PostgresDatabase) -> None:
+async def test_a_query_that_always_loses_its_connection_ends_in_time(database: PostgresDatabase) -> None:
     runs: list[int] = []
     async with database.open() as store:
         assert isinstance(store.engine, engines.PostgresEngine)
@@ -114,10 +116,11 @@ async def test_a_query_that_always_loses_its_connection_is_given_up(database: Po
         assert await store.read(counted) == {}
 
 
-async def test_a_batch_that_gets_no_connection_is_given_up_in_time(
+async def test_a_batch_that_gets_no_connection_ends_in_time(
     database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although others of the process are answered: as when the server has too many connections."""
+    """Although other connections of the process are answered, as when the server's limit of connections is
+    met."""
     runs: list[int] = []
     async with database.open() as store:
         engine = store.engine

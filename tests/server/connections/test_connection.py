@@ -112,7 +112,7 @@ async def test_a_connection_leaves_no_reference_cycles(box: Box, data: bytes) ->
         assert await circles(once) == []
 
 
-async def test_who_has_left_keeps_no_place_by_what_its_socket_says() -> None:
+async def test_a_readable_socket_at_its_end_does_not_keep_a_connection() -> None:
     """A flood that ends leaves a thousand sockets readable: each at end of stream, none with a request."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:

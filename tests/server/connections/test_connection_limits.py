@@ -38,7 +38,7 @@ def guest_of(open_connections: OpenConnections, address: str, state: str = "serv
     return guest
 
 
-async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_least_used_connection_is_closed_for_a_new_one(autojump_clock: trio.testing.MockClock) -> None:
     open_connections = OpenConnections(ServerLimits(connections=5))
     again = guest_of(open_connections, "f", "idle")
     busy, longer, idle = (
@@ -58,7 +58,7 @@ async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock)
     assert not busy.is_aborted
 
 
-async def test_who_does_not_read_goes_after_a_second_and_the_longest_first(
+async def test_a_client_that_does_not_read_loses_its_connection_after_a_second(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     open_connections = OpenConnections(ServerLimits(connections=3))
@@ -79,7 +79,7 @@ async def test_who_does_not_read_goes_after_a_second_and_the_longest_first(
     assert not any(group.stalled for group in open_connections.groups.values())
 
 
-async def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
+async def test_an_address_at_its_limit_loses_one_of_its_own_connections() -> None:
     open_connections = OpenConnections(ServerLimits(per_address=1))
     other, own = (
         guest_of(open_connections, "10.0.0.1", "silent"),
@@ -104,7 +104,7 @@ async def test_a_network_of_ipv6_is_counted_as_one() -> None:
     assert open_connections.make_room("2001:db8::ffff:9")
 
 
-async def test_this_machine_is_bounded_by_the_whole_alone() -> None:
+async def test_this_machine_has_only_the_limit_of_all_connections() -> None:
     open_connections = OpenConnections(ServerLimits(connections=3, per_address=1, per_network=1))
     for address in ("127.0.0.1", "::1", "127.0.0.1"):
         assert open_connections.make_room(address)
@@ -112,7 +112,7 @@ async def test_this_machine_is_bounded_by_the_whole_alone() -> None:
     assert not open_connections.make_room("127.0.0.1")
 
 
-async def test_nothing_is_left_of_those_who_left() -> None:
+async def test_removed_connections_leave_nothing_behind() -> None:
     open_connections = OpenConnections(ServerLimits())
     guests = [
         guest_of(open_connections, f"2001:db8:{number}::1" if number % 2 else f"10.0.0.{number}", state)
@@ -152,14 +152,14 @@ def test_a_flood_is_one_line_a_second_with_its_count() -> None:
     assert [lines.take(now) for now in (10.0, 10.1, 10.9, 11.0, 13.0)] == [1, None, None, 3, 1]
 
 
-async def test_who_came_just_now_has_a_moment_to_ask_among_many_that_keep_their_place() -> None:
+async def test_a_new_connection_has_a_moment_for_its_first_request() -> None:
     open_connections = OpenConnections(ServerLimits(connections=4))
     guests = [guest_of(open_connections, "a", "idle") for _ in range(3)]
     newcomer = guest_of(open_connections, "b", "silent")
     assert open_connections.make_room("c") and guests[0].is_aborted and not newcomer.is_aborted
 
 
-async def test_who_has_sent_what_the_loop_has_not_read_is_not_silent() -> None:
+async def test_a_connection_with_unread_bytes_is_not_silent() -> None:
     open_connections = OpenConnections(ServerLimits(connections=3))
     first, second, third = (guest_of(open_connections, each, "silent") for each in "abc")
     first.sent = True
@@ -189,7 +189,7 @@ def storm(open_connections: OpenConnections, addresses: Sequence[str], calls: in
 
 @pytest.mark.parametrize("addresses", STORM)
 @pytest.mark.parametrize("state", ["silent", "idle"])
-async def test_a_storm_that_calls_again_at_once_throws_out_nobody_else(
+async def test_an_address_that_reconnects_at_once_closes_only_its_own_connections(
     addresses: Sequence[str], state: str
 ) -> None:
     open_connections = OpenConnections(ServerLimits())
@@ -203,7 +203,7 @@ async def test_a_storm_that_calls_again_at_once_throws_out_nobody_else(
     assert not any(guest.is_aborted for guest in guests)
 
 
-async def test_within_an_address_a_place_lasts_until_as_many_have_come_after_it() -> None:
+async def test_within_an_address_the_oldest_silent_connection_is_closed_first() -> None:
     open_connections = OpenConnections(ServerLimits(connections=100))
     for _ in range(100):
         guest_of(open_connections, "127.0.0.1", "silent")
@@ -216,7 +216,7 @@ async def test_within_an_address_a_place_lasts_until_as_many_have_come_after_it(
     assert open_connections.make_room("127.0.0.1") and newcomer.is_aborted
 
 
-async def test_who_holds_no_more_than_others_takes_nothing_from_them(
+async def test_an_address_with_fewer_connections_loses_none_to_others(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     open_connections = OpenConnections(ServerLimits(connections=3))

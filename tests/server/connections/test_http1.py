@@ -64,7 +64,7 @@ def slow_routes(gate: trio.Event, begun: trio.Event) -> Routes:
     return routes
 
 
-async def test_what_follows_a_last_request_is_not_kept_while_it_is_answered(box: Box) -> None:
+async def test_bytes_after_a_last_request_are_discarded_while_it_is_answered(box: Box) -> None:
     gate, begun = trio.Event(), trio.Event()
     async with serving(box.app(slow_routes(gate, begun))) as server:
         stream = await server.connect()
@@ -91,7 +91,7 @@ async def test_a_broken_body_is_400_and_its_request_has_no_effect(box: Box) -> N
 
 
 @pytest.mark.parametrize("pause", [False, True], ids=["one packet", "two packets"])
-async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_application_is_reported(
+async def test_bytes_before_the_end_of_a_websocket_handshake_get_400_and_end_the_application(
     box: Box, pause: bool
 ) -> None:
     routes, begun, answered, reported = Routes("test"), trio.Event(), trio.Event(), trio.Event()
@@ -128,7 +128,7 @@ _BAD_HANDSHAKES = {
 
 @pytest.mark.parametrize("behind", [b"", b"X", frame(b"hello", 1), request(), bytes(70_000)])
 @pytest.mark.parametrize("opening", _BAD_HANDSHAKES.values(), ids=_BAD_HANDSHAKES)
-async def test_a_handshake_that_is_none_ends_its_connection(box: Box, opening: bytes, behind: bytes) -> None:
+async def test_an_invalid_websocket_handshake_ends_its_connection(box: Box, opening: bytes, behind: bytes) -> None:
     """Hypercorn answers 400 by itself and continues to wait for an application that was never started: such a
     connection held its place forever, whether its client had left or not, and a thousand filled the box."""
     async with serving(box.app()) as server:
@@ -166,10 +166,11 @@ _BEHIND = {"a request": request(), "bytes": b"X", "many": bytes(70_000)}
 
 @pytest.mark.parametrize("behind", _BEHIND.values(), ids=_BEHIND)
 @pytest.mark.parametrize("path", ["/time", "/version", "/nothing", "/slow", "/stopped"])
-async def test_who_resets_with_more_behind_its_request_holds_no_place(
+async def test_a_reset_with_bytes_behind_the_request_frees_the_connection(
     box: Box, path: str, behind: bytes
 ) -> None:
-    """An answer whose socket is closed recycles nothing. The reader waited for that forever, and a thousand
+    """An answer to a closed socket does not make the connection ready for the next request. The reader waited
+    for that forever, and a thousand
     such packets filled the box."""
     gate, begun = trio.Event(), trio.Event()
     async with serving(box.app(slow_routes(gate, begun))) as server:

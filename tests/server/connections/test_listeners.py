@@ -28,7 +28,7 @@ async def test_the_ipv6_wildcard_serves_ipv4_too() -> None:
         await each.aclose()
 
 
-async def test_a_port_can_be_had_again_right_after_a_stop() -> None:
+async def test_a_port_can_be_bound_again_right_after_a_stop() -> None:
     first = open_listeners("127.0.0.1", 0, "server.port")[0]
     port = first.socket.getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)):
@@ -36,6 +36,6 @@ async def test_a_port_can_be_had_again_right_after_a_stop() -> None:
     open_listeners("127.0.0.1", port, "server.port")[0].socket.close()
 
 
-async def test_what_cannot_be_had_is_explained() -> None:
+async def test_an_address_that_cannot_be_used_is_explained() -> None:
     with pytest.raises(CannotListen, match=r"server\.host: 'no\.such\.host\.invalid' cannot be resolved"):
         open_listeners("no.such.host.invalid", 0, "server.port")

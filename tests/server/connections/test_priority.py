@@ -28,7 +28,7 @@ class Passes(trio.abc.Instrument):
 
 @pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.take_handshake])
 async def test_turns_are_one_a_pass_and_in_order(way: Callable[[MarkPriority], Awaitable[None]]) -> None:
-    """Of many requests that comes at once the last one waits a pass for each before it, not two."""
+    """Of many simultaneous requests, the last one waits one pass for each before it, not two."""
     priority, begun, passes = MarkPriority(), [], Passes()
 
     async def begin(number: int) -> None:
@@ -68,7 +68,7 @@ async def test_nothing_begins_while_a_mark_is_answered(
     assert sorted(begun) == [0, 1, 2]
 
 
-async def test_nobody_waits_for_a_mark_that_waits_itself(autojump_clock: trio.testing.MockClock) -> None:
+async def test_no_request_waits_for_a_mark_that_is_itself_delayed(autojump_clock: trio.testing.MockClock) -> None:
     """Its device sends more than its rate (rates.py): others must not pay for that."""
     priority = MarkPriority()
     with priority.mark() as pause:
@@ -80,7 +80,7 @@ async def test_nobody_waits_for_a_mark_that_waits_itself(autojump_clock: trio.te
 
 
 @pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.take_handshake, MarkPriority.admit])
-async def test_a_mark_that_takes_long_holds_nobody_up(
+async def test_a_slow_mark_delays_no_other_request_for_long(
     autojump_clock: trio.testing.MockClock, way: Callable[[MarkPriority], Awaitable[None]]
 ) -> None:
     priority = MarkPriority()
@@ -89,7 +89,7 @@ async def test_a_mark_that_takes_long_holds_nobody_up(
         assert trio.current_time() == GIVE_WAY_S
 
 
-async def test_marks_without_a_pause_do_not_keep_others_waiting(
+async def test_continuous_marks_do_not_keep_other_requests_waiting(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """When marks follow one another, a waiting request waits only for those present at its arrival."""
@@ -110,7 +110,7 @@ async def test_marks_without_a_pause_do_not_keep_others_waiting(
 
 
 @pytest.mark.parametrize("way", [MarkPriority.take, MarkPriority.take_handshake, MarkPriority.admit])
-async def test_slow_marks_leave_the_others_half_of_the_time(
+async def test_slow_marks_leave_other_requests_half_of_the_time(
     autojump_clock: trio.testing.MockClock, way: Callable[[MarkPriority], Awaitable[None]]
 ) -> None:
     """A disk that takes a second per commit: requests are not limited to one per 50 ms."""
@@ -131,7 +131,7 @@ async def test_slow_marks_leave_the_others_half_of_the_time(
     assert waited_s <= SAVED_S + 2 * SHARE + GIVE_WAY_S
 
 
-async def test_a_new_connection_waits_in_no_line(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_new_connection_does_not_wait_in_the_queue_of_requests(autojump_clock: trio.testing.MockClock) -> None:
     priority = MarkPriority()
     async with trio.open_nursery() as nursery:
         with priority.mark():
@@ -141,7 +141,7 @@ async def test_a_new_connection_waits_in_no_line(autojump_clock: trio.testing.Mo
             assert not nursery.child_tasks
 
 
-async def test_a_crowd_of_handshakes_keeps_no_request_in_its_line() -> None:
+async def test_many_handshakes_do_not_delay_a_request() -> None:
     priority, passes = MarkPriority(), Passes()
     trio.lowlevel.add_instrument(passes)
     async with trio.open_nursery() as nursery:
@@ -153,7 +153,7 @@ async def test_a_crowd_of_handshakes_keeps_no_request_in_its_line() -> None:
         assert len(passes.begun) - came <= 2
 
 
-async def test_requests_do_not_use_up_what_newcomers_may_wait(autojump_clock: trio.testing.MockClock) -> None:
+async def test_waiting_requests_do_not_use_up_the_waiting_time_of_new_connections(autojump_clock: trio.testing.MockClock) -> None:
     priority = MarkPriority()
     with priority.mark():
         for _ in range(10):

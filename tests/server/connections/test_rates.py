@@ -1,4 +1,4 @@
-"""Who asks too often waits; a coach does not, whatever others do; nobody waits for long."""
+"""A device that sends too many requests waits, but never for long; other devices do not wait for it."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ def test_a_burst_passes_and_then_the_rate() -> None:
 
 
 @pytest.mark.parametrize("per_s", [1.0, 10.0, EACH.per_s])
-def test_who_keeps_to_the_rate_never_waits(per_s: float) -> None:
+def test_a_device_within_its_rate_never_waits(per_s: float) -> None:
     rates = Rates()
     assert not any(rates.delay_s("d", number / per_s) for number in range(2000))
 
 
 def test_no_request_waits_longer_than_the_limit() -> None:
-    """Several coaches behind one address: late is not locked out."""
+    """Several coaches behind one address are delayed, but not refused."""
     rates = Rates()
     longest_s = max(rates.delay_s("d", 0.0) for _ in range(5000))
     assert WAIT_MAX_S <= longest_s <= WAIT_MAX_S + 1 / EACH_IN_A_CROWD.per_s + 0.001
 
 
 def flood(rates: Rates, *, devices: int, per_s: float, from_s: float, to_s: float) -> None:
-    """`devices` that do not wait for their answers."""
+    """Requests of several devices that do not wait for their answers."""
     for tick in range(int((to_s - from_s) * per_s)):
         for device in range(devices):
             rates.delay_s(f"flood {device}", from_s + tick / per_s)
 
 
-def test_a_coach_does_not_wait_for_a_crowd_that_floods() -> None:
+def test_a_coach_does_not_wait_while_many_devices_exceed_the_total() -> None:
     rates = Rates()
     for second in range(10):
         flood(rates, devices=40, per_s=90, from_s=second, to_s=second + 1)  # each within its own rate
@@ -52,8 +52,8 @@ def test_a_coach_does_not_wait_for_a_crowd_that_floods() -> None:
     assert rates.delay_s("flood 0", 10.0) > 0
 
 
-def test_a_crowd_is_slowed_down_at_once_and_let_go_soon() -> None:
-    """Not by what it asked for before there was a crowd."""
+def test_many_devices_together_are_slowed_down_at_once_and_only_for_a_moment() -> None:
+    """Requests from before the total was exceeded do not count towards the smaller rate."""
     rates = Rates()
     for tick in range(1000):  # alone, at its full rate for ten seconds
         rates.delay_s("scrubber", tick / EACH.per_s)

@@ -1,4 +1,4 @@
-"""The server with real sockets on 127.0.0.1: its effect on connections, whatever the client does."""
+"""The server with real sockets on 127.0.0.1: what happens to connections, whatever the client does."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ async def test_listening_sockets_carry_the_user_timeout_to_accepted_ones(box: Bo
     assert seen == [USER_TIMEOUT_MS]
 
 
-async def test_a_port_in_use_is_reported_in_the_settings_words(box: Box) -> None:
+async def test_a_port_in_use_is_reported_with_its_setting(box: Box) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -222,7 +222,7 @@ async def test_the_local_listener_serves_health_and_its_own_routes_only(box: Box
         assert (await read_to_end(main)).startswith(b"HTTP/1.1 404 ")
 
 
-async def test_when_every_connection_is_being_served_the_next_is_reported_so(box: Box) -> None:
+async def test_when_all_connections_are_being_served_the_next_gets_503(box: Box) -> None:
     gate, begun = trio.Event(), trio.Event()
     async with serving(box.app(echo_routes(gate, begun)), ServerLimits(connections=1)) as server:
         first = await server.connect()
@@ -241,7 +241,7 @@ async def test_when_every_connection_is_being_served_the_next_is_reported_so(box
                 break
 
 
-async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_silent_longest(
+async def test_a_new_connection_replaces_one_without_a_request_then_the_longest_idle_one(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_limits, "GREETING_S", 0.0)
@@ -270,7 +270,7 @@ def _connected_meanwhile(server: Running) -> trio.SocketStream:
         return trio.SocketStream(trio.socket.from_stdlib_socket(made.dup()))
 
 
-async def test_a_newcomer_is_served_while_a_crowd_of_incomplete_requests_waits_to_be_read(box: Box) -> None:
+async def test_a_new_connection_is_served_while_many_incomplete_requests_wait_to_be_read(box: Box) -> None:
     """They are one in each pass, and in any order: until its turn, a connection may have sent a complete
     request."""
     crowd_size = 3 * connection_limits.LOOKS
@@ -287,7 +287,7 @@ async def test_a_newcomer_is_served_while_a_crowd_of_incomplete_requests_waits_t
                 stream.socket.close()
 
 
-async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
+async def test_after_many_connections_end_at_once_the_next_is_served(box: Box) -> None:
     """The server sees the ends of a hundred connections and a new client's request in one pass."""
     async with serving(box.app(), ServerLimits(connections=100)) as server:
         for _ in range(5):
@@ -310,7 +310,7 @@ async def test_a_connection_without_a_first_byte_ends_sooner_than_a_kept_one(box
         assert (await read_answer(query)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_what_fails_in_one_connection_ends_that_one_alone(box: Box) -> None:
+async def test_an_error_in_one_connection_ends_only_that_one(box: Box) -> None:
     """The outermost handler: any exception, also an unexpected one."""
 
     def explode(path: str) -> bool:

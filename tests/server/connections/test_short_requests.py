@@ -65,12 +65,12 @@ def test_a_whole_request_is_read_with_what_follows_it() -> None:
         HEAD + b"".join(b"X-%d: a\r\n" % n for n in range(50)) + b"\r\n",
     ],
 )
-def test_anything_out_of_the_ordinary_is_left_to_h11(data: bytes) -> None:
+def test_requests_outside_the_strict_grammar_are_left_to_h11(data: bytes) -> None:
     assert parse_short(data) is None
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_raise_and_what_is_read_is_all_there(noise: bytes) -> None:
+def test_no_bytes_raise_and_none_are_lost(noise: bytes) -> None:
     whole = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(noise), noise)
     actual = parse_short(whole + noise)
     assert actual is not None and (actual.body, actual.rest) == (noise, noise)
@@ -148,7 +148,7 @@ async def test_requests_that_come_together_are_answered_in_turn(box: Box) -> Non
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"close", b"HTTP/1.1 413 "), (b"nothing", b"")])
-async def test_a_connection_ends_where_the_answer_says_so_or_is_none(
+async def test_a_connection_ends_when_the_answer_asks_for_it_or_has_no_length(
     box: Box, body: bytes, status: bytes
 ) -> None:
     async with serving(box.app(failing_routes())) as server:

@@ -1,4 +1,4 @@
-"""The server over TLS, with real sockets: the same effects, and a handshake that never holds a place."""
+"""The server over TLS, with real sockets: the same behaviour, and no connection is kept without a handshake."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_a_websocket_over_tls(box: Box, tls: Tls, folder: Path) -> None:
 @pytest.mark.parametrize(
     "sent", [b"", b"GET /time HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", bytes(600)]
 )
-async def test_who_makes_no_handshake_is_closed_and_harms_nobody(
+async def test_a_client_without_a_handshake_is_closed_and_disturbs_no_other(
     box: Box, tls: Tls, folder: Path, sent: bytes
 ) -> None:
     async with encrypted(box.app(), tls, ServerLimits(first_s=0.5)) as server:
@@ -137,7 +137,7 @@ async def test_who_makes_no_handshake_is_closed_and_harms_nobody(
         assert (await read_all(stream)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_crowd_without_a_handshake_gives_its_places_up(box: Box, tls: Tls, folder: Path) -> None:
+async def test_connections_without_a_handshake_are_closed_for_new_ones(box: Box, tls: Tls, folder: Path) -> None:
     async with encrypted(box.app(), tls, ServerLimits(connections=10)) as server:
         for _ in range(12):
             await server.connect(server.bound.tls_port)
@@ -160,7 +160,7 @@ class Passes(trio.abc.Instrument):
         self.computed[-1] += 1
 
 
-async def test_of_a_crowd_of_handshakes_one_is_computed_in_each_pass(
+async def test_of_many_handshakes_one_is_computed_in_each_pass(
     box: Box, tls: Tls, folder: Path
 ) -> None:
     """All at once they would delay a mark by 0.5 ms each."""
@@ -191,7 +191,7 @@ async def test_a_short_request_is_of_https_as_well(tls: Tls, folder: Path) -> No
     assert schemes == ["https"]
 
 
-async def test_who_waits_for_a_full_socket_decides_for_how_long() -> None:
+async def test_a_writer_decides_how_long_it_waits_for_a_full_socket() -> None:
     """Otherwise the kernel does: after 3 s."""
 
     async def give_up() -> None:
