@@ -1,6 +1,6 @@
 """Runs a daemon in this process, from its start to a signal: that of the box, or of the hosted side.
 
-    Owns: the event loop, signals, the log, and the exit code for each way in which a run ends.
+Owns: the event loop, signals, the log, and the exit code for each way in which a run ends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Opens the database of the hosted side; the only file that chooses its engine (SQLite or PostgreSQL).
 
-    Must not know: who uses it. Domains do not know which engine is used.
+Must not know: who uses it. Domains do not know which engine is used.
 """
 
 from __future__ import annotations

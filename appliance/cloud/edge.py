@@ -1,6 +1,6 @@
 """Before the dispatcher, on the hosted side: reading the token's row, and CORS headers of public answers.
 
-    Owns: that pages of any origin may read public routes, and no others. Must not know: roles, domains.
+Owns: that pages of any origin may read public routes, and no others. Must not know: roles, domains.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The hosted side's roles, their scopes, and the permission rows of routes that belong to no domain.
 
-    Each domain's rows are in its record (`access` in domain.py). The role admin may use every route that has
-    a row. With a route that has no row the program does not start.
+Each domain's rows are in its record (`access` in domain.py). The role admin may use every route that has
+a row. With a route that has no row the program does not start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Invariants of the journal and of SQLite's own structures. Pure: facts in, findings out.
 
-    Owns: the invariants that hold for every domain: the journal has no holes and agrees with the rows. Those
-    of a domain's own rows and files are in that domain (appliance/domain.py, Consistency).
+Owns: the invariants that hold for every domain: the journal has no holes and agrees with the rows. Those
+of a domain's own rows and files are in that domain (appliance/domain.py, Consistency).
 """
 
 from __future__ import annotations

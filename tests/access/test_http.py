@@ -132,7 +132,9 @@ async def test_a_code_for_another_device_has_a_link_and_a_picture_of_it(side: Si
 
 
 @pytest.mark.parametrize("body", [{}, {"code": "short"}, {"code": "7QK2-M9XT", "role": "admin"}, {"code": 7}])
-async def test_the_refusal_of_a_body_without_a_code_names_its_field(side: Side, body: dict[str, object]) -> None:
+async def test_the_refusal_of_a_body_without_a_code_names_its_field(
+    side: Side, body: dict[str, object]
+) -> None:
     reply = await side.client.post("/pair", body)
     assert reply.status == 422 and set(reply.wrong) & {"code", "role"}
 

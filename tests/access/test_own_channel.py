@@ -54,7 +54,9 @@ async def test_each_kind_of_report_sets_the_channel(side: Side, report: str) -> 
     assert await reports(device, "cam2") == OTHER
 
 
-async def test_the_first_report_sets_the_channel_of_a_token_from_a_file_too(autojump_clock: MockClock, side: Side) -> None:
+async def test_the_first_report_sets_the_channel_of_a_token_from_a_file_too(
+    autojump_clock: MockClock, side: Side
+) -> None:
     bound = side.device(leave_token(side.state_dir, "capture", "North", "cam1"))
     free = side.device(leave_token(side.state_dir, "capture", "South"))
     assert (await bound.get("/time")).status == 401, "the box looks into its folder now"

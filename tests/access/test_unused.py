@@ -40,7 +40,9 @@ async def a_day_later() -> None:
     await trio.sleep(DAY_S + SEEN_S)
 
 
-async def test_a_device_unused_while_the_box_is_used_loses_access(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_device_unused_while_the_box_is_used_loses_access(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     async with running_side(tmp_path, unused_days=DAYS) as side:
         lost_id, lost = await side.paired("coach", "Drawer")
         _, used = await side.paired("coach", "Bench")

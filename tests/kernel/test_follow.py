@@ -179,7 +179,9 @@ async def test_a_durable_cursor_moves_forward_alone(database: Database) -> None:
             await store.write(lambda tx: move_cursor(tx, "scoring", 13))
 
 
-async def test_a_cursor_that_lost_entries_to_pruning_continues_only_from_a_snapshot(database: Database) -> None:
+async def test_a_cursor_that_lost_entries_to_pruning_continues_only_from_a_snapshot(
+    database: Database,
+) -> None:
     async with database.open() as store:
         for name, seq in (("behind", 3), ("by one", 8), ("at the border", 9), ("ahead", 12)):
             await store.write(lambda tx, name=name, seq=seq: place_cursor(tx, name, seq))  # type: ignore[misc]

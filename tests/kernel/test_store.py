@@ -216,7 +216,9 @@ async def test_cancelling_before_the_closure_is_queued_leaves_nothing(database: 
         assert await store.read(keys) == []
 
 
-async def test_after_the_closure_is_queued_a_cancelled_caller_still_gets_the_outcome(database: Database) -> None:
+async def test_after_the_closure_is_queued_a_cancelled_caller_still_gets_the_outcome(
+    database: Database,
+) -> None:
     async with database.open() as store:
         gate = Gate()
         answers: dict[str, Any] = {}

@@ -1,8 +1,8 @@
 """Choosing the next delivery for one process, and storing the outcome of an attempt.
 
-    Owns: one lease for each subscription, so that of all processes one sends to a receiver at a time, and a
-    slow receiver delays no other. The lease of a process that crashes ends by time; the message is then sent
-    again with the same webhook-id, so receivers must ignore a repeated one (as Standard Webhooks requires).
+Owns: one lease for each subscription, so that of all processes one sends to a receiver at a time, and a
+slow receiver delays no other. The lease of a process that crashes ends by time; the message is then sent
+again with the same webhook-id, so receivers must ignore a repeated one (as Standard Webhooks requires).
 """
 
 from __future__ import annotations

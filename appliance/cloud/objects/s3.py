@@ -1,9 +1,9 @@
 """Objects in a bucket of S3, by obstore, which only this file imports.
 
-    Owns: explicit credentials (obstore would otherwise request some from a cloud's metadata address), time
-    limits, and the meaning of obstore's errors. obstore's asynchronous calls need asyncio, so its blocking
-    calls are used, in threads. The endpoint is set by the operator, not by a client: it does not go through
-    [net].
+Owns: explicit credentials (obstore would otherwise request some from a cloud's metadata address), time
+limits, and the meaning of obstore's errors. obstore's asynchronous calls need asyncio, so its blocking
+calls are used, in threads. The endpoint is set by the operator, not by a client: it does not go through
+[net].
 """
 
 from __future__ import annotations

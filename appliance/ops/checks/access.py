@@ -1,6 +1,6 @@
 """The checks of access in `appliance doctor`: open or paired, the name, the certificate, MediaMTX's users.
 
-    Owns: reading the present state. Pure functions decide what it means. Changes nothing.
+Owns: reading the present state. Pure functions decide what it means. Changes nothing.
 """
 
 from __future__ import annotations

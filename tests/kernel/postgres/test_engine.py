@@ -307,7 +307,9 @@ async def test_another_database_behind_the_same_address_ends_the_store(
     assert caught.group_contains(StoreBroken) and isinstance(answers["b"], StoreBroken)
 
 
-async def test_a_server_that_cannot_be_reached_at_the_start_ends_it_with_an_error(postgres_server: Server) -> None:
+async def test_a_server_that_cannot_be_reached_at_the_start_ends_it_with_an_error(
+    postgres_server: Server,
+) -> None:
     with pytest.raises(StoreBroken, match="cannot be opened"):
         async with open_at(postgres_server.url("nothing_here")):
             pass

@@ -29,7 +29,9 @@ from appliance.kernel.postgres.errors import belongs_to_batch, is_connection_los
         (ValueError("x"), False, False),
     ],
 )
-def test_which_errors_belong_to_a_closure_and_which_to_its_batch(error: Exception, is_lost: bool, is_the_batchs: bool) -> None:
+def test_which_errors_belong_to_a_closure_and_which_to_its_batch(
+    error: Exception, is_lost: bool, is_the_batchs: bool
+) -> None:
     assert (is_connection_lost(error), belongs_to_batch(error)) == (is_lost, is_the_batchs)
 
 

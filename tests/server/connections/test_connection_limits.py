@@ -38,7 +38,9 @@ def guest_of(open_connections: OpenConnections, address: str, state: str = "serv
     return guest
 
 
-async def test_the_least_used_connection_is_closed_for_a_new_one(autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_least_used_connection_is_closed_for_a_new_one(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     open_connections = OpenConnections(ServerLimits(connections=5))
     again = guest_of(open_connections, "f", "idle")
     busy, longer, idle = (

@@ -128,7 +128,9 @@ _BAD_HANDSHAKES = {
 
 @pytest.mark.parametrize("behind", [b"", b"X", frame(b"hello", 1), request(), bytes(70_000)])
 @pytest.mark.parametrize("opening", _BAD_HANDSHAKES.values(), ids=_BAD_HANDSHAKES)
-async def test_an_invalid_websocket_handshake_ends_its_connection(box: Box, opening: bytes, behind: bytes) -> None:
+async def test_an_invalid_websocket_handshake_ends_its_connection(
+    box: Box, opening: bytes, behind: bytes
+) -> None:
     """Hypercorn answers 400 by itself and continues to wait for an application that was never started: such a
     connection held its place forever, whether its client had left or not, and a thousand filled the box."""
     async with serving(box.app()) as server:

@@ -68,7 +68,9 @@ async def test_nothing_begins_while_a_mark_is_answered(
     assert sorted(begun) == [0, 1, 2]
 
 
-async def test_no_request_waits_for_a_mark_that_is_itself_delayed(autojump_clock: trio.testing.MockClock) -> None:
+async def test_no_request_waits_for_a_mark_that_is_itself_delayed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     """Its device sends more than its rate (rates.py): others must not pay for that."""
     priority = MarkPriority()
     with priority.mark() as pause:
@@ -131,7 +133,9 @@ async def test_slow_marks_leave_other_requests_half_of_the_time(
     assert waited_s <= SAVED_S + 2 * SHARE + GIVE_WAY_S
 
 
-async def test_a_new_connection_does_not_wait_in_the_queue_of_requests(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_new_connection_does_not_wait_in_the_queue_of_requests(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     priority = MarkPriority()
     async with trio.open_nursery() as nursery:
         with priority.mark():
@@ -153,7 +157,9 @@ async def test_many_handshakes_do_not_delay_a_request() -> None:
         assert len(passes.begun) - came <= 2
 
 
-async def test_waiting_requests_do_not_use_up_the_waiting_time_of_new_connections(autojump_clock: trio.testing.MockClock) -> None:
+async def test_waiting_requests_do_not_use_up_the_waiting_time_of_new_connections(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     priority = MarkPriority()
     with priority.mark():
         for _ in range(10):

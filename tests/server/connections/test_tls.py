@@ -1,4 +1,4 @@
-"""The server over TLS, with real sockets: the same behaviour, and no connection is kept without a handshake."""
+"""The server over TLS, with real sockets: it behaves as without, and no connection is kept without a handshake."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ async def test_a_client_without_a_handshake_is_closed_and_disturbs_no_other(
         assert (await read_all(stream)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_connections_without_a_handshake_are_closed_for_new_ones(box: Box, tls: Tls, folder: Path) -> None:
+async def test_connections_without_a_handshake_are_closed_for_new_ones(
+    box: Box, tls: Tls, folder: Path
+) -> None:
     async with encrypted(box.app(), tls, ServerLimits(connections=10)) as server:
         for _ in range(12):
             await server.connect(server.bound.tls_port)
@@ -160,9 +162,7 @@ class Passes(trio.abc.Instrument):
         self.computed[-1] += 1
 
 
-async def test_of_many_handshakes_one_is_computed_in_each_pass(
-    box: Box, tls: Tls, folder: Path
-) -> None:
+async def test_of_many_handshakes_one_is_computed_in_each_pass(box: Box, tls: Tls, folder: Path) -> None:
     """All at once they would delay a mark by 0.5 ms each."""
     crowd = 12
     async with encrypted(box.app(), tls) as server:
