@@ -1,5 +1,5 @@
-// What this device may do here, by its role, and what the page shows when the appliance no longer knows it:
-// the pairing page, or what is kept on the device with the way there.
+// What this device may do, by its role, and what the page shows when the device has no access any more: the
+// pairing page, or the plays stored on the device with a link to the pairing page.
 
 import { h } from "./parts/dom.js";
 import { outWords } from "./state/access/pairing.js";

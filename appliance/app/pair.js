@@ -1,5 +1,5 @@
-// The pairing page: a code and a name become this device's access, then the app opens. It works before the
-// device is paired, and loads nothing of the app but what it needs.
+// The pairing page: it sends a code and a name, gets this device's access, and opens the app. It works before
+// the device is paired, and loads only the parts of the app that it needs.
 
 import { FORM, isCode, shownCode, Tries, troubleOf } from "./state/access/code.js";
 import { Prefs } from "./state/device/prefs.js";

@@ -5,8 +5,9 @@
 // of requests and leaves all others, above all the API's, to the browser:
 // - opening the page: by the box, so a newer page is never hidden; when the box does not answer, by the copy;
 // - a file of the build that is stored: such a file never changes.
-// The server puts in the build and the names of its files. Another build is another script, which the browser
-// finds the next time a page is opened, and which stores its own files and removes these.
+// The server inserts the build and the names of its files, so each build has another script. The browser
+// finds the new one the next time a page is opened; it stores its own files and removes those of the old
+// build.
 
 const BUILD = "{{build}}";
 const FILES = "{{files}}".split(" ");

@@ -1,5 +1,5 @@
-// Runs before everything else. A page from this device's cache may miss a file that was evicted: the server
-// has it, or another build of all files.
+// Runs before everything else. A file of a cached page may have been evicted from the cache: then the page is
+// loaded from the server, whose build may be another one.
 addEventListener(
   "error",
   (event) => {

@@ -1,9 +1,8 @@
-// The page of the plain port while TLS is on. Does this device trust the box's certificate? Then a device
-// that is to be paired goes on to the encrypted page by itself; else the steps are shown, and it is tried
-// again every few seconds.
+// The page of the plain port while TLS is on. It tests every few seconds whether this device trusts the box's
+// certificate. If so, a device that is to be paired is sent to the encrypted page; until then the steps to
+// trust it are shown.
 //
-// The code stands behind the "#" of the address: browsers do not send that part, and nothing is encrypted
-// here.
+// The code follows a "#" in the address, which browsers do not send: nothing is encrypted here.
 
 const AGAIN_MS = 5000;
 const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -11,7 +10,7 @@ const { port = "", address = "", fingerprint = "" } = document.documentElement.d
 const given = new URLSearchParams(location.hash.slice(1));
 const code = given.get("c") ?? new URLSearchParams(location.search).get("c") ?? "";
 const isPairing = location.pathname === "/pair";
-/** By which this page was opened, then by which the box names itself: a network may know only one of them. */
+/** The host of this page, then the box's own name: a network may be able to resolve only one of them. */
 const addresses = [`https://${location.hostname}:${port}`, address];
 
 /** Does it answer without a warning? @param {string} address */

@@ -108,8 +108,8 @@ async def _copy(store: Store, clock: Clock, folder: Path, site_id: str, snapshot
 
 
 async def take_snapshot(store: Store, target: Path, site_id: str | None = None) -> None:
-        """Make a complete, durable copy at `target`, and delete all but the newest KEEP beside it; with
-        `site_id` only copies of that site are counted and deleted.
+    """Make a complete, durable copy at `target`, and delete all but the newest KEEP beside it; with `site_id`
+    only copies of that site are counted and deleted.
 
     Raises OSError.
     """

@@ -1,4 +1,4 @@
-// Texts for times, lengths and states. Short, present tense, blaming nobody.
+// Texts for times, lengths and states. Short, in the present tense, without blame.
 
 import { clockOf } from "./zone.js";
 

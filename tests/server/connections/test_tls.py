@@ -1,4 +1,4 @@
-"""The server over TLS, with real sockets: it behaves as without, and no connection is kept without a handshake."""
+"""The server over TLS, with real sockets: it behaves as without TLS; without a handshake it closes a connection."""
 
 from __future__ import annotations
 

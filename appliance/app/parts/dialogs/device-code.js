@@ -1,5 +1,5 @@
-// A one-time code, shown large enough to be read across a room, with its QR and the time it has left. A
-// dialog; it says when a device was paired with the code.
+// The dialog of a one-time code: the code in large type, its QR code and the time left; then the device that
+// was paired with it.
 
 import { button, h, icon, say } from "../dom.js";
 import { leftOf, shownCode } from "../../state/access/code.js";

@@ -105,7 +105,7 @@ export class Link {
     this.socket = null;
     /** @type {WebSocket | null} */
     this.next = null; // the candidate
-    this.why = ""; // why the appliance refuses this device, and the close code that said so
+    this.why = ""; // why the appliance refuses this device, and the close code of that refusal
     this.code = 0;
     this.tries = 0;
     this.triedAt = this.heard = 0;

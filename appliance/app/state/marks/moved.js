@@ -1,10 +1,10 @@
-// A page that was opened over plain http before the box was switched to TLS. It opens from the browser's
-// cache as before, but the box answers at its encrypted address only, and a browser gives what is stored for
-// one address to no other. So the page says where the box is, and takes its marks there: behind the "#" of a
-// link, which is not sent. The other page asks before it sends them: any sender could make such a link.
-//
-// A link holds 100 to 150 marks. This page remembers which of them a pressed link took; the next link has
-// others.
+// A page that was opened over plain http before the box was switched to TLS. It still opens from the
+// browser's cache, but the box answers only at its encrypted address, and a browser does not share storage
+// between two addresses. So this page shows a link to the encrypted page that contains its marks after a "#",
+// which browsers do not send. The encrypted page asks the user before it sends them, because anyone can make
+// such a link.
+// // A link holds 100 to 150 marks. This page remembers which marks were in a pressed link; the next link
+contains // others.
 //
 // Must not know: the screen, IndexedDB.
 
@@ -34,7 +34,7 @@ export class Moved {
     this.taken = keysIn(memory); // keys of marks that pressed links took
   }
 
-  /** The box does not answer: has it moved? */
+  /** The box does not answer: check whether it answers at the encrypted address. */
   async look() {
     if (this.protocol !== "http:" || this.address || this.now() - this.askedAt < AGAIN_MS) return;
     this.askedAt = this.now();
@@ -45,8 +45,8 @@ export class Moved {
   }
 
   /**
-   * The way there, with as many of the marks that wait as a link holds: those first that no pressed link
-   * took. When all were taken, all are offered again: the other page may not have sent them.
+   * The link to the encrypted page, with as many unsent marks as it can hold: first those that were in no
+   * pressed link. When all were, all are offered again: the other page may not have sent them.
    * @param {readonly Mark[]} marks
    */
   link(marks) {
