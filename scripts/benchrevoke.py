@@ -1,4 +1,5 @@
-"""How soon a device that is removed is out: its WebSockets and its next request, beside 200 that stay."""
+"""How soon the access of a revoked device ends: its WebSockets and its next request, beside 200 other
+devices."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ class Watches:
                     edges.append(edge)
         return edges
 
-    def unsaid(self, edge: Edge, *, now_s: float) -> None:
+    def undo_timeout(self, edge: Edge, *, now_s: float) -> None:
         """Undo a timeout that could not be written: the channel is still active, and is checked again
         soon."""
         watch = self._by_id.get(edge.channel_id)

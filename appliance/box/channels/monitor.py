@@ -159,7 +159,7 @@ async def _watch_deadlines(db: Store, handle: MonitorHandle) -> None:
             try:
                 await write_edge(db, handle, edge)
             except Unavailable:  # decided again a second later
-                handle._watches.unsaid(edge, now_s=trio.current_time())
+                handle._watches.undo_timeout(edge, now_s=trio.current_time())
         with trio.move_on_at(handle._watches.next_deadline_s()):
             await handle._wake.wait_past(seen)
 

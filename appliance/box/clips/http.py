@@ -189,7 +189,7 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
 
     @routes.post("/plays/{play_id}/restore", returns=shown.play)
     async def restore(ctx: Ctx, play_id: str) -> Answer:
-        """Undo a delete, within 24 h: the play with all that went with it."""
+        """Undo a delete, within 24 h: restore the play with everything that was deleted with it."""
         return await ctx.write(lambda tx: undo.restore_play(tx, ctx.caller, rules, play_id))
 
     @routes.post("/plays/{play_id}/favorite", returns=shown.play)

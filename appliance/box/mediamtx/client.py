@@ -76,7 +76,7 @@ class UserSettings:
     permissions: tuple[tuple[str, str], ...]
 
     def may(self, action: str, path: str | None = None) -> bool:
-        """Whether it may; `path` None: on any path at all."""
+        """Whether the user may do `action` on `path`; `path` None: on at least one path."""
         return any(
             allowed == action and (path is None or where in ("", path)) for allowed, where in self.permissions
         )

@@ -170,7 +170,7 @@ class RecordingsHandle:
     def standing(
         self, channel_id: str, cut_from: Sequence[MediaSpan], start_us: int, end_us: int
     ) -> Standing:
-        """Where the footage that a clip of [start_us, end_us) of wall time was cut from is shown now."""
+        """Whether a clip of [start_us, end_us) of wall time would still get the footage it was cut from."""
         state = self._state.followed.get(channel_id)
         shown = self.coverage(channel_id, start_us, end_us).spans
         return "replaced" if state is None else standing(state.channel, cut_from, shown, start_us, end_us)

@@ -98,7 +98,8 @@ class Stretches:
                 ends.append(end_us)
 
     def touch(self, segment: StoredSegment) -> bool:
-        """An empty file, of which only the instant is known, counts as one microsecond."""
+        """Whether one of the stretches overlaps the segment. An empty file, of which only the start is known,
+        counts as one microsecond long."""
         starts = self._starts.get(segment.channel_id)
         if not starts:
             return False
@@ -108,7 +109,7 @@ class Stretches:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """What must stay according to the rows."""
+    """What must be kept according to the rows."""
 
     sessions: Stretches = field(default_factory=Stretches)  # running, or ended less than the guard ago
     unfinished: Stretches = field(default_factory=Stretches)  # clips still to be cut
@@ -118,7 +119,7 @@ class Holds:
     met_us: Mapping[str, int] = field(default_factory=dict)
 
     def needed(self, segment: StoredSegment) -> bool:
-        """Must stay whatever the reason: it grows, or a clip would be lost with it."""
+        """Whether it must be kept in any case: it is still growing, or a clip would lose its footage."""
         return (
             segment.is_growing
             or segment.name in self.condemned
@@ -127,7 +128,7 @@ class Holds:
         )
 
     def held(self, segment: StoredSegment) -> bool:
-        """Stays, except when the reserve is used up."""
+        """Whether it is kept unless the free space falls below the reserve."""
         return (
             self.needed(segment)
             or segment.name in self.pins

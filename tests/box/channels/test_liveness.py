@@ -149,7 +149,7 @@ def test_an_older_row_is_ignored() -> None:
 def test_a_timeout_that_could_not_be_written_is_decided_again() -> None:
     table = Table()
     [edge] = table.due(30.0)
-    table.watches.unsaid(edge, now_s=30.5)
+    table.watches.undo_timeout(edge, now_s=30.5)
     assert table.due(31.4) == []
     assert table.due(31.5) == [TIMED_OUT]
 
@@ -158,7 +158,7 @@ def test_a_timeout_that_could_not_be_written_is_dropped_when_the_channel_was_hea
     table = Table()
     [edge] = table.due(30.0)
     table.beat(30.2)
-    table.watches.unsaid(edge, now_s=30.5)
+    table.watches.undo_timeout(edge, now_s=30.5)
     assert table.watches.next_deadline_s() == 60.2
 
 

@@ -97,7 +97,7 @@ def test_a_forgotten_channel_is_neither_touched_reported_nor_put_back() -> None:
     table.watches.forget("cam1")
     table.watches.forget("cam1")
     table.watches.touch("cam1", now_s=31.0)
-    table.watches.unsaid(edge, now_s=31.0)
+    table.watches.undo_timeout(edge, now_s=31.0)
     table.watches.put_back(taken)
     assert (table.watches.ids(), table.watches.report("cam1"), table.watches.take_dirty()) == (set(), {}, {})
 
@@ -105,11 +105,11 @@ def test_a_forgotten_channel_is_neither_touched_reported_nor_put_back() -> None:
 def test_only_a_timeout_that_still_stands_is_undone() -> None:
     table = Table()
     [edge] = table.due(30.0)
-    table.watches.unsaid(Edge("cam1", E.FAULT, "reported"), now_s=31.0)
+    table.watches.undo_timeout(Edge("cam1", E.FAULT, "reported"), now_s=31.0)
     assert table.watches.next_deadline_s() == math.inf
     table.commit(E.TIMEOUT, 31.0)
     table.commit(E.DEACTIVATE, 31.0)
-    table.watches.unsaid(edge, now_s=31.0)
+    table.watches.undo_timeout(edge, now_s=31.0)
     assert table.watch_state is S.INACTIVE and table.watches.next_deadline_s() == math.inf
 
 

@@ -106,7 +106,8 @@ def _write(source: Path, target: Path, skip_us: int, length_us: int) -> tuple[Tr
 
 
 def file_plan(own: OwnFile, shown: Trimmed, size: int, latency_us: int) -> Plan:
-    """The plan of a clip that plays from `own` alone: without a header, ranges and spans of a recording."""
+    """The plan of a clip that plays only from its file `own`: without a header, ranges and spans of a
+    recording."""
     return Plan(
         header=b"",
         ranges=(),

@@ -97,7 +97,7 @@ class ClipsDisk:
 
     @asynccontextmanager
     async def writing(self, clips_dir: Path, name: str) -> AsyncIterator[None]:
-        """The block writes this file, until its row names it. Raises OSError as `require`."""
+        """A block in which this file is written and its name stored in a row. Raises OSError as `require`."""
         await self.require(clips_dir)
         with self.making(name):
             yield

@@ -38,8 +38,8 @@ class Footage(Protocol):
     def standing(
         self, channel_id: str, cut_from: Sequence[tuple[str, int, int]], start_us: int, end_us: int
     ) -> Standing:
-        """Where the footage that a clip of this span was cut from, (run, start ns, end ns) of media time, is
-        shown now."""
+        """Whether a clip of this span would still get the footage it was cut from. `cut_from`: (run, start
+        ns, end ns) of media time."""
         ...
 
     def take_moved(self) -> Mapping[str, Sequence[tuple[int, int]]]:

@@ -333,7 +333,7 @@ def expire_clip(tx: Tx, rules: MarkRules, clip_id: str, reason: str) -> bool:
     if row is None or is_kept(tx, row):
         return False
     remove_clips(tx, rules, [row], keep_us=0, reason=reason)
-    tx.run("DELETE FROM plans WHERE clip_id = ?", (clip_id,))  # no recording is kept for it any more
+    tx.run("DELETE FROM plans WHERE clip_id = ?", (clip_id,))  # so that no recording is kept for it
     return True
 
 

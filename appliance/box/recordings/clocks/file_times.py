@@ -34,7 +34,8 @@ class FileTimes:
     most_leapt_us: int | None = None
 
     def begin_us(self, end_ns: int, holes: Sequence[tuple[int, int]]) -> int:
-        """Wall time of its start. It ends at `end_ns`; `holes` in its media time may be leaps."""
+        """Wall time of the file's start. `end_ns`: the end of its media time. `holes`: gaps in its media
+        time, which may be leaps of the clock."""
         if not self.beside:
             return self.own.wall_us
         length_us = end_ns // 1000 - self.own.media_us
