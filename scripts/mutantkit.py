@@ -34,7 +34,7 @@ from mutations import Mutation, mutations, settle
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests/mutants.toml"
 SURVIVED, DETECTED = 0, 1
-FLAGS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--tb=no"]
+FLAGS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--tb=no", "--order=file"]
 
 
 class Session:

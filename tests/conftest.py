@@ -23,9 +23,9 @@ domains()  # gives the store their tables, as the settings do in the product
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--order",
-        default="file",
-        help="of tests: file (as they stand), reverse, random, or a number: the seed of a random order of "
-        "the files, and of the tests in each",
+        default="random",
+        help="of tests: random, of the files and of the tests in each; a number, the printed seed of an "
+        "earlier random order; file (as they are listed); or reverse",
     )
 
 
@@ -53,8 +53,12 @@ class Seed:
         node.workerinput["order"] = node.config.getoption("order")
 
 
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"order of tests: --order={config.getoption('order')}"
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    terminalreporter.write_line(f"order of tests: --order={config.getoption('order')}")
+    terminalreporter.write_line(pytest_report_header(config))
 
 
 def pytest_collection_finish() -> None:

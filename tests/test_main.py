@@ -52,7 +52,9 @@ def run(*words: object) -> int:
         ["cloud", "token", "--role", "coach", "--name", "x"],
     ],
 )
-def test_wrong_words_are_usage_errors_on_stderr(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_are_usage_errors_on_stderr(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(*words) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and "appliance --help" in captured.err
@@ -135,7 +137,7 @@ def test_pair_with_tls_keeps_the_code_off_the_network(
     assert f"/pair#c={shown}" in printed and "?c=" not in printed and "https://" in printed
 
 
-def test_doctor_speaks_to_people_and_to_machines(
+def test_doctor_prints_text_or_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = {"clock": HealthPart("ok", "fine"), "port": HealthPart("bad", "taken", "stop it")}

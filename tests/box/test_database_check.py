@@ -36,7 +36,7 @@ async def test_a_state_folder_is_one_sites(tmp_path: Path) -> None:
             await claim_site(store, box(tmp_path, "other"))
 
 
-def test_its_witness_says_so_even_without_a_database(tmp_path: Path) -> None:
+def test_the_witness_shows_the_site_even_without_a_database(tmp_path: Path) -> None:
     write_witness(tmp_path, Witness("stadium", "e", 1))
     with pytest.raises(SettingsError, match="site 'stadium'"):
         make_sound(box(tmp_path, "other"), NOW_US)
@@ -87,7 +87,7 @@ async def test_the_copy_of_another_site_is_never_taken(tmp_path: Path) -> None:
     assert made_from(ours) == "stadium"
 
 
-async def test_copies_in_the_state_folder_say_whose_it_is(tmp_path: Path) -> None:
+async def test_copies_in_the_state_folder_show_its_site(tmp_path: Path) -> None:
     await copied(tmp_path, tmp_path / "snapshots", "stadium")
     with pytest.raises(SettingsError, match="site 'stadium'"):
         make_sound(box(tmp_path, "other"), NOW_US)

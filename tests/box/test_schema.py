@@ -36,7 +36,7 @@ def test_a_database_of_an_earlier_release_becomes_as_a_new_one(release: Path) ->
     assert old.pragma("user_version") == newest_schema()
 
 
-def test_its_rows_stay_and_get_what_later_files_add() -> None:
+def test_rows_of_an_earlier_release_stay_and_get_the_new_columns() -> None:
     (release,) = [path for path in RELEASES if path.stem == "first_release"]
     text = (
         release.read_text()

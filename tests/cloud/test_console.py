@@ -75,7 +75,7 @@ def test_a_token_that_cannot_be_is_a_usage_error(
     assert captured.out == "" and captured.err.startswith("error: ")
 
 
-async def test_it_works_beside_a_running_service(tmp_path: Path) -> None:
+async def test_a_token_is_made_beside_a_running_service(tmp_path: Path) -> None:
     settings = check_settings({"cloud": {"state_dir": tmp_path}})
     async with open_database(settings.database.url, tmp_path) as service:
         token = await make_token(settings, "admin", "Ana", ())

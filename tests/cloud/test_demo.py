@@ -22,7 +22,7 @@ from tests.kit.waiting import LIMIT_S
 from tests.server.sockets import read_answer, request
 
 
-def test_a_demo_is_one_whatever_the_shell_says(
+def test_a_demo_ignores_the_variables_of_hosting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # B10
     monkeypatch.setenv("NODE_ENV", "production")
@@ -36,7 +36,7 @@ def test_a_demo_is_one_whatever_the_shell_says(
     assert demo_settings(tmp_path, 0).internal_token == "given"
 
 
-async def test_it_serves_what_it_prints_and_ends_cleanly(tmp_path: Path) -> None:
+async def test_the_demo_serves_the_printed_address_and_ends_cleanly(tmp_path: Path) -> None:
     stop, lines = trio.Event(), list[str]()
     settings = demo_settings(tmp_path, 0)
     say = begin_demo(lines.append, settings, is_empty=True)

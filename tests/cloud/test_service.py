@@ -104,7 +104,7 @@ async def test_the_document_is_the_clouds(cloud: Cloud) -> None:
     assert (await cloud.client.get("/docs")).status == 200
 
 
-def test_it_answers_to_its_domain_and_its_other_names() -> None:
+def test_the_service_answers_to_its_domain_and_its_other_names() -> None:
     settings = check_settings(
         {"cloud": {"api_domain": "api.example:8443"}, "server": {"allowed_hosts": ["other.example"]}}
     )

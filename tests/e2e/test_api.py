@@ -200,7 +200,7 @@ async def test_the_author_receives_its_own_mark_and_both_ways_answer_the_same(bo
         assert set(refused["error"]) >= PROBLEM
 
 
-async def test_every_no_has_one_shape(box: Box) -> None:
+async def test_every_refusal_has_the_same_form(box: Box) -> None:
     async with box.http() as http:
         session = await new_session(http)
         path, name = f"/sessions/{session['id']}", {"name": "Final", "type": "game"}

@@ -160,7 +160,9 @@ def test_silence_is_noticed_and_a_mark_of_it_arrives_once(
         arrives_once(page, session)
 
 
-def test_offline_is_reported_at_once_and_online_needs_no_waiting(page: Page, session: Session) -> None:
+def test_being_offline_is_shown_at_once_and_being_online_starts_an_attempt(
+    page: Page, session: Session
+) -> None:
     page.evaluate(f"window.said = {BANNER_AT_ONCE}, window.sameDocument = true")
     page.context.set_offline(True)
     assert "Marks are kept here" in page.evaluate("window.said")

@@ -175,7 +175,7 @@ async def test_the_timeline_tells_of_the_restart(game: Game) -> None:
     assert any(event["type"] == "recording_gap" and event["end"] for event in game.heard["other"])
 
 
-async def test_a_clip_that_reaches_past_the_footage_is_cut_short_and_says_so(game: Game) -> None:
+async def test_a_clip_that_reaches_past_the_footage_is_shorter_and_lists_what_is_missing(game: Game) -> None:
     """V09: it waits for coverage_wait_s, then uses the existing footage."""
     async with game.box.http() as http, tablet(game.box) as device:
         frames = await game.frames(http, "end")

@@ -60,7 +60,7 @@ def test_a_question_ends_with_its_screen(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_nothing_is_reported_to_agree_before_anybody_compared(page: Page) -> None:
+def test_cameras_are_not_shown_as_equal_before_a_comparison(page: Page) -> None:
     page.evaluate("app.go('lineup')")
     until(page, "[...document.querySelectorAll('step-pane')].filter(pane => pane.capture).length === 2")
     expect(page.locator("#difference")).to_have_text("")
@@ -81,7 +81,7 @@ def test_the_operator_reads_plays_and_an_opponent_once(page: Page, session: Sess
         expect(options.filter(has_text="Rival")).to_have_text([re.compile("[0-9] Atletico v Rival$")])
 
 
-def test_a_trim_says_its_length_while_it_is_dragged(page: Page, session: Session) -> None:
+def test_a_trim_shows_its_length_while_it_is_dragged(page: Page, session: Session) -> None:
     session.ready_play()
     cards(page).first.locator(".open").click()
     until(page, "document.querySelector('.tile.leader video')?.readyState >= 2")

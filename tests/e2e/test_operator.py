@@ -201,9 +201,7 @@ def scrap(demo: Demo) -> Iterator[Session]:
         yield scrap
 
 
-def test_a_deleted_session_takes_its_plays_along_and_comes_back_with_them(
-    page: Page, demo: Demo, scrap: Session
-) -> None:
+def test_a_session_is_deleted_and_restored_with_its_plays(page: Page, demo: Demo, scrap: Session) -> None:
     path = f"/sessions/{scrap.id}"
     scrap_plays = [play["id"] for play in scrap.plays()]
     with_plays = f"""[...app.box.state.plays.values()]

@@ -229,7 +229,7 @@ def test_the_watched_angle_is_fetched_in_advance_and_announced(page: Page) -> No
     expect(page.locator(".heading b")).to_have_text("2")
 
 
-def test_the_words_of_a_play_are_whole_and_nothing_lies_over_its_picture(
+def test_the_texts_of_a_play_are_complete_and_nothing_covers_its_picture(
     page: Page, session: Session, play: dict[str, Any]
 ) -> None:
     words = {"down": 2, "distance": 7, "play_type": "Pass", "result": "First down"}

@@ -65,7 +65,7 @@ def test_leaving_a_screen_leaves_nothing(engine: str, demo: Demo) -> None:
         ]
 
 
-def test_what_comes_after_a_screen_was_left_begins_nothing(demo: Demo) -> None:
+def test_answers_that_arrive_after_a_screen_was_left_have_no_effect(demo: Demo) -> None:
     """A late answer for a closed screen: no player without a screen, and marks do not mean its picture."""
     with app_pages({"coach": "chromium"}, demo.urls[0]) as [tablet]:
         assert isinstance(tablet, ChromiumPage)

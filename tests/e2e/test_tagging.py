@@ -181,7 +181,7 @@ def test_many_plays_at_once(page: Page, session: Session, plays: list[dict[str, 
     assert all(session.tags(play) == [] for play in plays[3:])
 
 
-def test_another_device_sees_the_tags_and_each_field_has_its_own_say(
+def test_another_device_sees_the_tags_and_each_field_has_its_newest_value(
     page: Page, browser: Browser, demo: Demo, session: Session, plays: list[dict[str, Any]]
 ) -> None:
     choose(page, 4)
@@ -330,7 +330,7 @@ def test_on_a_phone_the_board_follows_the_running_play(
         sent(page)
 
 
-def test_what_is_typed_is_reported_of_the_play_it_was_begun_for(
+def test_typed_text_belongs_to_the_play_shown_when_typing_began(
     browser: Browser, demo: Demo, session: Session, plays: list[dict[str, Any]]
 ) -> None:
     """A play begins while a note is typed, and while a finger is down: the board switches to it

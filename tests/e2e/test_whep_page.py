@@ -241,7 +241,7 @@ def test_the_choice_is_kept_and_pictures_that_stop_bring_the_usual_way(
     assert page.evaluate("app.prefs.get('lowDelay')") is True
 
 
-def test_what_is_refused_is_reported_and_the_usual_way_goes_on(page: Page, relay: Relay) -> None:
+def test_a_refused_webrtc_offer_is_reported_and_the_websocket_is_used(page: Page, relay: Relay) -> None:
     relay.refuses = True
     try:
         with page.expect_websocket(lambda socket: "/channels/cam1/live" in socket.url):

@@ -22,7 +22,7 @@ def test_all_of_loopback_is_this_machine(host: str) -> None:
     ["", "127.evil.example", "127.0.0.1.evil.example", "128.0.0.1", "0.0.0.0", "::", "10.0.0.1", "127.1"]
     + ["127.0.0.256", "::2", "::ffff:10.0.0.1", "localhost.evil.example", "box.localhost", "\xff"],
 )
-def test_nothing_else_is(host: str) -> None:
+def test_other_hosts_are_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 

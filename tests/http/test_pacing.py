@@ -34,7 +34,7 @@ QUEUED = replace(CALM, rtt_s=0.4)
 # -- the rule ----------------------------------------------------------------------------------------
 
 
-def test_what_takes_twice_as_long_as_wanted_is_halved() -> None:
+def test_a_round_trip_twice_the_wanted_one_halves_the_limit() -> None:
     flow = replace(CALM, rtt_s=2 * (CALM.least_rtt_s + QUEUE_S))
     assert next_limit(100 * PACKET, flow, CALM.least_rtt_s) == pytest.approx(51 * PACKET)
 
@@ -66,7 +66,7 @@ def test_a_later_connection_borrows_the_least_round_trip_of_an_earlier_one() -> 
     assert peer.least(0.001) == 0.001
 
 
-def test_one_strange_round_trip_changes_little() -> None:
+def test_one_unusual_round_trip_changes_little() -> None:
     limit = next_limit(100 * PACKET, replace(CALM, rtt_s=30.0), CALM.least_rtt_s)
     assert limit is not None
     assert limit >= 25 * PACKET
@@ -82,7 +82,7 @@ def test_nothing_is_learned_before_a_whole_round() -> None:
     assert pace.limit_bytes > START_BYTES
 
 
-def test_a_closed_connection_is_left_to_say_so() -> None:
+def test_pacing_does_not_limit_a_closed_connection() -> None:
     assert SendPace(Peer()).room(replace(CALM, in_flight_bytes=10 * START_BYTES, is_open=False)) is None
 
 

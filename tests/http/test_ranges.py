@@ -133,7 +133,7 @@ async def test_if_range_with_this_etag_sends_the_part() -> None:
 
 
 @pytest.mark.parametrize("validator", ['"m3"', 'W/"m3"', '"m2", "m3"', "*"])
-async def test_what_the_client_has_already_is_not_sent_again(validator: str) -> None:
+async def test_bytes_that_the_client_has_are_not_sent_again(validator: str) -> None:
     server = await answer(media_of(), if_none_match=validator, range="bytes=0-1")
     assert (server.status, server.body) == (304, b"")
     assert server.headers["etag"] == '"m3"'
@@ -240,7 +240,7 @@ async def test_a_client_that_leaves_ends_the_body_and_frees_the_file(tmp_path: P
     assert is_closed(fd)
 
 
-async def test_a_client_that_takes_no_byte_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_client_that_accepts_no_byte_is_disconnected(autojump_clock: trio.testing.MockClock) -> None:
     server = FakeServer(blocked=True)
     delivery = await send_media(request_scope(), server.receive, server.send, media_of())
     assert delivery.end == "stalled"

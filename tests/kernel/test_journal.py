@@ -154,7 +154,7 @@ async def test_a_reader_at_the_head_gets_nothing_and_is_woken_by_the_next_commit
         assert got == [2, 3]
 
 
-async def test_a_commit_without_entries_wakes_nobody(database: Database) -> None:
+async def test_a_commit_without_entries_wakes_no_reader(database: Database) -> None:
     async with database.open() as store:
         seen = store.journal.changed.count
         await store.write(lambda tx: tx.run("UPDATE meta SET value = value"))

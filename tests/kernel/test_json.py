@@ -56,7 +56,7 @@ def test_what_is_not_our_json_is_refused_with_the_reason(text: bytes, says: str)
         decode(text)
 
 
-def test_brackets_inside_strings_are_no_depth() -> None:
+def test_balanced_brackets_inside_strings_do_not_count_as_depth() -> None:
     text = b'["' + b"[{" * 100 + b'\\"[[[[", {}]'
     assert len(decode(text)) == 2
 

@@ -279,7 +279,7 @@ def test_a_backup_is_installed_with_a_new_epoch_and_the_old_one_kept(path: Path)
         install(path, Path(__file__), NOW_US)
 
 
-def test_the_event_says_where_it_came_from(path: Path) -> None:
+def test_the_event_of_a_rescue_contains_its_sources(path: Path) -> None:
     snapshot, witness = make(path, ["a"])
     path.unlink()
     rescue(path, [snapshot], "gone", NOW_US, witness)

@@ -33,7 +33,7 @@ COMPUTES: Final = (
     "tests/faults/test_power_cut.py",
     "tests/faults/test_stateful.py",
 )  # although in a folder of LIVE
-# These last longest: one that began last would run alone at the end.
+# These last longest and begin first, also in a random order: one that began last would run alone at the end.
 LONG: Final = (
     "tests/e2e/test_screens_left.py",
     "tests/scripts/test_bench.py",
@@ -69,7 +69,7 @@ class Schedule(LoadFileScheduling):  # type: ignore[misc]
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
         config.option.loadscopereorder = False  # it would begin with the files of most tests, not the longest
-        self._first = LONG if config.getoption("order", "file") == "file" else ()
+        self._first = () if config.getoption("order") == "reverse" else LONG
 
     def _next_file(self, node: WorkerController) -> str | None:
         """None: there is none that this process may take."""

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.conftest import pytest_collection_modifyitems
 from tests.kit.schedule import COMPUTES, LIVE, LONG, NICE, Schedule, is_live, steps_back
 
 COLLECTED = [
@@ -74,7 +76,7 @@ def run(count: int, order: str = "file") -> list[Process]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-@pytest.mark.parametrize("order", ["file", "reverse"])
+@pytest.mark.parametrize("order", ["file", "reverse", "7"])
 def test_every_test_is_given_once_and_a_file_to_one_process(count: int, order: str) -> None:
     processes = run(count, order)
     given = [test for process in processes for test in process.given]
@@ -90,11 +92,31 @@ def test_the_process_of_lower_priority_runs_no_camera(count: int) -> None:
     assert all(is_live(process.given[0]) for process in others)
 
 
-def test_the_longest_file_is_begun_first() -> None:
-    first, second, _ = run(3)
+@pytest.mark.parametrize("order", ["file", "7"])
+def test_the_longest_file_is_begun_first(order: str) -> None:
+    first, second, _ = run(3, order)
     assert first.given[0].startswith("tests/e2e/test_screens_left.py")
     assert second.given[0].startswith("tests/e2e/test_b.py")
     assert run(3, "reverse")[0].given[0].startswith("tests/e2e/test_b.py")
+
+
+def ordered(order: str) -> list[str]:
+    items: Any = [SimpleNamespace(path=name.partition("::")[0], name=name) for name in COLLECTED]
+    config: Any = SimpleNamespace(getoption=lambda name: order)
+    pytest_collection_modifyitems(config, items)
+    return [item.name for item in items]
+
+
+@pytest.mark.parametrize("seed", ["0", "7", "999999"])
+def test_a_seed_gives_one_order_in_which_the_tests_of_a_file_stay_together(seed: str) -> None:
+    tests = ordered(seed)
+    assert sorted(tests) == sorted(COLLECTED) and tests != COLLECTED and tests == ordered(seed)
+    files = [file for file, _ in groupby(tests, key=lambda test: test.partition("::")[0])]
+    assert len(files) == len(set(files)) == len(COLLECTED) // 3
+
+
+def test_the_listed_order_and_its_reverse() -> None:
+    assert ordered("file") == COLLECTED and ordered("reverse") == COLLECTED[::-1]
 
 
 def test_only_the_last_of_three_steps_back() -> None:

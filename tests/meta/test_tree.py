@@ -126,7 +126,7 @@ def rooms() -> list[str]:
 
 
 @pytest.mark.parametrize("room", rooms())
-def test_a_room_is_small_and_says_what_it_is_for(room: str) -> None:
+def test_a_folder_is_small_and_has_a_readme(room: str) -> None:
     folder = ROOT / "appliance" / room
     files = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
     assert len(files) <= FULL.get(room, ROOM_FILES_MAX)

@@ -127,7 +127,7 @@ async def test_an_address_that_changes_is_announced_anew(monkeypatch: pytest.Mon
         await becomes(announcer, (), "no address")
 
 
-async def test_an_error_of_the_library_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_of_the_library_does_not_end_the_announcer(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Announcer, addresses: tuple[str, ...]) -> None:
         # what zeroconf raises for an address that was just removed
         raise RuntimeError("No adapter found for IP address 2001:db8::1")

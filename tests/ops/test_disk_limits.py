@@ -32,7 +32,7 @@ def test_a_limit_larger_than_the_disk_is_refused_by_both_commands(
         assert problem.startswith(f"{path}: 1e+09 GB") and "use at most" in problem
 
 
-def test_what_other_files_leave_no_room_for_is_named_by_check_config_alone(tmp_path: Path) -> None:
+def test_a_limit_that_other_files_prevent_is_refused_by_check_config_only(tmp_path: Path) -> None:
     room = room_of(tmp_path)
     assert room is not None and room.free < room.total
     between = (room.free + room.total) / 2 / GB
@@ -41,7 +41,7 @@ def test_what_other_files_leave_no_room_for_is_named_by_check_config_alone(tmp_p
         refuse_unreachable(box(tmp_path, reserve_gb=between))
 
 
-def test_what_is_recorded_counts_as_room_that_can_be_made(tmp_path: Path) -> None:
+def test_recordings_count_as_space_that_can_be_freed(tmp_path: Path) -> None:
     folder = tmp_path / "r" / "x" / "cam1"
     folder.mkdir(parents=True)
     (folder / "a.mp4").write_bytes(os.urandom(1000))

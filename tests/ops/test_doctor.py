@@ -134,7 +134,7 @@ async def test_a_hook_without_a_port_to_call_is_reported(tmp_path: Path) -> None
         ({"record_path": "/srv/recordings/%path/%Y/%f"}, "into /srv/recordings/cam1/%Y"),
     ],
 )
-def test_what_in_mediamtxs_settings_keeps_footage_from_the_index(changed: dict[str, Any], says: str) -> None:
+def test_settings_of_mediamtx_that_prevent_indexing_are_named(changed: dict[str, Any], says: str) -> None:
     usual = {
         "name": "cam1",
         "record": True,

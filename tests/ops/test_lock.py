@@ -12,7 +12,7 @@ import pytest
 from appliance.ops.lock import LOCK, StateBusy, hold_state
 
 
-def test_a_second_holder_is_refused_and_reported_who_it_is(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_with_the_first_ones_id(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with hold_state(state), pytest.raises(StateBusy, match=rf"process {os.getpid()}"), hold_state(state):
         pass

@@ -160,7 +160,7 @@ def test_the_log_style_depends_on_where_the_output_goes(tmp_path: object) -> Non
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("style", ["json", "journal", "human"])
 @pytest.mark.parametrize("depth", [1, 11, 40])
-def test_what_failed_is_named_under_any_number_of_groups(style: Style, depth: int) -> None:
+def test_the_error_is_logged_under_any_number_of_exception_groups(style: Style, depth: int) -> None:
     def nested(left: int) -> None:
         try:
             if not left:

@@ -18,7 +18,7 @@ from tests.kit.clock import HandClock
 DAY_S = 24 * 3600
 
 
-async def test_journal_entries_go_after_thirty_days_and_oldest_says_so(tmp_path: Path) -> None:
+async def test_journal_entries_are_deleted_after_thirty_days_and_oldest_changes(tmp_path: Path) -> None:
     clock = HandClock()
     async with sim_store(tmp_path, clock) as store:
         for _ in range(BATCH + 50):
@@ -75,7 +75,7 @@ async def lost(store: Store) -> list[str]:
     return [cursor.name for cursor in await store.read(all_cursors) if cursor.needs_resync]
 
 
-async def test_what_a_durable_cursor_has_not_passed_stays_for_ninety_days(tmp_path: Path) -> None:
+async def test_entries_that_a_durable_cursor_has_not_passed_stay_for_ninety_days(tmp_path: Path) -> None:
     clock = HandClock()
     async with sim_store(tmp_path, clock) as store:
         await add(store, 10)
@@ -107,7 +107,7 @@ async def test_a_cursor_that_needs_a_resync_keeps_no_entries(tmp_path: Path) -> 
         assert await left(store) == [6]
 
 
-async def test_a_journal_that_is_too_large_goes_from_its_oldest_whoever_waits(
+async def test_a_journal_that_is_too_large_loses_its_oldest_entries_whatever_the_cursors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with sim_store(tmp_path) as store:

@@ -21,7 +21,7 @@ class Ear(Notifier):
         self.messages.append((trio.current_time(), " ".join(assignments)))
 
 
-async def test_it_is_fed_while_healthy_and_starved_while_not(autojump_clock: MockClock) -> None:
+async def test_the_watchdog_is_pinged_only_while_the_box_is_healthy(autojump_clock: MockClock) -> None:
     ear = Ear()
     began_s = trio.current_time()
 

@@ -93,7 +93,7 @@ def test_everything_lands_in_its_place(installed: Path) -> None:
         ("etc/systemd/system/appliance.service", 0o644),
     ],
 )
-def test_what_is_private_is_private(installed: Path, path: str, mode: int) -> None:
+def test_private_files_have_private_modes(installed: Path, path: str, mode: int) -> None:
     assert stat.S_IMODE((installed / path).stat().st_mode) == mode
 
 

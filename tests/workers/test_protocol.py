@@ -44,7 +44,7 @@ def test_the_three_kinds_of_reply() -> None:
 
 
 @pytest.mark.parametrize("share", ["NaN", "Infinity", "-1e999", "1" + "0" * 400, "true", '"1"', "null"])
-def test_what_is_no_sane_number_is_refused(share: str) -> None:
+def test_numbers_outside_of_their_range_are_refused(share: str) -> None:
     message = protocol.decode(b'{"id": 1, "progress": %s}' % share.encode())
     with pytest.raises(WorkerProtocolError):
         protocol.parse_reply(message, job_id=1)

@@ -21,7 +21,7 @@ DATA = bytes(range(200))
     st.lists(st.tuples(st.integers(0, 150), st.integers(0, 50)), max_size=5),
     st.lists(st.tuples(st.integers(0, 300), st.integers(0, 100)), max_size=10),
 )
-def test_it_reads_like_a_file_of_the_joined_pieces(
+def test_a_reader_reads_like_a_file_of_the_joined_pieces(
     pieces: list[tuple[int, int]], reads: list[tuple[int, int]]
 ) -> None:
     source = os.memfd_create("source")
@@ -36,7 +36,7 @@ def test_it_reads_like_a_file_of_the_joined_pieces(
     os.close(source)
 
 
-def test_it_leaves_the_position_of_a_shared_descriptor_alone(tmp_path: Path) -> None:
+def test_a_reader_does_not_change_the_position_of_a_shared_descriptor(tmp_path: Path) -> None:
     source = open_file(tmp_path / "r.mp4", DATA)
     PieceReader([source], [SourceRange(0, 50, 100)]).read()
     assert os.lseek(source, 0, os.SEEK_CUR) == 0

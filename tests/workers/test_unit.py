@@ -110,7 +110,7 @@ async def test_the_death_of_a_units_worker_is_seen_by_the_daemon(
             nursery.cancel_scope.cancel()
 
 
-async def test_a_killed_keeper_takes_its_worker_along(tmp_path: Path) -> None:
+async def test_a_killed_keeper_ends_its_worker(tmp_path: Path) -> None:
     with unit(tmp_path) as keeper, trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             pool: WorkerPoolHandle = await nursery.start(start, tmp_path)

@@ -72,7 +72,7 @@ async def test_the_file_owns_name_and_input(store: Store) -> None:
     assert (refused.value.status, refused.value.code) == (409, "in_config")
 
 
-async def test_a_latency_set_during_a_game_survives_the_restart_until_the_file_says_otherwise(
+async def test_a_latency_set_during_a_game_survives_restarts_until_the_file_changes(
     store: Store,
 ) -> None:
     await start(store, {"id": "cam1", "latency_ms": 80})

@@ -69,7 +69,7 @@ def test_a_wrong_channel_is_refused(body: dict[str, Any]) -> None:
         ChannelIn.model_validate(body)
 
 
-async def test_activate_and_deactivate_answer_the_channel_and_tell_everybody(
+async def test_activate_and_deactivate_return_the_channel_and_are_events(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:  # V03 V30
     async with open_box(tmp_path) as box:
@@ -84,7 +84,7 @@ async def test_activate_and_deactivate_answer_the_channel_and_tell_everybody(
         assert len(box.statuses()) == 2
 
 
-async def test_a_fatal_fault_switches_the_channel_off_and_says_why(
+async def test_a_fatal_fault_deactivates_the_channel_with_its_reason(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:  # V30
     async with open_box(tmp_path) as box:

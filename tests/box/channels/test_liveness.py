@@ -133,7 +133,7 @@ def test_activation_gives_a_full_timeout_from_then() -> None:  # V30
     assert table.watches.next_deadline_s() == 130.0
 
 
-def test_a_change_that_is_no_transition_does_not_prolong_a_life() -> None:
+def test_a_change_without_a_transition_does_not_extend_the_timeout() -> None:
     table = Table()
     table.watches.learn("cam1", S.ACTIVE, "heartbeat", 2, now_s=20.0)  # a PATCH of the name
     assert table.due(30.1) == [TIMED_OUT]

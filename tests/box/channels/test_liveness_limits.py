@@ -24,7 +24,7 @@ def test_a_stalled_box_puts_off_a_deadline_of_this_very_instant_too() -> None:
     assert table.due(32.0) == [] and table.watches.next_deadline_s() == 33.0
 
 
-def test_a_row_says_whether_the_next_deadline_may_have_moved() -> None:
+def test_learn_returns_whether_the_next_deadline_may_have_moved() -> None:
     table = Table()
     assert not table.watches.learn("cam1", S.ACTIVE, "heartbeat", 2, now_s=5.0)
     assert not table.watches.learn("cam1", S.INACTIVE, "heartbeat", 2, now_s=5.0), "no newer than the known"

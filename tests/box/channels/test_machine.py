@@ -52,7 +52,7 @@ LEGAL = {  # V30, row by row
 
 
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(S, E)))
-def test_every_cell_is_what_the_requirement_says(state: ChannelState, event: ChannelEvent) -> None:  # V30
+def test_every_cell_is_as_the_requirement_defines_it(state: ChannelState, event: ChannelEvent) -> None:  # V30
     expected = LEGAL.get((state, event))
     if expected is not None:
         assert CHANNEL.next(state, event) is expected

@@ -184,7 +184,7 @@ async def test_a_row_changed_elsewhere_is_followed(tmp_path: Path, autojump_cloc
         assert (await box.get())["status"] == "error"
 
 
-async def test_a_channel_created_elsewhere_is_monitored_at_once_and_an_archived_one_no_more(
+async def test_a_new_channel_is_monitored_at_once_and_an_archived_one_is_not(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with open_box(tmp_path) as box:

@@ -45,7 +45,7 @@ async def test_footage_is_reported_once_per_change(store: Store) -> None:  # V22
     assert (event["channel_id"], event["footage"], event["channel"]["footage"]) == ("cam1", "none", "none")
 
 
-async def test_footage_of_no_channel_is_nothing(store: Store) -> None:
+async def test_footage_of_an_unknown_channel_is_ignored(store: Store) -> None:
     assert await store.write(lambda tx: channels.footage_changed(tx, "stranger", "on")) is False
     await store.write(lambda tx: channels.archive_channel(tx, Caller(), "cam1"))
     assert await store.write(lambda tx: channels.footage_changed(tx, "cam1", "on")) is False
@@ -113,7 +113,7 @@ async def test_no_two_channels_listen_on_one_port(store: Store) -> None:
     await added("c", "srt://:8891")
 
 
-async def test_a_box_has_room_for_so_many_channels_and_no_more(store: Store) -> None:
+async def test_the_number_of_channels_is_limited(store: Store) -> None:
     def fill(tx: Tx) -> None:
         for number in range(MAX_CHANNELS - 1):
             row = {"id": f"c{number}", "name": "", "latency_ms": 0, "in_config": 0, "liveness": "footage"}

@@ -161,7 +161,7 @@ async def test_a_plan_that_promises_more_than_there_is_is_not_published(tmp_path
         assert list((tmp_path / "clips").glob("*/*")) == []
 
 
-async def test_an_export_that_takes_too_long_is_killed_and_says_so(  # T13: 60 s per clip
+async def test_an_export_that_takes_too_long_is_killed_with_a_reason(  # T13: 60 s per clip
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert transcode_job("transcode", (), 300, 12.0).wall_s == 60
@@ -220,7 +220,7 @@ async def test_the_source_of_a_job_is_the_clips_bytes_and_nothing_stays_open(tmp
     recordings.close()
 
 
-async def test_what_a_dead_worker_wrote_is_not_left_behind_the_clip(tmp_path: Path) -> None:
+async def test_bytes_written_by_a_dead_worker_are_not_in_the_export(tmp_path: Path) -> None:
     film = make_film()
     source = open_file(tmp_path / "film.mp4", film)
     job = TranscodeJob((SourceRange(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23, threads=1)

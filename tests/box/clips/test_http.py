@@ -182,7 +182,7 @@ async def test_playing_what_the_box_closed_is_looking_at_it(desk: Desk) -> None:
     assert len(await desk.store.read(plans_to_write)) == 1
 
 
-async def test_a_clip_that_waits_says_for_what(desk: Desk) -> None:
+async def test_a_waiting_clip_has_waiting_for(desk: Desk) -> None:
     ghost = await desk.clip()
     reply = await desk.client.get(f"/clips/{ghost['id']}/stream")
     assert (reply.status, reply.json["code"], reply.json["waiting_for"]) == (409, "not_ready", "out")
@@ -265,7 +265,7 @@ async def test_the_last_seconds_end_with_the_newest_frame(desk: Desk) -> None:
     assert facts["end"] == "2026-11-20T19:00:00.000000Z"
 
 
-async def test_a_replay_tells_what_it_could_not_show(desk: Desk) -> None:
+async def test_a_replay_lists_what_is_missing(desk: Desk) -> None:
     desk.footage.grow(KICKOFF_US)
     desk.footage.begun_after = True  # a newer run: no more footage of that time will arrive
     facts = (await desk.client.get("/channels/cam1/replay?start=2026-11-20T18:59:55Z&duration=10")).json
@@ -274,7 +274,9 @@ async def test_a_replay_tells_what_it_could_not_show(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("door", ["replay", "replay.mp4"])
-async def test_a_replay_of_the_future_says_how_far_footage_reaches(desk: Desk, door: str) -> None:
+async def test_the_refusal_of_a_replay_of_the_future_has_the_end_of_the_footage(
+    desk: Desk, door: str
+) -> None:
     desk.footage.grow(KICKOFF_US)
     reply = await desk.client.get(f"/channels/cam1/{door}?start=2026-11-20T18:59:55Z&duration=10")
     assert (reply.status, reply.json["code"]) == (409, "not_yet_covered")
@@ -282,7 +284,7 @@ async def test_a_replay_of_the_future_says_how_far_footage_reaches(desk: Desk, d
 
 
 @pytest.mark.parametrize("door", ["replay", "replay.mp4"])
-async def test_a_replay_of_a_file_the_disk_refuses_says_so(desk: Desk, door: str) -> None:
+async def test_a_replay_of_an_unreadable_file_names_the_disk(desk: Desk, door: str) -> None:
     desk.footage.grow(KICKOFF_US)
     desk.planner.error = OSError(errno.EIO, os.strerror(errno.EIO))
     reply = await desk.client.get(f"/channels/cam1/{door}")

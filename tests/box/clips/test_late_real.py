@@ -174,7 +174,7 @@ async def test_a_clip_over_a_change_of_size_is_cut_once(
         assert Counted.asked == 2, "the cut, and one look at whether there is more"
 
 
-async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
+async def test_a_clip_cut_before_the_outage_had_a_reason_gets_it_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """E9: the reason MediaMTX's API gives arrives after the cut; the clip is not cut again."""
@@ -225,7 +225,7 @@ async def key(recording: int, **job: Any) -> bytes:
     return b"key"
 
 
-async def test_a_clip_without_footage_says_it_has_no_picture_until_its_footage_comes(
+async def test_a_clip_without_footage_has_no_thumbnail_until_its_footage_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A channel that was never recorded: pictures are waited for no longer than footage."""

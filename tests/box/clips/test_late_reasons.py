@@ -40,7 +40,7 @@ async def test_a_reason_that_is_known_later_is_reported_without_another_cut(
         assert types(desk.store)[-2:] == ["clip_ready", "clip_updated"], "said once"
 
 
-async def test_what_a_clip_cannot_show_keeps_its_reason(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_missing_span_keeps_its_reason(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with desk_in(tmp_path) as desk:
         desk.footage.have = [Piece(0, 4, "A"), Piece(4, 9, "B")]
         await desk.mark()

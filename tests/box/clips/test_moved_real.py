@@ -179,7 +179,7 @@ async def test_a_clip_is_cut_again_when_a_run_that_is_shown_instead_is_copied(tm
         assert cut.spans == [(OTHER.hex(), 9.0, 12.0)]
 
 
-async def test_a_start_plans_no_clip_whose_footage_is_where_it_was(
+async def test_after_a_start_clips_with_unmoved_footage_are_not_planned_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Counted, "asked", 0)

@@ -35,7 +35,7 @@ async def test_a_clip_whose_recording_cannot_be_read_is_cut_when_it_can(
         await desk.until(clip_id, "ready")
 
 
-async def test_after_ten_minutes_it_fails_with_what_the_disk_says(
+async def test_after_ten_minutes_the_clip_fails_with_the_error_of_the_disk(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with cutting(tmp_path) as desk:
@@ -47,7 +47,7 @@ async def test_after_ten_minutes_it_fails_with_what_the_disk_says(
         assert row["error_message"] == "The disk refused for ten minutes: Input/output error"
 
 
-async def test_health_says_so_until_the_clip_is_cut_or_deleted(
+async def test_the_failure_is_in_readyz_until_the_clip_is_cut_or_deleted(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with cutting(tmp_path) as desk:
@@ -62,7 +62,7 @@ async def test_health_says_so_until_the_clip_is_cut_or_deleted(
         assert not desk.handle.disk_errors
 
 
-def test_a_draft_says_whether_its_disk_takes_more(tmp_path: Path) -> None:
+def test_whether_a_disk_accepts_more_is_tested_by_writing_to_the_draft(tmp_path: Path) -> None:
     draft = os.open(tmp_path / "draft", os.O_RDWR | os.O_CREAT)
     assert refusal(draft) is None
     os.close(draft)

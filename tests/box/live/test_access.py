@@ -95,7 +95,7 @@ async def test_without_a_token_nothing_is_sent(running: Running, first: dict[str
             assert tablet.seqs == []
 
 
-async def test_a_silent_socket_is_closed_and_takes_no_place_of_others(
+async def test_a_socket_without_a_token_is_closed_and_does_not_count_for_others(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "AUTH_S", 0.2)

@@ -124,7 +124,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_when_it_is_256_behind(
         assert here.hub.closed == {4010: 1}
 
 
-async def test_what_was_missed_before_connecting_does_not_count_as_slow(
+async def test_events_from_before_the_connection_do_not_count_as_lag(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with scene(tmp_path) as here:

@@ -24,7 +24,7 @@ async def test_bytes_before_the_end_of_the_handshake_affect_no_other_client(runn
         assert (await other.command("o1", "note", text="b"))["ok"] is True
 
 
-async def test_who_sends_all_it_has_kept_waits_and_is_never_closed(
+async def test_a_client_that_sends_all_its_stored_marks_waits_and_is_never_closed(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tablet that was offline for a quarter of the game: more at once than a person can press."""

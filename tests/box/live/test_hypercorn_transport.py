@@ -16,7 +16,7 @@ from appliance.box.live.transport import Disconnected
 from tests.box.live.raw import RawClient
 
 
-async def test_nothing_follows_the_answer_to_a_goodbye() -> None:
+async def test_nothing_is_sent_after_the_answer_to_a_close_frame() -> None:
     """A browser treats a ping after it as an error, visible in its console."""
     ours, theirs = socket.socketpair()
     with ours, theirs:

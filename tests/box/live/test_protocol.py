@@ -63,12 +63,12 @@ def test_another_epoch_or_none_is_never_resumed() -> None:
 
 
 @pytest.mark.parametrize("query", [b"since=", b"since=x", b"since=-1", b"since=1.5", b"since=" + b"9" * 19])
-def test_a_since_that_is_no_seq_is_refused(query: bytes) -> None:
+def test_a_since_that_is_not_a_seq_is_refused(query: bytes) -> None:
     with pytest.raises(ProtocolError):
         parse_hello(query)
 
 
-def test_other_words_in_the_query_are_not_ours() -> None:
+def test_other_parameters_of_the_query_are_ignored() -> None:
     assert parse_hello(b"client=ipad-4&x=%ff&since=7&epoch=k3") == Hello(7, "k3")
 
 
@@ -97,7 +97,7 @@ def test_a_reason_is_cut_at_a_character() -> None:
     assert len(protocol.short_reason("é" * 100).encode()) <= 123
 
 
-def test_what_is_spent_in_advance_is_waited_for() -> None:
+def test_tokens_spent_in_advance_are_waited_for() -> None:
     bucket = Bucket(100.0)
     waits = [bucket.spend(100.0) for _ in range(64)]
     assert waits[:60] == [0.0] * 60 and waits[60:] == pytest.approx([0.05, 0.10, 0.15, 0.20])

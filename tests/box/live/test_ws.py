@@ -132,7 +132,7 @@ async def test_resuming_is_all_or_nothing(running: Running, query: str, recovere
         assert tablet.seqs == ([4, 5, 6] if query.startswith("?since=3") and recovered else [6])
 
 
-async def test_what_is_no_longer_kept_is_not_resumed_by_halves(running: Running) -> None:
+async def test_a_resume_from_a_pruned_position_is_refused_as_a_whole(running: Running) -> None:
     async with running() as box:
         await box.write_events(10)
         box.store.journal.oldest = 5
@@ -178,7 +178,7 @@ async def test_an_error_of_ours_costs_one_command_only(running: Running) -> None
     assert box.live.stats().commands_failed == 1
 
 
-async def test_one_client_has_a_bounded_number_of_commands_at_work(running: Running) -> None:
+async def test_the_running_commands_of_one_client_are_limited(running: Running) -> None:
     async with running() as box, box.connect() as greedy, box.connect() as other:
         for number in range(12):
             await greedy.say(type="command", id=f"g{number}", do="held", body={"text": "x"})
@@ -221,7 +221,7 @@ async def test_a_bearer_subprotocol_is_answered_with_bearer(running: Running) ->
     ],
     ids=lambda value: str(value)[:20],
 )
-async def test_a_broken_message_ends_the_connection_and_says_why(
+async def test_a_broken_message_ends_the_connection_with_a_reason(
     running: Running, message: str | bytes, reason: str
 ) -> None:
     async with running() as box, box.connect() as tablet, box.connect() as other:
@@ -259,7 +259,7 @@ async def test_heartbeats_and_latest_values_come_without_seq(running: Running) -
         assert tablet.seqs == []
 
 
-async def test_at_a_restart_everybody_is_reported_to_come_back(running: Running) -> None:
+async def test_at_a_restart_every_client_is_closed_with_a_code_to_reconnect(running: Running) -> None:
     async with running() as box, box.connect() as tablet, box.connect() as second:
         await tablet.greet()
         await second.greet()
@@ -287,7 +287,7 @@ async def test_a_client_that_leaves_leaves_nothing_behind(running: Running) -> N
         assert (stats.clients, stats.opened, stats.closed) == ((), 5, {1005: 5})
 
 
-async def test_the_direct_way_is_taken_only_with_the_server_we_know(
+async def test_the_direct_transport_is_used_only_with_the_expected_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_box(tmp_path) as box:

@@ -124,14 +124,14 @@ async def test_srt_callers_with_what_their_line_loses() -> None:
         httpx.Response(200, json={"items": None}),
     ],
 )
-async def test_what_may_pass_is_unavailable(answer: httpx.Response | Exception) -> None:
+async def test_errors_that_may_pass_are_unavailable(answer: httpx.Response | Exception) -> None:
     with pytest.raises(Unavailable) as caught:
         await ask(answer).paths()
     assert caught.value.hint
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, "mediamtx_login"), (400, "mediamtx_refused")])
-async def test_what_a_person_must_set_right_is_refused(status: int, code: str) -> None:
+async def test_errors_that_need_a_person_are_refused(status: int, code: str) -> None:
     with pytest.raises(Refused) as caught:
         await ask(httpx.Response(status)).paths()
     assert caught.value.code == code and caught.value.hint
@@ -294,7 +294,7 @@ def test_the_hook_script_calls_the_port_of_the_settings_beside_it(
 # -- the configuration --------------------------------------------------------------------------------------
 
 
-def test_the_shipped_configuration_says_what_the_design_decided() -> None:
+def test_the_shipped_configuration_has_the_values_the_box_relies_on() -> None:
     text = (CONFIG / "mediamtx.yml").read_text()
     lines = {line.split("#")[0].strip() for line in text.splitlines()}
     # V05 V25: ports and where cameras send

@@ -39,7 +39,7 @@ def password_in(url: str) -> str:
     return url.rpartition(":")[2]
 
 
-def test_a_password_is_told_once_and_stored_as_its_hash(tmp_path: Path, file: Path) -> None:
+def test_a_password_is_printed_once_and_stored_as_its_hash(tmp_path: Path, file: Path) -> None:
     settings = settings_of(tmp_path, "cam1", "cam2")
     done = configure(settings, file, [], HOST)
     assert set(done.urls) == {"cam1", "cam2"} and done.is_written and done.is_box_password_new

@@ -160,7 +160,7 @@ async def test_a_session_that_has_ended_or_never_was_is_404(tmp_path: Path) -> N
         assert len(desk.mediamtx.asked) == calls, "nothing strange is passed on"
 
 
-async def test_what_is_no_offer_or_no_channel_is_not_passed_on(tmp_path: Path) -> None:
+async def test_an_invalid_offer_or_channel_is_not_forwarded(tmp_path: Path) -> None:
     async with previewing(tmp_path) as desk:
         assert (await desk.offer("cam9")).status == 404
         assert (await desk.offer(kind="application/json")).status == 415

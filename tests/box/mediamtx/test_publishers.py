@@ -137,7 +137,7 @@ async def test_strange_answers_are_errors_and_nothing_worse(
         await looked(handle, lambda: handle.is_known)
 
 
-async def test_figures_that_are_no_numbers_do_not_end_the_watch(mediamtx: StandIn) -> None:
+async def test_invalid_figures_of_mediamtx_do_not_end_the_polling(mediamtx: StandIn) -> None:
     mediamtx.connect("cam1", "a")
     mediamtx.paths["cam1"]["inboundBytes"] = float("nan")
     mediamtx.callers["a"] |= {"msRTT": float("inf"), "packetsReceived": "many", "packetsReceivedLoss": -5}
@@ -146,7 +146,7 @@ async def test_figures_that_are_no_numbers_do_not_end_the_watch(mediamtx: StandI
         assert (only_publisher(handle).bitrate_bps, only_publisher(handle).rtt_ms) == (0.0, 0.0)
 
 
-async def test_a_wrong_login_says_so(mediamtx: StandIn) -> None:
+async def test_a_wrong_login_is_reported(mediamtx: StandIn) -> None:
     mediamtx.login = ("appliance", "right")
     async with watching(mediamtx.url, "appliance", "wrong") as handle:
         await looked(handle, lambda: handle.error)
@@ -187,7 +187,7 @@ def after(*looks: tuple[float, str | None, int], started: str = "s") -> Publishe
         ([(9, "a", 100), (10, "a", 200)], None),  # not polled since
     ],
 )
-def test_the_looks_tell_why_nothing_is_recorded(
+def test_the_polls_show_why_nothing_is_recorded(
     looks: list[tuple[float, str | None, int]], reason: str | None
 ) -> None:
     assert after(*looks).why_ended("cam1", 10.0) == reason

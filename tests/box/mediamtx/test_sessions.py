@@ -93,7 +93,7 @@ async def test_mediamtx_is_asked_until_it_answers(autojump_clock: MockClock, ans
         await eventually(lambda: len(desk.asked) == len(answers) and not desk.answers)
 
 
-async def test_a_device_has_so_many_and_no_more() -> None:
+async def test_the_sessions_of_a_device_are_limited() -> None:
     async with previewing() as desk:
         for number in range(SESSIONS_MAX + 2):
             desk.begin("a", str(number))

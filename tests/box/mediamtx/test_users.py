@@ -100,7 +100,7 @@ def test_a_channel_that_is_gone_loses_its_user_and_its_path() -> None:
     assert yaml.safe_load(none.text)["paths"] == {}
 
 
-def test_who_was_added_by_hand_stays_unless_everybody_could_come_in() -> None:
+def test_a_user_added_by_hand_stays_unless_it_admits_everybody() -> None:
     text = EVERYBODY.replace(
         "# Authentication",
         """- user: truck

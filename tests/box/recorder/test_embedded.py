@@ -200,7 +200,7 @@ async def test_a_refused_caller_is_reported_with_the_reason_for_a_minute(  # E6
         ),
     ],
 )
-async def test_what_comes_and_is_not_recorded_is_red_until_it_is(
+async def test_a_received_stream_that_is_not_recorded_is_red(
     autojump_clock: trio.testing.MockClock, event: dict[str, Any], says: str
 ) -> None:
     children = Children([port(99, CONNECTED, event, {"event": "run_started"})])
@@ -286,7 +286,7 @@ async def test_a_missing_library_is_a_fact_with_a_remedy(autojump_clock: trio.te
     assert facts.state == "down" and "libsrt" in facts.detail and "apt install" in facts.hint
 
 
-async def test_a_bad_url_is_a_fact_of_its_channel_and_disturbs_no_other(
+async def test_a_bad_url_is_shown_at_its_channel_and_disturbs_no_other(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     children = Children([port(100, CONNECTED)])
@@ -326,7 +326,7 @@ async def test_only_changed_channels_are_disturbed_and_a_port_is_free_before_it_
     assert children.most == 2 and children.running == 0
 
 
-async def test_when_box_time_is_set_anew_the_children_are_reported(
+async def test_when_box_time_is_set_the_children_are_restarted(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     children, clock = Children([stay]), SteadyClock()

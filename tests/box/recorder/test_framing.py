@@ -14,7 +14,7 @@ FRAMES = st.lists(
 
 
 @given(frames=FRAMES, cut=st.integers(1, 40))
-def test_what_is_packed_is_read_whatever_the_pieces(frames: list[Frame], cut: int) -> None:
+def test_frames_are_read_back_however_their_bytes_are_divided(frames: list[Frame], cut: int) -> None:
     data = b"".join(pack(*frame) for frame in frames)
     reader = FrameReader()
     read = [f for at in range(0, len(data), cut) for f in reader.feed(data[at : at + cut])]

@@ -92,7 +92,7 @@ def test_the_built_in_camera_and_its_options() -> None:
         ("synthetic:?sound=yes", "0 or 1"),
     ],
 )
-def test_what_cannot_be_used_says_what_to_write(url: str, says: str) -> None:
+def test_an_unusable_url_is_refused_with_the_correct_form(url: str, says: str) -> None:
     with pytest.raises(BadInputUrl) as caught:
         parse_input(url)
     assert says in str(caught.value) and str(caught.value).startswith("input_url: ")

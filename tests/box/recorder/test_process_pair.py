@@ -83,7 +83,7 @@ async def test_children_that_do_not_listen_are_killed() -> None:
     assert no_children(), "deaf to SIGTERM, they would stay for ever"
 
 
-async def test_what_cannot_be_started_leaves_nothing_behind() -> None:
+async def test_a_failed_start_leaves_no_process() -> None:
     with pytest.raises(FileNotFoundError):
         await run_chain(["no-such-program"], ["cat"], lambda _: None)
     with pytest.raises(FileNotFoundError):

@@ -193,7 +193,7 @@ def test_pictures_that_stop_while_sound_goes_on_are_reported(tmp_path: Path) -> 
     assert recording_reports(facts_of(tmp_path, framed([parts])))[-1] == ("not_recorded", "no picture")
 
 
-def test_after_a_pause_the_first_bytes_are_no_reason_to_complain(tmp_path: Path) -> None:
+def test_after_a_pause_the_first_bytes_are_not_reported_as_bad(tmp_path: Path) -> None:
     parts = arriving(transport(FOOTAGE, sound=True))
     later = [(at_us + (8_000_000 if n >= 25 else 0), data) for n, (at_us, data) in enumerate(parts)]
     facts = facts_of(tmp_path, framed([later]))

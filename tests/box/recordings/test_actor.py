@@ -290,7 +290,7 @@ async def test_a_leap_in_the_newest_file_at_the_start_moves_nothing(
 
 
 @pytest.mark.parametrize("case", ["killed", "normal_5seg_bframes_aac", "pts_jump", "resolution_change"])
-async def test_real_recordings_that_were_there_before_us_are_anchored_by_what_they_say(
+async def test_real_recordings_from_before_the_start_are_dated_by_their_own_times(
     box: Box, case: str
 ) -> None:
     shutil.copytree(DATA / case / "cam1", box.recordings / "cam1")
@@ -317,7 +317,7 @@ async def test_real_recordings_that_were_there_before_us_are_anchored_by_what_th
         assert not box.facts
 
 
-async def test_a_restart_knows_the_past_without_reading_it_and_publishes_the_same_times(box: Box) -> None:
+async def test_after_a_restart_the_same_times_are_published_without_reading_old_files(box: Box) -> None:
     shutil.copytree(DATA / "normal_5seg_bframes_aac" / "cam1", box.recordings / "cam1")
     async with box.running() as handle:
         await until(
@@ -374,7 +374,7 @@ async def test_a_damaged_cache_is_built_again(box: Box, damage: str) -> None:
         assert [len(view.parts) for view in views] == [2, 1, 2]
 
 
-async def test_who_asks_for_old_footage_does_not_wait_for_the_background(box: Box) -> None:
+async def test_a_request_for_old_footage_does_not_wait_for_the_background_walk(box: Box) -> None:
     shutil.copytree(DATA / "normal_5seg_bframes_aac" / "cam1", box.recordings / "cam1")
     async with box.running() as handle:
         views = await handle.views("cam1", 0, 1 << 61)

@@ -128,7 +128,7 @@ async def test_a_file_the_disk_refuses_is_not_damaged_and_is_walked_when_it_can_
             assert len(await handle.views("cam1", 0, 1 << 61)) == 2
 
 
-async def test_a_file_the_disk_goes_on_refusing_is_unreadable_with_the_reason(
+async def test_a_file_that_the_disk_keeps_refusing_is_unreadable_with_the_reason(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RetrySchedule, "postpone", lambda self, key: False)

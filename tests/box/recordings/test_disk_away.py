@@ -89,7 +89,7 @@ async def test_a_disk_that_comes_back_under_another_number_is_followed_again(
         assert len(views[1].parts) == 1
 
 
-async def test_what_is_recorded_into_the_empty_mount_point_is_indexed_too(box: Box, disk: Path) -> None:
+async def test_files_recorded_into_the_empty_mount_point_are_indexed_too(box: Box, disk: Path) -> None:
     camera = live_camera()
     async with box.running() as handle:
         box.add("a.mp4", b"".join(camera.segment(2)))
@@ -102,7 +102,7 @@ async def test_what_is_recorded_into_the_empty_mount_point_is_indexed_too(box: B
         mount(disk)
 
 
-async def test_a_second_disk_that_goes_while_one_is_away_is_not_forgotten(
+async def test_a_second_disk_that_disappears_while_one_is_missing_is_not_forgotten(
     box: Box, disk: Path, tmp_path: Path
 ) -> None:
     """A backup disk is mounted in the first one's place and removed; then each returns."""
@@ -185,7 +185,7 @@ async def test_recordings_deleted_while_the_box_was_down_are_no_missing_disk(box
             handle.open_fd("cam1/a.mp4")
 
 
-async def test_what_was_recorded_into_the_mount_point_hides_no_missing_disk(
+async def test_files_in_the_mount_point_do_not_hide_the_missing_disk(
     box: Box, disk: Path, tmp_path: Path
 ) -> None:
     """Across any number of starts: the disk's recordings are neither deleted nor dropped from the index."""

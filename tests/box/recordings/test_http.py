@@ -33,7 +33,7 @@ async def desk(tmp_path: Path, latency_ms: int = 0) -> AsyncIterator[tuple[Box, 
 
 
 @pytest.mark.parametrize("latency_ms", [0, 1500])
-async def test_the_timeline_tells_spans_runs_and_frames_in_capture_time(
+async def test_the_timeline_has_spans_runs_and_frames_in_capture_time(
     tmp_path: Path, latency_ms: int
 ) -> None:
     async with desk(tmp_path, latency_ms) as (box, handle, client):
@@ -60,7 +60,7 @@ async def test_the_timeline_tells_spans_runs_and_frames_in_capture_time(
         assert all(left < right for left, right in itertools.pairwise(times))
 
 
-async def test_a_channel_without_footage_says_so(tmp_path: Path) -> None:
+async def test_the_timeline_of_a_channel_without_footage_has_a_reason(tmp_path: Path) -> None:
     async with desk(tmp_path) as (_, _, client):
         actual = (await client.get("/channels/cam1/timeline")).json
         assert (actual["footage"], actual["spans"], actual["video_until"]) == ("none", [], None)
@@ -78,7 +78,7 @@ async def test_a_channel_without_footage_says_so(tmp_path: Path) -> None:
         ("start=2026-11-20T19:00:00Z&end=2026-11-20T19:01:00Z&frames=1", 200),
     ],
 )
-async def test_what_cannot_be_answered_is_refused_by_name(tmp_path: Path, query: str, status: int) -> None:
+async def test_an_invalid_timeline_request_names_its_field(tmp_path: Path, query: str, status: int) -> None:
     async with desk(tmp_path) as (_, _, client):
         assert (await client.get(f"/channels/cam1/timeline?{query}")).status == status
 

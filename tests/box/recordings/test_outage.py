@@ -103,7 +103,7 @@ async def test_an_outage_that_outlives_the_daemon_keeps_its_reason(box: Box) -> 
         assert {gap.reason for gap in gaps(box)} == {"recorder_restart"}
 
 
-async def test_what_a_recorder_still_writes_when_it_gives_a_camera_up_is_no_footage_coming_back(
+async def test_bytes_written_while_a_recorder_ends_a_lost_camera_do_not_end_the_outage(
     box: Box,
 ) -> None:
     camera = live_camera()
@@ -198,7 +198,7 @@ async def indexed(handle: RecordingsHandle) -> None:
     await fallen_silent(handle)
 
 
-async def test_a_box_that_records_by_itself_knows_that_its_own_end_was_the_outage(box: Box) -> None:
+async def test_with_the_embedded_recorder_a_restart_of_the_box_is_the_reason_of_its_gap(box: Box) -> None:
     async with box.running(dies_with_us=True) as handle:
         await record(box, handle, "a.mp4", live_camera())
         until_us = handle.video_until_us("cam1") or 0

@@ -60,7 +60,7 @@ async def test_a_file_grows_while_it_is_written_and_is_young_for_a_minute(box: B
         await eventually(lambda: not stored(handle)[0].is_growing)
 
 
-async def test_the_rate_is_that_of_the_last_minutes_and_nothing_when_nobody_records(box: Box) -> None:
+async def test_the_rate_is_that_of_the_last_minutes_and_zero_without_recording(box: Box) -> None:
     camera = live_camera(behind_us=2 * S)
     async with box.running() as handle:
         assert handle.bytes_per_s("cam1") == 0.0
@@ -71,7 +71,7 @@ async def test_the_rate_is_that_of_the_last_minutes_and_nothing_when_nobody_reco
         await eventually(lambda: handle.bytes_per_s("cam1") == 0.0)
 
 
-async def test_what_retention_deletes_is_forgotten_without_a_gap(box: Box) -> None:
+async def test_files_deleted_by_retention_leave_the_index_without_a_gap(box: Box) -> None:
     camera = live_camera(behind_us=10 * S)
     async with box.running() as handle:
         first = box.add("a.mp4", b"".join(camera.segment(5)))

@@ -110,7 +110,7 @@ def late_at(at_s: float, by_s: float) -> Callable[[float, random.Random], float]
 @pytest.mark.parametrize("late_s", [0.0, 0.377, 1.34, 3.0])
 @pytest.mark.parametrize("leap_s", [0.25, 0.6, 3.0, 4.9])
 @pytest.mark.parametrize("at_s", [20.0, 20.033, 20.1, 30.5])
-def test_media_time_that_leaps_makes_no_gap_and_no_lateness(
+def test_a_leap_of_media_time_makes_no_gap_and_no_delay(
     tmp_path: Path, at_s: float, leap_s: float, late_s: float
 ) -> None:
     camera = Feed(fps=Fraction(30), leaps=((at_s, leap_s),), late_us=late_at(at_s, late_s), b_frames=2)
@@ -218,7 +218,7 @@ def claiming(recording: Recording, run: int, number: int, late_s: float) -> Reco
 @pytest.mark.parametrize("late_s", [0.3, 2.0, 4.9])
 @pytest.mark.parametrize("number", [0, 1, 4, 6, 7])
 @pytest.mark.parametrize("connects_s", [(0.3, 42.3), (0.3,)], ids=["another run", "the same run"])
-def test_one_files_odd_claim_moves_nothing_in_unobserved_footage(
+def test_the_wrong_start_time_of_one_unobserved_file_moves_nothing(
     tmp_path: Path, connects_s: tuple[float, ...], number: int, late_s: float
 ) -> None:
     """The daemon first starts while the next run is recorded, or at the end of this one."""

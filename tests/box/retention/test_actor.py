@@ -54,7 +54,7 @@ async def condemned(disk: Disk) -> list[str]:
     return await disk.store.read(rows.left)
 
 
-async def test_what_is_too_old_goes_and_is_reported_once_for_each_stretch(disk: Disk) -> None:
+async def test_old_footage_is_deleted_and_reported_once_for_each_stretch(disk: Disk) -> None:
     await session(disk)
     old = [disk.record(8 * DAY_US + number * MINUTE_US) for number in (2, 1, 0)]
     alone = disk.record(9 * DAY_US, channel="cam2")
@@ -152,7 +152,7 @@ async def test_a_growing_file_and_the_footage_of_an_open_mark_never_go(disk: Dis
     assert marked in disk.segments
 
 
-async def test_a_clip_gets_its_file_before_its_recording_goes(disk: Disk) -> None:
+async def test_a_clip_gets_its_file_before_its_recording_is_deleted(disk: Disk) -> None:
     session_id = await session(disk)
     name, younger = disk.record(9 * DAY_US), disk.record(DAY_US)
     wanted = (disk.recordings / name).read_bytes()[100:600]
@@ -169,7 +169,7 @@ async def test_a_clip_gets_its_file_before_its_recording_goes(disk: Disk) -> Non
     )
 
 
-async def test_a_disk_too_full_to_write_a_clip_keeps_its_recording_and_says_so(disk: Disk) -> None:
+async def test_on_a_disk_too_full_to_write_a_clip_its_recording_is_kept_and_reported(disk: Disk) -> None:
     session_id = await session(disk)
     source, younger = disk.record(9 * DAY_US), disk.record(DAY_US)
     clip_id = await disk.ready_clip(session_id, source)
@@ -188,7 +188,7 @@ async def test_a_disk_too_full_to_write_a_clip_keeps_its_recording_and_says_so(d
         assert handle.figures().stuck == ()
 
 
-async def test_old_clips_go_when_no_footage_is_left_but_favourites_stay(disk: Disk) -> None:
+async def test_old_clips_but_no_favourites_are_deleted_when_no_footage_is_left(disk: Disk) -> None:
     session_id = await session(disk)
     source = disk.record(9 * DAY_US, size=4000)
     old_us = disk.clock.now_us() - 91 * DAY_US
@@ -344,7 +344,7 @@ async def test_a_date_that_was_set_makes_nothing_old_for_a_day(disk: Disk, mock_
         assert not handle.figures().doubts_ages
 
 
-async def test_what_is_due_is_found_without_being_asked(disk: Disk, mock_clock: MockClock) -> None:
+async def test_due_deletes_are_found_by_the_regular_check(disk: Disk, mock_clock: MockClock) -> None:
     await session(disk)
     name = disk.record(7 * DAY_US - MINUTE_US)
     async with disk.kept(replace(NO_LIMITS, raw_us=7 * DAY_US)):
@@ -375,7 +375,7 @@ def test_space_is_asked_of_the_disk_a_folder_is_on(tmp_path: Path) -> None:
         measure_space(tmp_path / "nowhere")
 
 
-async def test_a_clip_cut_from_what_a_power_cut_brought_back_gets_its_file_before_that_goes(
+async def test_a_clip_of_restored_footage_gets_its_file_before_the_footage_is_deleted(
     disk: Disk,
 ) -> None:
     session_id = await session(disk)

@@ -70,17 +70,17 @@ def spans(*stretches: tuple[str, int, int]) -> Stretches:
 # -- by example -----------------------------------------------------------------------------------------
 
 
-def test_raw_footage_goes_when_its_days_are_over_even_on_an_empty_disk() -> None:
+def test_raw_footage_is_deleted_after_raw_days_even_on_an_empty_disk() -> None:
     old, young = segment(7 * 24 * 60 + 1), segment(7 * 24 * 60 - 1)
     assert gone(decide(view(young, old, free=10**12), LIMITS)) == [(old.name, "raw_days")]
 
 
-def test_a_recording_copied_here_lately_is_as_young_as_the_copy() -> None:
+def test_a_copied_recording_is_as_old_as_its_copy() -> None:
     copied = segment(30 * 24 * 60, written_us=NOW_US - DAY_US)
     assert gone(decide(view(copied, free=10**12), LIMITS)) == []
 
 
-def test_the_oldest_goes_first_across_cameras_and_no_more_than_is_needed() -> None:
+def test_the_oldest_footage_of_all_cameras_is_deleted_first_and_no_more_than_needed() -> None:
     files = [segment(age, channel=f"cam{age % 2}") for age in range(1, 9)]
     decision = decide(view(*files, free=75), replace(LIMITS, min_free_bytes=100))
     assert gone(decision) == [(f"cam{age % 2}/{age}.mp4", "min_free_gb") for age in (8, 7, 6)]
@@ -88,7 +88,7 @@ def test_the_oldest_goes_first_across_cameras_and_no_more_than_is_needed() -> No
     assert decision.deletable_bytes == 50
 
 
-def test_clips_go_only_when_no_raw_footage_is_left_to_give() -> None:
+def test_clips_are_deleted_only_when_no_raw_footage_can_be() -> None:
     clips = [
         old_clip(100),
         old_clip(120),
@@ -162,7 +162,7 @@ def test_footage_of_a_session_stays_until_the_reserve_is_touched() -> None:
     )
 
 
-def test_a_clip_without_a_file_is_written_before_its_footage_goes_and_nothing_goes_in_its_place() -> None:
+def test_a_clip_without_a_file_is_written_before_its_footage_is_deleted() -> None:
     pinned, younger, oldest = segment(9), segment(8), segment(10)
     pin = Pin("clip", 2, True)
     holds = Holds(pins={pinned.name: (pin,)})
@@ -197,7 +197,7 @@ def test_no_clip_is_written_for_footage_that_stays_anyway() -> None:
     assert decide(view(pinned, holds=holds), replace(LIMITS, min_free_bytes=5)).write_first == ()
 
 
-def test_an_empty_file_is_touched_by_the_stretch_it_lies_in() -> None:
+def test_an_empty_file_overlaps_the_stretch_that_contains_its_start() -> None:
     empty = segment(5, end_us=segment(5).start_us)
     assert spans(("cam1", empty.start_us, empty.start_us + 1)).touch(empty)
     assert not spans(("cam1", empty.start_us + 1, FOR_EVER)).touch(empty)
@@ -302,7 +302,7 @@ def test_nothing_that_must_stay_is_ever_deleted(seen: View, given_limits: Retent
 
 
 @given(views(), limits)
-def test_each_file_goes_once_and_has_a_reason_that_holds(seen: View, given_limits: RetentionLimits) -> None:
+def test_each_file_is_deleted_once_and_for_a_valid_reason(seen: View, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
     names = [deletion.segment.name for deletion in decision.footage]
     assert len(names) == len(set(names))
@@ -322,7 +322,9 @@ def test_each_file_goes_once_and_has_a_reason_that_holds(seen: View, given_limit
 
 
 @given(views(), limits)
-def test_for_space_the_oldest_of_what_may_go_goes_first(seen: View, given_limits: RetentionLimits) -> None:
+def test_for_space_the_oldest_deletable_footage_is_deleted_first(
+    seen: View, given_limits: RetentionLimits
+) -> None:
     decision = decide(seen, given_limits)
     doomed = {deletion.segment.name for deletion in decision.footage}
     in_session = seen.holds.sessions.touch
@@ -335,7 +337,7 @@ def test_for_space_the_oldest_of_what_may_go_goes_first(seen: View, given_limits
                 assert not seen.holds.allow(segment, reason), "an older one was passed over"
 
 
-def test_for_the_reserve_footage_of_a_running_session_goes_last() -> None:
+def test_for_the_reserve_footage_of_a_running_session_is_deleted_last() -> None:
     game = Holds(sessions=spans(("cam1", NOW_US - 10 * MINUTE_US, FOR_EVER)))
     inside, other = segment(9), segment(3, channel="cam2")
     aim = replace(LIMITS, reserve_bytes=25)

@@ -37,7 +37,7 @@ def test_overlapping_stretches_count_as_one() -> None:
     assert [touched(*each) for each in [(100, 200), (300, 400), (600, 700), (-9, 0)]] == [False] * 4
 
 
-def test_what_ended_exactly_as_long_ago_as_the_setting_goes() -> None:
+def test_footage_that_ended_exactly_as_long_ago_as_the_limit_is_deleted() -> None:
     assert gone(decide(view(segment(7 * 24 * 60), free=10**12), LIMITS)) == [
         (segment(10080).name, "raw_days")
     ]
@@ -50,7 +50,7 @@ def test_a_copy_made_lately_does_not_keep_the_footage_after_it() -> None:
     assert gone(decide(view(copied, expired, free=10**12), LIMITS)) == [(expired.name, "raw_days")]
 
 
-def test_nothing_goes_for_a_limit_that_is_met_exactly() -> None:
+def test_nothing_is_deleted_for_a_limit_that_is_met_exactly() -> None:
     forgotten, old = old_clip(1, is_forgotten=True), old_clip(100)
     aim = replace(LIMITS, min_free_bytes=15)
     assert decide(view(segment(5), free=15, clips=[forgotten, old]), aim).clips == ()
@@ -80,7 +80,7 @@ def test_clips_of_the_same_disk_count_for_what_it_could_have_free() -> None:
     assert decide(own_disk, replace(aim, min_free_bytes=20 * gb + 1)).unmet == (Reason.MIN_FREE,)
 
 
-def test_no_clip_goes_while_the_files_of_others_are_still_to_be_written() -> None:
+def test_no_clip_is_deleted_while_files_of_others_are_still_to_be_written() -> None:
     pinned, pin = segment(9), Pin("clip", 2, True)
     holds = Holds(pins={pinned.name: (pin,)})
     decision = decide(view(pinned, holds=holds, clips=[old_clip(100)]), replace(LIMITS, min_free_bytes=20))

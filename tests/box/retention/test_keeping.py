@@ -59,7 +59,7 @@ def test_without_a_camera_no_hours_are_counted() -> None:
         (Figures(wants_spare_space=True, has_spare_space=True), "ok", "deleted"),
     ],
 )
-def test_what_retention_could_not_do_is_reported(figures: Figures, status: str, message: str) -> None:
+def test_a_failed_delete_is_reported(figures: Figures, status: str, message: str) -> None:
     part = retention_part(figures)
     assert part.status == status and message in part.detail
 
@@ -83,7 +83,7 @@ async def deletions(http: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-async def test_the_box_deletes_what_is_too_old_and_says_so(tmp_path: Path) -> None:
+async def test_the_box_deletes_old_footage_and_reports_it(tmp_path: Path) -> None:
     old, young = footage(tmp_path / "recordings", 8, 1), footage(tmp_path / "recordings", 1, 2)
     async with running_box(tmp_path, channels=[{"id": "cam1", "name": "One"}]) as box, box.http() as http:
         with trio.fail_after(LIMIT_S):

@@ -16,11 +16,11 @@ GB = 10**9
     ("reserve", "size"),
     [(0, 0), (GB // 5, 8 * MIB), (2 * GB, 20_000_000), (10 * GB, 64 * MIB), (100 * GB, 64 * MIB)],
 )
-def test_its_size_goes_with_the_reserve(reserve: int, size: int) -> None:
+def test_the_size_of_the_spare_space_depends_on_the_reserve(reserve: int, size: int) -> None:
     assert spare_bytes(reserve) == size
 
 
-def test_it_takes_blocks_that_are_really_given_back(tmp_path: Path) -> None:
+def test_the_spare_space_consists_of_blocks_that_are_freed_by_its_delete(tmp_path: Path) -> None:
     spare_space = SpareSpace(tmp_path, MIB)
     assert not spare_space.adjust(4 * MIB - 1), "made only where there is plenty"
     assert spare_space.adjust(4 * MIB)
@@ -33,7 +33,7 @@ def test_it_takes_blocks_that_are_really_given_back(tmp_path: Path) -> None:
     assert spare_space.adjust(4 * MIB)
 
 
-def test_giving_up_says_whether_it_made_room(tmp_path: Path) -> None:
+def test_giving_up_the_spare_space_returns_whether_it_made_room(tmp_path: Path) -> None:
     spare_space = SpareSpace(tmp_path, MIB)
     assert not spare_space.give_up()
     spare_space.adjust(4 * MIB)
@@ -49,7 +49,7 @@ def test_a_box_that_reserves_nothing_has_none(tmp_path: Path) -> None:
     assert not none.path.exists(), "one of an earlier setting goes"
 
 
-def test_before_a_start_on_a_full_disk_the_spare_space_goes(
+def test_a_start_on_a_full_disk_gives_up_the_spare_space_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spare_space = SpareSpace(tmp_path, MIB)

@@ -228,7 +228,7 @@ async def test_a_delete_can_be_undone_for_a_day(desk: Desk) -> None:
     assert (await desk.client.post(f"{path}/restore")).status == 200, "nothing to undo is no error"
 
 
-async def test_what_was_deleted_is_listed_while_it_can_be_undone(desk: Desk) -> None:
+async def test_deleted_sessions_are_listed_while_they_can_be_restored(desk: Desk) -> None:
     first, second, stored = [await desk.add(name=name) for name in ("One", "Other", "Kept")]
 
     async def listed(query: str = "") -> list[str]:

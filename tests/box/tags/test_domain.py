@@ -15,7 +15,7 @@ from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
 from tests.kit.clock import HandClock
 
 
-async def test_a_tag_goes_with_its_clip_and_comes_back_with_it(tmp_path: Path) -> None:
+async def test_tags_are_deleted_and_restored_with_their_clip(tmp_path: Path) -> None:
     assert isinstance(DOMAIN, Domain) and DOMAIN.on_clip_delete and DOMAIN.on_restore
     clip_deleted, restored = DOMAIN.on_clip_delete, DOMAIN.on_restore
     clock = HandClock()

@@ -19,7 +19,7 @@ def tag(of: str, at: int = 0, *, important: bool = False, **fields: Any) -> TagF
     return TagFact(of, (at, f"t{at}"), {**dict.fromkeys(MERGED), **fields}, important)
 
 
-def test_a_session_without_clips_has_no_plays_and_knows_nothing() -> None:  # V19
+def test_the_statistics_of_a_session_without_clips_are_null() -> None:  # V19
     assert session_stats([], []) == {
         "total_plays": 0,
         "tagged_plays": 0,
@@ -160,7 +160,7 @@ def test_quarters_have_their_own_figures_and_untagged_plays_none() -> None:  # V
     assert overtime["run_pass"]["run"] is None
 
 
-def test_tags_of_clips_that_are_gone_say_nothing() -> None:
+def test_tags_of_deleted_clips_do_not_count() -> None:
     assert session_stats([clip("a")], [tag("deleted", play_type="Run")])["by_play_type"] is None
 
 

@@ -44,7 +44,9 @@ def test_own_addresses_and_names_are_answered_without_a_setting(
     ("site", "host", "announced"),
     [("north", "0.0.0.0", True), ("north", "127.0.0.1", False), ("demo", "0.0.0.0", False)],
 )
-def test_what_the_network_can_reach_is_announced(site: str, host: str, announced: bool) -> None:
+def test_a_name_is_announced_only_where_the_network_can_reach_the_box(
+    site: str, host: str, announced: bool
+) -> None:
     settings = check_settings({"site": {"id": site}, "server": {"host": host}, "access": {"mode": "open"}})
     assert is_announced(settings) == announced
 

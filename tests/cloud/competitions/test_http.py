@@ -150,7 +150,7 @@ async def test_only_an_admin_makes_a_league(country: Country) -> None:
         ("seasons", {"starts_on": "2026-02-30"}, "starts_on"),
     ],
 )
-async def test_what_cannot_be_is_named(
+async def test_an_impossible_value_is_refused_with_its_field(
     country: Country, table: str, changes: dict[str, Any], wrong: str
 ) -> None:
     north = country.ids[0]

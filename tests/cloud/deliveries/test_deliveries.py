@@ -225,7 +225,7 @@ async def test_of_several_processes_one_sends_each_message(tmp_path: Path, autoj
         assert all(each["status"] == "delivered" for each in await deliveries(store))
 
 
-async def test_what_a_process_was_sending_when_it_ended_is_sent_by_another(
+async def test_a_message_whose_process_ended_is_sent_by_another(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receivers = Receivers()
@@ -261,7 +261,7 @@ async def test_an_attempt_that_is_stored_already_is_not_stored_again(
         assert await log_of(store, claim.delivery_id) == [(1, 500, "the receiver answered 500")]
 
 
-async def test_what_was_pending_before_a_start_is_sent(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_delivery_pending_before_the_start_is_sent(tmp_path: Path, autojump_clock: MockClock) -> None:
     receivers = Receivers()
     async with sim_store(tmp_path) as store:
         await subscribe(store)
@@ -323,7 +323,7 @@ async def test_a_refused_transaction_announces_nothing(tmp_path: Path, autojump_
         assert await deliveries(store) == []
 
 
-async def test_what_ended_is_kept_for_30_days(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_ended_deliveries_are_kept_for_30_days(tmp_path: Path, autojump_clock: MockClock) -> None:
     receivers = Receivers()
     receivers.answers[81] = [500] * 4
     async with sim_store(tmp_path) as store:

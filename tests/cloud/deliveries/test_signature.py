@@ -64,6 +64,6 @@ def test_a_message_of_another_time_is_refused(off_s: int, is_now: bool) -> None:
 @pytest.mark.parametrize(
     "secret", ["", "whsec_", "whsec_AAAA", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!" + "A" * 40]
 )
-def test_what_is_no_secret(secret: str) -> None:
+def test_a_text_that_is_not_a_secret_is_refused(secret: str) -> None:
     with pytest.raises(ValueError, match="whsec_"):
         key_of(secret)

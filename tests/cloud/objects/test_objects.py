@@ -48,7 +48,7 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
     return open_objects(settings, tmp_path, KEYS)
 
 
-async def test_what_was_created_is_read_whole_and_in_ranges(objects: Objects) -> None:
+async def test_an_object_is_read_whole_and_in_ranges(objects: Objects) -> None:
     assert await objects.create("uploads/1/0", b"0123456789")
     assert await objects.size("uploads/1/0") == 10
     assert await objects.read("uploads/1/0") == b"0123456789"
@@ -67,7 +67,7 @@ async def test_an_object_is_never_changed(objects: Objects) -> None:
 
 
 @pytest.mark.parametrize("objects", ["file"], indirect=True)  # the test's S3 server checks, then writes
-async def test_of_several_who_create_one_key_one_does(objects: Objects) -> None:
+async def test_of_several_simultaneous_creates_of_a_key_one_succeeds(objects: Objects) -> None:
     made: dict[int, bool] = {}
 
     async def create(number: int) -> None:
@@ -81,7 +81,7 @@ async def test_of_several_who_create_one_key_one_does(objects: Objects) -> None:
     assert await objects.read("sha256/cd") == b"%d" % winners[0]
 
 
-async def test_one_that_is_not_there(objects: Objects) -> None:
+async def test_a_missing_object_is_an_error_for_size_and_read(objects: Objects) -> None:
     for call in (objects.size("no/such"), objects.read("no/such"), objects.read("no/such", 3, 4)):
         with pytest.raises(NoObject):
             await call
@@ -94,7 +94,7 @@ async def test_one_that_is_not_there(objects: Objects) -> None:
     assert await objects.create("a", b"again")
 
 
-async def test_what_is_too_long_is_refused_before_it_is_sent(objects: Objects) -> None:
+async def test_an_object_that_is_too_large_is_refused_before_it_is_sent(objects: Objects) -> None:
     with pytest.raises(ValueError, match="at most"):
         await objects.create("a", b"x" * (PART_MAX + 1))
     for start, end in ((0, PART_MAX + 1), (-1, 3), (5, 4)):
@@ -173,7 +173,7 @@ def test_drafts_of_a_crash_are_removed_once_they_are_old(tmp_path: Path) -> None
 # -- a bucket -----------------------------------------------------------------------------------------------
 
 
-async def test_a_store_that_does_not_answer_is_told_in_one_line() -> None:
+async def test_the_error_of_a_store_that_does_not_answer_is_one_line() -> None:
     pytest.importorskip("obstore", reason="obstore is not installed")
     from appliance.cloud.objects.s3 import S3Objects
 

@@ -64,7 +64,7 @@ def test_no_statement_has_what_the_databases_understand_differently() -> None:
         ("UPDATE t SET a = CASE WHEN a < ? THEN ? ELSE a END WHERE deleted_us IS NULL", None),
     ],
 )
-def test_what_is_forbidden_is_found(sql: str, fault: str | None) -> None:
+def test_forbidden_sql_is_found(sql: str, fault: str | None) -> None:
     assert faults_of(sql) == ([] if fault is None else [fault])
 
 

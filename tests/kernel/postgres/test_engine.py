@@ -318,7 +318,7 @@ async def test_a_server_that_cannot_be_reached_at_the_start_ends_it_with_an_erro
 # -- several processes -------------------------------------------------------------------------------------
 
 
-async def test_what_one_store_commits_the_others_follow_in_order(database: PostgresDatabase) -> None:
+async def test_other_stores_follow_the_commits_of_one_in_order(database: PostgresDatabase) -> None:
     async with database.open() as first, database.open() as second:
         assert first.journal.epoch == second.journal.epoch
         for number in range(6):

@@ -87,7 +87,7 @@ def test_more_than_a_page_is_read_without_waiting(
     assert [seqs(listener), seqs(listener)] == [[1, 2], [3]]
 
 
-def test_its_own_notifications_do_not_wake_it(
+def test_a_process_is_not_woken_by_its_own_notifications(
     url: str, listener: Listener, other: Other, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert seqs(listener) == []

@@ -55,7 +55,7 @@ def test_a_batch_leaves_its_number_entries_and_head(connection: Connection, jour
     assert value(connection, "SELECT batch FROM writers") == 8
 
 
-def test_it_reads_what_others_have_committed_before_it(connection: Connection, journal: Journal) -> None:
+def test_a_batch_reads_the_entries_committed_before_it(connection: Connection, journal: Journal) -> None:
     commit(connection, journal, 1, 2)
     writer = commit(connection, journal, 2, 1)
     assert [entry.seq for entry in writer.earlier] == [1, 2]

@@ -49,7 +49,7 @@ def test_an_early_claim_is_not_used_where_files_on_both_sides_agree(early_s: flo
 
 
 @pytest.mark.parametrize("skew", [-0.02, 0.0003, 0.02])
-def test_a_source_with_a_constant_rate_error_has_no_odd_file(skew: float) -> None:
+def test_a_constant_rate_error_does_not_make_claims_wrong(skew: float) -> None:
     for published in (claims(10, skew=skew), claims(10, skew=skew, off={1: 1.5})):
         for number in range(10):
             assert abs(error_us(published, number) - number * 60 * S * skew) <= 120_000
@@ -63,7 +63,7 @@ def test_an_estimate_that_was_set_anew_holds_from_then_on() -> None:
 @pytest.mark.parametrize("is_copied", [True, False])
 @pytest.mark.parametrize("step_s", [-3, -0.3, 0.3, 3])
 @pytest.mark.parametrize("count", [3, 4, 5, 6, 9])
-def test_one_step_of_the_clock_makes_no_file_untrusted(count: int, step_s: float, is_copied: bool) -> None:
+def test_one_step_of_the_clock_does_not_make_claims_wrong(count: int, step_s: float, is_copied: bool) -> None:
     """A jump of media time (-) or a clock set forward (+) before each of the files."""
     for at in range(1, count):
         published = claims(count, off=dict.fromkeys(range(at, count), step_s))
@@ -86,7 +86,7 @@ def test_the_disk_decides_between_two_and_whether_the_last_was_set_anew() -> Non
     assert error_us(last, 4, written_us=NOW + 300 * S + 50_000) < 51_000
 
 
-def test_a_leap_of_media_time_makes_no_claim_odd() -> None:
+def test_a_leap_of_media_time_does_not_make_claims_wrong() -> None:
     """Each file after the jump claims 3 s less; those before are correct."""
     published = claims(6, off=dict.fromkeys(range(1, 6), -3))
     assert abs(error_us(published, 0, leapt_us=3 * S)) <= 20_000

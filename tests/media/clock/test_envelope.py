@@ -167,7 +167,7 @@ def test_what_the_first_seconds_showed_is_forgotten_once_there_is_an_estimate_th
     assert max(map(abs, apart_us[5 * 9 :])) <= 1
 
 
-def test_the_first_seconds_of_a_known_clock_say_nothing_of_its_rate() -> None:
+def test_the_first_seconds_of_a_known_clock_do_not_change_its_rate() -> None:
     envelope = Envelope()
     envelope.know_skew(1e-5)
     for part in range(5 * 6):
@@ -177,7 +177,7 @@ def test_the_first_seconds_of_a_known_clock_say_nothing_of_its_rate() -> None:
 
 @pytest.mark.parametrize("jitter_us", [0, 8_000, 25_000])
 @pytest.mark.parametrize("seconds", [3, 5, 8])
-def test_a_delay_that_rose_once_is_no_slow_source(jitter_us: int, seconds: int) -> None:
+def test_a_delay_that_rose_once_is_not_taken_for_a_slow_source(jitter_us: int, seconds: int) -> None:
     made_us = []
     for seed in range(100):
         rng = random.Random(seed)

@@ -33,7 +33,7 @@ def at(year: int, month: int, day: int, hour: int, minute: int = 0, second: int 
         ("1795218990.mp4", 1795218990_000000),
     ],
 )
-def test_a_name_says_when_its_segment_began(name: str, expected: int) -> None:  # V05
+def test_the_start_of_a_segment_is_read_from_its_name(name: str, expected: int) -> None:  # V05
     assert name_time_us(name, UTC) == expected
 
 
@@ -69,7 +69,7 @@ def test_the_nearest_time_of_a_name_is_used(wanted_us: int, expected: int) -> No
 
 
 @pytest.mark.parametrize("name", ["camera.mp4", "2026-13-01_00-00-00.mp4", "2026-11-21_25-00-00.mp4", ".mp4"])
-def test_a_name_without_a_time_says_so(name: str) -> None:
+def test_a_name_without_a_time_gives_none(name: str) -> None:
     assert name_time_us(name, UTC) is None
 
 

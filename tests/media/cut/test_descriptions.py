@@ -190,7 +190,7 @@ def test_intra_refresh_after_a_gap_keeps_the_longer_side(recordings: Recordings)
     assert numbers == list(range(60))
 
 
-def test_footage_without_an_entry_says_so(recordings: Recordings) -> None:
+def test_footage_without_a_sample_entry_has_its_own_reason(recordings: Recordings) -> None:
     media = encode(180, gop=60, sound=False)
     late = [frame for frame in media.frames if frame.pts > 0]
     recordings.record(replace(media, frames=late))

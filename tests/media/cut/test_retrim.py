@@ -70,7 +70,7 @@ def test_a_span_beside_the_clip_is_refused(recordings: Recordings) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\0\0\x08free", bytes(64), b"\0\0\0\x10moov\0\0\0\x08trak"])
-def test_what_is_no_clip_of_ours_is_refused(data: bytes) -> None:
+def test_a_file_that_is_not_one_of_our_clips_is_refused(data: bytes) -> None:
     with pytest.raises((CannotTrim, Malformed)):
         retrim(data, skip_us=0, length_us=1_000_000)
     with pytest.raises((CannotTrim, Malformed)):

@@ -15,7 +15,7 @@ def jpeg() -> bytes:
     return keyframe_jpeg(key.codec, key.extradata, key.sample, width_px=160).data
 
 
-def test_a_jpeg_tells_its_size(jpeg: bytes) -> None:
+def test_the_size_of_a_jpeg_is_read(jpeg: bytes) -> None:
     assert jpeg_size(jpeg) == (160, 90)
 
 
@@ -35,6 +35,6 @@ def test_every_cut_is_noticed(jpeg: bytes) -> None:
         b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x00\x00\x00\x01\x01\x11\x00\xff\xda\x00\x02\xff\xd9",
     ],
 )
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_bytes_that_are_not_a_picture_are_refused(data: bytes) -> None:
     with pytest.raises(NotAJpeg):
         jpeg_size(data)

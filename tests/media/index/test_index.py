@@ -318,7 +318,7 @@ def test_damage_that_was_a_write_in_progress_heals_when_the_file_grows(tmp_path:
     assert (index.state, index.damage, index.frames) == ("growing", None, 6)
 
 
-def test_a_file_that_shrank_is_damaged_and_keeps_no_faith_in_its_tail(growing: Growing) -> None:
+def test_a_file_that_shrank_is_damaged_and_its_end_is_not_used(growing: Growing) -> None:
     index = growing.add(INIT + PART)
     with opened(growing.path) as fd:
         index.update(fd, len(INIT))

@@ -131,7 +131,7 @@ def test_frames_that_are_lost_are_a_hole_before_and_after_a_change(
     ("waits", "is_hole"),
     [((15_000, 3000), True), ((15_000, 1000), True), ((15_000, 15_000), False), ((15_000, 5000), False)],
 )
-def test_what_is_not_judged_when_the_file_ends_is_reported_then(
+def test_holes_not_decided_at_the_end_of_the_file_are_reported_then(
     file: Growing,
     waits: tuple[int, ...],
     is_hole: bool,

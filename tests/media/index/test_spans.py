@@ -326,7 +326,7 @@ def test_why_a_run_ended_is_reported_by_the_media_time_the_next_one_begins_at() 
         assert spans_and_gaps(segments, 50, 60 + gap_s + 5)[1] == (60, 60 + gap_s, reason), (base_s, gap_s)
 
 
-def test_what_was_reported_of_an_outage_holds_over_what_the_files_say() -> None:
+def test_the_reported_reason_of_an_outage_takes_precedence_over_the_files() -> None:
     segments = entries(segment(0, 0, 50, holes=((20 * NS, 24 * NS),)), segment(0, 53, 60, "bb"))
     outages = [
         Outage(T0 + 20 * S, "source_lost"),

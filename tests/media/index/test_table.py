@@ -46,7 +46,7 @@ def test_the_table_of_a_real_recording_comes_back_as_it_was(path: Path) -> None:
     assert list(parts[1:]) == index.parts[1:]
 
 
-def test_what_is_special_about_a_key_is_kept(index: SegmentIndex) -> None:
+def test_the_properties_of_a_key_are_kept(index: SegmentIndex) -> None:
     index.keys[-1] = replace(index.keys[-1], format_id=1 << 62, recovery=90_000, resets=0)
     _, keys = unpack_table(pack_table(facts_of(index), index.parts, index.keys), facts_of(index))
     assert list(keys) == index.keys and keys[-1].right == index.keys[-1].pts + 90_000

@@ -122,7 +122,7 @@ def failing_routes() -> Routes:
         post("/fail", b"break", x_request_id="the-same"),
     ],
 )
-async def test_it_is_answered_as_h11_would_have_it(box: Box, sent: bytes) -> None:
+async def test_a_short_request_is_answered_as_by_h11(box: Box, sent: bytes) -> None:
     slow = sent.replace(b"\r\n\r\n", b"\r\nTE: trailers\r\n\r\n", 1)
     assert parse_short(sent) is not None and parse_short(slow) is None
     async with serving(box.app(sample_routes(), failing_routes())) as server:

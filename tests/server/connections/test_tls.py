@@ -1,4 +1,4 @@
-"""The server over TLS, with real sockets: it behaves as without TLS; without a handshake it closes a connection."""
+"""The server over TLS, with real sockets: as without TLS; a connection without a handshake is closed."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ async def test_an_angle_whose_footage_is_not_there_waits_for_it_alone(
 
 
 @pytest.mark.parametrize("error", [None, ZeroDivisionError("poison")])
-async def test_what_the_pass_does_not_get_is_cut_by_itself(
+async def test_a_claimed_clip_without_a_plan_is_cut_later(
     tmp_path: Path, autojump_clock: MockClock, error: Exception | None
 ) -> None:
     async with cutting(tmp_path) as desk:

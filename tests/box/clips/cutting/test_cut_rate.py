@@ -28,7 +28,7 @@ async def test_frequent_trims_by_a_person_are_not_reported(autojump_clock: MockC
     assert rate.too_often() == {}
 
 
-async def test_what_is_a_minute_old_is_forgotten(autojump_clock: MockClock) -> None:
+async def test_cuts_older_than_a_minute_do_not_count(autojump_clock: MockClock) -> None:
     rate = CutRate()
     for number in range(500):
         rate.note(str(number), "wish")

@@ -293,7 +293,7 @@ async def test_footage_that_turns_up_late_recuts_the_clip_by_itself(
         assert '"missing":[]' in row["coverage"]
 
 
-async def test_the_answer_to_out_waits_for_a_clip_that_is_covered_and_for_no_other(
+async def test_the_answer_to_out_waits_only_for_a_clip_with_indexed_footage(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with cutting(tmp_path) as desk:

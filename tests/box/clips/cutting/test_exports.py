@@ -232,7 +232,7 @@ async def test_progress_is_reported_once_a_second_and_changes_no_row(
 
 
 @pytest.mark.parametrize("change", ["trim", "delete"])
-async def test_what_a_trim_or_a_delete_overtakes_is_stopped_at_once_and_leaves_no_file(
+async def test_a_trim_or_a_delete_stops_the_export_at_once_and_leaves_no_file(
     tmp_path: Path, mock_clock: MockClock, change: str
 ) -> None:
     async with exporting(tmp_path) as desk:
@@ -302,7 +302,7 @@ async def test_the_answer_to_a_mark_does_not_wait_for_an_export(
         await desk.until(clip_id, "ready")
 
 
-async def test_without_a_worker_an_export_waits_and_loses_no_attempt(
+async def test_without_a_worker_an_export_waits_without_using_an_attempt(
     tmp_path: Path, mock_clock: MockClock
 ) -> None:
     async with exporting(tmp_path) as desk:

@@ -148,7 +148,7 @@ async def test_an_export_that_is_lost_on_its_own_disk_is_made_again(tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_running", [False, True])
-async def test_an_empty_disk_in_its_place_is_accepted_and_filled_anew(
+async def test_an_empty_disk_at_the_same_path_is_accepted_and_its_files_are_made_again(
     tmp_path: Path, clips: Path, is_running: bool
 ) -> None:
     recordings, _ = recorded(tmp_path)
@@ -200,7 +200,7 @@ async def test_clips_that_recordings_hold_get_their_files_on_the_new_disk(
 
 
 @pytest.mark.slow
-async def test_the_folder_is_not_made_where_the_disk_went_from(tmp_path: Path, clips: Path) -> None:
+async def test_the_folder_is_not_made_at_a_bare_mount_point(tmp_path: Path, clips: Path) -> None:
     inner = clips / "clips"
     recordings, _ = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(NOW_US)) as store:
@@ -219,7 +219,7 @@ async def test_the_folder_is_not_made_where_the_disk_went_from(tmp_path: Path, c
 
 
 @pytest.mark.slow
-async def test_nothing_is_written_or_deleted_where_the_disk_went_from(tmp_path: Path, clips: Path) -> None:
+async def test_nothing_is_written_or_deleted_at_a_bare_mount_point(tmp_path: Path, clips: Path) -> None:
     recordings, _ = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(NOW_US)) as store:
         job = await mark(store)

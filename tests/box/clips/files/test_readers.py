@@ -6,7 +6,7 @@ from appliance.box.clips.files import readers
 from appliance.box.clips.files.readers import Readers
 
 
-def test_what_is_read_now_is_never_quiet_and_the_rest_is_timed() -> None:
+def test_a_cut_that_is_being_read_is_never_quiet_and_others_are_timed() -> None:
     now = [0.0]
     who = Readers(lambda: now[0])
     assert who.quiet_s("clip", 1) is None
@@ -18,7 +18,7 @@ def test_what_is_read_now_is_never_quiet_and_the_rest_is_timed() -> None:
     assert who.quiet_s("clip", 2) is None
 
 
-def test_a_season_of_clips_takes_no_more_memory_than_a_game() -> None:
+def test_the_memory_for_readers_does_not_grow_with_the_number_of_clips() -> None:
     who = Readers(lambda: 0.0)
     for number in range(3 * readers.KEPT):
         with who.reading(f"clip-{number}", 1):

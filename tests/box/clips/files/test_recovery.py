@@ -37,7 +37,7 @@ def test_after_a_power_cut_the_bytes_themselves_are_looked_at(
     assert is_whole(plan(), lambda name: opens(tmp_path / name), True) == is_good
 
 
-def test_silence_in_plain_samples_is_no_loss(tmp_path: Path) -> None:
+def test_zero_bytes_in_pcm_samples_are_not_taken_for_lost_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"x" * 200 + bytes(900))
     assert is_whole(plan(header=b"..ipcm.."), lambda name: opens(tmp_path / name), True)
 

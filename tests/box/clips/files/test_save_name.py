@@ -41,7 +41,7 @@ async def test_a_clip_of_no_play_has_its_title_or_the_time_of_the_place(bench: B
     assert await name_of(bench, "nobody") == "nobody.mp4"
 
 
-async def test_letters_of_every_language_stay_and_what_file_systems_refuse_goes(bench: Bench) -> None:
+async def test_letters_of_every_language_stay_and_forbidden_characters_are_removed(bench: Bench) -> None:
     await called(bench, session="Atlético / Niño: v «Rival»\n", channel='..\\..\\Öst "Süd"')
     clip = await bench.clip(title="決勝")
     assert await name_of(bench, clip["id"]) == "Atlético-Niño-v-«Rival»_決勝_Öst-Süd.mp4"

@@ -182,7 +182,7 @@ async def test_a_picture_that_is_not_there_is_forgotten_unless_the_disk_is_away(
         assert (clips / names[0]).exists()
 
 
-async def test_bytes_lost_again_at_once_are_no_news(tmp_path: Path) -> None:
+async def test_bytes_lost_again_at_once_are_not_reported_again(tmp_path: Path) -> None:
     """The index still lists data that the file no longer has: the clip must not be cut in a tight loop."""
     (tmp_path / "cam1.mp4").write_bytes(bytes(120))
     async with sim_store(tmp_path, HandClock()) as store:
@@ -203,7 +203,7 @@ async def test_bytes_lost_again_at_once_are_no_news(tmp_path: Path) -> None:
             assert row is not None and (row["status"], row["ready_media_rev"]) == ("ready", 2)
 
 
-async def test_garbage_goes_when_its_day_is_over(tmp_path: Path) -> None:
+async def test_garbage_is_deleted_after_a_day(tmp_path: Path) -> None:
     clips_dir = tmp_path / "clips"
     clips_dir.mkdir()
     for name in ("old.mp4", "new.mp4"):
@@ -326,7 +326,7 @@ async def test_a_clips_folder_that_cannot_be_made_is_reported_until_it_can(tmp_p
     assert (place / "clips").is_dir()
 
 
-async def test_a_recording_that_cannot_be_read_holds_up_no_other_clip(tmp_path: Path) -> None:
+async def test_an_unreadable_recording_delays_no_other_clip(tmp_path: Path) -> None:
     (tmp_path / "good.mp4").write_bytes(b"0123456789")
 
     class BadSector(DiskFootage):

@@ -68,7 +68,7 @@ def leave_draft(box: Box) -> None:
         (leave_draft, "orphan_file"),
     ],
 )
-async def test_what_can_be_made_again_is_mended(
+async def test_files_that_can_be_made_again_are_repaired(
     tmp_path: Path, damage: Callable[[Box], None], code: str
 ) -> None:
     box = await make_box(tmp_path)
@@ -80,7 +80,7 @@ async def test_what_can_be_made_again_is_mended(
 
 
 @pytest.mark.parametrize("damage", [cut_recording, lose_recording])
-async def test_recordings_that_went_after_the_file_was_written_are_no_finding(
+async def test_recordings_deleted_after_the_file_was_written_are_not_a_finding(
     tmp_path: Path, damage: Callable[[Box], None]
 ) -> None:
     box = await make_box(tmp_path)
@@ -110,7 +110,7 @@ async def test_a_lost_file_is_not_forgotten_while_nothing_else_holds_its_bytes(t
     assert (finding.code, finding.repaired) == ("file_wrong", False)
 
 
-async def test_a_file_written_but_not_yet_committed_is_no_orphan(tmp_path: Path) -> None:
+async def test_a_file_written_but_not_yet_committed_is_not_a_stray(tmp_path: Path) -> None:
     box = await make_box(tmp_path)
     await change(box, "UPDATE plans SET file_path = NULL")
     await change(box, "UPDATE clips SET file_path = NULL")
@@ -126,7 +126,7 @@ async def test_a_foreign_file_is_reported_and_kept(tmp_path: Path) -> None:
     assert stranger.exists()
 
 
-async def test_what_waits_to_be_deleted_is_no_orphan(tmp_path: Path) -> None:
+async def test_a_file_that_waits_to_be_deleted_is_not_a_stray(tmp_path: Path) -> None:
     box = await make_box(tmp_path)
     await change(box, "UPDATE clips SET deleted_us = 1 WHERE status = 'ready'")
     await change(box, "INSERT INTO garbage VALUES (?, 1)", f"thumbs/{box.picture.name}")

@@ -48,7 +48,7 @@ async def test_the_plan_of_a_replaced_export_is_forgotten_with_its_file(tmp_path
     assert await findings(box) == []
 
 
-async def test_the_draft_of_a_running_export_is_no_finding(tmp_path: Path) -> None:
+async def test_the_draft_of_a_running_export_is_not_a_finding(tmp_path: Path) -> None:
     box = await make_box(tmp_path)
     draft = box.clip_file.with_name(f"{box.ghost_id}-m1.partial")
     draft.write_bytes(b"half")

@@ -144,7 +144,7 @@ async def test_an_export_whose_plan_is_lost_plays_on(tmp_path: Path) -> None:
             assert plan.is_file_only and plan.size == len(b"encoded") and path.exists()
 
 
-async def test_a_cut_the_older_database_knows_nothing_of_is_kept_aside_for_a_week(tmp_path: Path) -> None:
+async def test_a_cut_unknown_to_the_restored_database_is_kept_aside_for_a_week(tmp_path: Path) -> None:
     recordings, clips = recorded(tmp_path)
     clock = HandClock(NOW_US)
     async with sim_store(tmp_path, clock) as store:
@@ -171,7 +171,7 @@ async def test_a_cut_the_older_database_knows_nothing_of_is_kept_aside_for_a_wee
             assert first.exists()
 
 
-async def test_a_file_of_another_length_than_the_clip_is_no_cut_of_it(tmp_path: Path) -> None:
+async def test_a_file_of_another_length_than_the_clip_is_not_taken_for_its_cut(tmp_path: Path) -> None:
     recordings, clips = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(NOW_US)) as store:
         await mark(store)
@@ -184,7 +184,7 @@ async def test_a_file_of_another_length_than_the_clip_is_no_cut_of_it(tmp_path: 
             assert files.kept.aside == 1 and not path.exists()
 
 
-async def test_a_torn_file_is_no_cut_either(tmp_path: Path) -> None:
+async def test_an_incomplete_file_is_not_taken_for_a_cut(tmp_path: Path) -> None:
     recordings, clips = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(NOW_US)) as store:
         await mark(store)
@@ -210,7 +210,7 @@ async def test_pictures_find_their_clip_again_or_wait_too(tmp_path: Path) -> Non
             await eventually(lambda: not (clips / names[1]).exists())
 
 
-async def test_what_an_older_copy_calls_garbage_waits_a_week_too(tmp_path: Path) -> None:
+async def test_a_file_that_is_garbage_in_the_restored_database_is_kept_for_a_week_too(tmp_path: Path) -> None:
     """A delete that was undone after the copy was made."""
     recordings, clips = recorded(tmp_path)
     clock = HandClock(NOW_US)

@@ -199,7 +199,7 @@ async def test_a_replaced_cut_stays_while_it_is_read_and_for_its_players_pause(c
     assert await clip_cuts.pass_s(2) == ["m2.mp4"]
 
 
-async def test_what_was_read_before_a_restart_is_given_the_same_time(clip_cuts: Cuts) -> None:
+async def test_a_cut_read_before_a_restart_is_kept_for_the_same_time(clip_cuts: Cuts) -> None:
     await clip_cuts.trim(4.0)
     clip_cuts.bench.clock.advance(1)
     clip_cuts.files = replace(clip_cuts.files, begun_us=clip_cuts.bench.clock.now_us())
@@ -258,7 +258,7 @@ async def test_a_delete_keeps_what_its_undo_needs(clip_cuts: Cuts) -> None:
     assert await clip_cuts.pass_s(2) == []
 
 
-async def test_retention_deletes_a_clip_at_once_and_says_why(bench: Bench) -> None:
+async def test_retention_deletes_a_clip_at_once_with_its_reason(bench: Bench) -> None:
     clip = await bench.clip(duration_seconds=5.0, start_time="2026-11-20T18:00:00Z")
     assert await bench.store.write(lambda tx: marks.expire_clip(tx, bench.rules, clip["id"], "clip_days"))
     assert types(bench.store)[-1] == "clip_deleted"

@@ -23,7 +23,7 @@ LEGAL = {
 
 @pytest.mark.parametrize("state", ClipState)
 @pytest.mark.parametrize("event", ClipEvent)
-def test_every_cell_is_what_the_requirement_says(state: ClipState, event: ClipEvent) -> None:  # V29
+def test_every_cell_is_as_the_requirement_defines_it(state: ClipState, event: ClipEvent) -> None:  # V29
     wanted = LEGAL.get((state, event))
     if wanted is None:
         with pytest.raises(Refused) as refused:

@@ -78,7 +78,7 @@ async def test_even_what_comes_late_has_a_limit(small: Bench) -> None:
         await small.clip(start_time="2026-11-20T18:50:00Z")
 
 
-async def test_a_full_channel_stops_those_who_fill_it_and_no_coach(small: Bench) -> None:
+async def test_a_full_channel_refuses_only_the_device_that_fills_it(small: Bench) -> None:
     for number in range(4):
         for _ in range(6):
             await device(small, f"wall-{number}").clip()
@@ -92,7 +92,9 @@ async def test_a_full_channel_stops_those_who_fill_it_and_no_coach(small: Bench)
     await device(small, "coach").play()
 
 
-async def test_a_coach_who_never_presses_end_does_not_notice(bench: Bench) -> None:
+async def test_a_device_that_never_presses_end_is_not_refused_while_the_box_closes_its_plays(
+    bench: Bench,
+) -> None:
     """A play every 20 s; the box ends each after ten minutes."""
     for _ in range(120):
         await bench.play()
@@ -173,7 +175,7 @@ Look = Callable[[Tx, Bench, str], object]
     ],
     ids=["view", "star", "tag"],
 )
-async def test_whoever_cares_for_a_clip_has_looked(
+async def test_starring_or_changing_a_clip_counts_as_viewing_it(
     bench: Bench, forgotten: tuple[ClipFiles, list[str]], look: Look
 ) -> None:
     _, ids = forgotten
@@ -208,9 +210,7 @@ async def test_clips_of_the_same_bytes_share_one_file_and_each_may_go(
     assert left.name == f"{ids[39]}-m1.mp4" and left.stat().st_nlink == 1
 
 
-async def test_a_file_that_is_not_whole_is_no_twin(
-    bench: Bench, forgotten: tuple[ClipFiles, list[str]]
-) -> None:
+async def test_an_incomplete_file_is_not_reused(bench: Bench, forgotten: tuple[ClipFiles, list[str]]) -> None:
     files, ids = forgotten
     await bench.store.write(partial(note_looked, clip_id=ids[0]))
     [first] = await write_all(files)

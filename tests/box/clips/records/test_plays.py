@@ -88,7 +88,7 @@ async def test_undo_takes_the_play_and_its_clips(bench: Bench) -> None:
     assert types(bench.store)[-3:] == ["play_deleted", "clip_deleted", "clip_deleted"]
 
 
-async def test_completing_a_session_closes_its_ghosts_and_says_so(bench: Bench) -> None:
+async def test_completing_a_session_closes_its_ghosts_as_auto_closed(bench: Bench) -> None:
     play, lone = await bench.play(), await bench.clip()
     bench.clock.advance(4)
     await bench.store.write(lambda tx: plays.close_session_ghosts(tx, bench.rules, bench.session_id))
@@ -130,7 +130,9 @@ async def test_undoing_a_session_delete_brings_back_what_went_with_it(bench: Ben
     assert types(bench.store)[-3:] == ["play_updated", "clip_updated", "clip_updated"]
 
 
-async def test_a_play_that_lost_its_clips_goes_and_returns_with_the_sessions_counters(bench: Bench) -> None:
+async def test_the_delete_and_restore_of_a_play_without_clips_carry_the_sessions_counters(
+    bench: Bench,
+) -> None:
     """No event of a clip follows that would carry them to clients."""
     play = await bench.play()
     for clip in await bench.clips_of(play["id"]):

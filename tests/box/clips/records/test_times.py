@@ -108,7 +108,7 @@ def test_without_a_start_the_latest_instant_of_the_last_day_counts(text: str, wa
     assert resolve(text, now="2026-11-20T12:00:00Z", zone="UTC") == wanted
 
 
-def test_an_end_in_the_future_opens_no_future() -> None:
+def test_an_end_in_the_future_does_not_permit_a_start_in_the_future() -> None:
     span = {"start": "2026-11-20T11:00:00Z", "end": "2026-11-20T15:00:00Z", "zone": "UTC"}
     with pytest.raises(Refused) as refused:
         resolve("14:00:00", now="2026-11-20T12:00:00Z", **span)

@@ -38,7 +38,7 @@ def test_an_instant_may_come_with_a_zone_whose_plus_was_not_escaped(start: str) 
     assert (query.start_us, query.duration_us, query.wait) == (KICKOFF_US, 1_500_000, True)
 
 
-def test_nothing_is_longer_than_a_clip_may_be() -> None:
+def test_a_replay_longer_than_a_clip_may_be_is_refused() -> None:
     rules = mark_rules()
     longest = rules.clips.max_duration_s
     assert (

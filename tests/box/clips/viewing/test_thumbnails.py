@@ -187,7 +187,9 @@ async def test_far_behind_its_key_the_first_frame_still_takes_its_place(tmp_path
 
 
 @pytest.mark.parametrize("trouble", [None, Refused(409, "bad_media", "no frame is shown")])
-async def test_a_key_of_another_moment_is_no_thumbnail(tmp_path: Path, trouble: Refused | None) -> None:
+async def test_a_key_picture_from_long_before_the_clip_is_not_its_thumbnail(
+    tmp_path: Path, trouble: Refused | None
+) -> None:
     """A GOP of more than 12 s: only the first frame is served, and nothing before it exists."""
     async with picturing(tmp_path) as desk:
         row = await desk.clip(behind_key_us=15_000_000)

@@ -79,7 +79,7 @@ async def test_an_open_group_gives_clips_and_live_pictures_that_begin_at_a_recov
             assert (await setup.part("cameras"))["status"] == "ok"
 
 
-async def test_a_leap_of_timestamps_is_no_gap_and_moves_no_picture(tmp_path: Path) -> None:
+async def test_a_leap_of_timestamps_makes_no_gap_and_moves_no_picture(tmp_path: Path) -> None:
     """M8: MediaMTX turns it into one sample of three seconds and continues in the same file."""
     async with rig(tmp_path, cameras=["cam1"]) as setup:
         with film(setup, leap=(6.0, 3.0)) as camera:

@@ -88,7 +88,7 @@ async def test_a_camera_connects_again_while_the_daemon_is_down(tmp_path: Path) 
             camera.stop()
 
 
-async def test_a_new_password_interrupts_nobody_and_ends_the_old_one(tmp_path: Path) -> None:
+async def test_a_new_password_interrupts_no_camera_and_ends_the_old_one(tmp_path: Path) -> None:
     """The command as it is, on the file of a running MediaMTX."""
     async with rig(tmp_path) as setup:
         settings = check_settings(

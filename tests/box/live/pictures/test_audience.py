@@ -22,7 +22,7 @@ def test_seats_are_given_back() -> None:
     assert audience.refused == 5
 
 
-def test_one_address_cannot_take_every_seat_and_this_machine_may() -> None:
+def test_viewers_of_one_address_are_limited_but_not_those_of_this_machine() -> None:
     audience = Audience(viewers_max=10, per_address=2)
     with ExitStack() as seats:
         for _ in range(2):

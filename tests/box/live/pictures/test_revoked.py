@@ -103,7 +103,7 @@ async def theatre() -> AsyncIterator[Theatre]:
         nursery.cancel_scope.cancel()
 
 
-async def test_a_revoked_device_sees_no_more_and_the_others_do() -> None:
+async def test_the_live_picture_of_a_revoked_device_ends_and_others_continue() -> None:
     async with theatre() as hall:
         lost, also, kept = hall.watch("a"), hall.watch("a"), hall.watch("b")
         await wait_all_tasks_blocked()

@@ -24,7 +24,7 @@ class Disk:
         return bytes(self._size)
 
 
-async def test_all_who_ask_at_once_get_one_read_and_the_same_bytes() -> None:
+async def test_simultaneous_callers_share_one_read_and_its_bytes() -> None:
     shared, disk = SharedParts(), Disk(size=70_000)
     got: list[bytes] = []
 
@@ -42,7 +42,7 @@ async def test_all_who_ask_at_once_get_one_read_and_the_same_bytes() -> None:
     assert shared.size_bytes == len(got[0])
 
 
-async def test_what_is_kept_is_bounded_in_bytes_and_in_number() -> None:
+async def test_the_cache_is_limited_in_bytes_and_in_number() -> None:
     disk, tiny = Disk(size=1000), Disk(size=1)
     disk.ready.set()
     tiny.ready.set()
@@ -59,7 +59,7 @@ async def test_what_is_kept_is_bounded_in_bytes_and_in_number() -> None:
     assert (shared.size_bytes, len(shared._kept)) == (0, 0)
 
 
-async def test_one_part_longer_than_the_limit_is_served_all_the_same() -> None:
+async def test_a_part_larger_than_the_limit_is_served_too() -> None:
     disk = Disk(size=10_000)
     disk.ready.set()
     shared = SharedParts(limit_bytes=100)
@@ -82,7 +82,7 @@ async def test_a_read_that_fails_is_tried_again_by_the_next() -> None:
     assert payload_of(await shared.get("a", disk.read)) == bytes(10)
 
 
-async def test_what_was_forgotten_while_it_was_made_is_not_counted() -> None:
+async def test_a_part_dropped_while_it_was_made_is_not_counted() -> None:
     shared, disk = SharedParts(), Disk()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(shared.get, "a", disk.read)

@@ -132,7 +132,7 @@ async def test_a_new_segment_goes_on_without_a_hole_and_without_a_new_init(
         await viewer.leave()
 
 
-async def test_a_new_run_begins_again_and_says_so(tmp_path: Path, footage: Any) -> None:
+async def test_a_new_run_begins_with_a_new_init_message(tmp_path: Path, footage: Any) -> None:
     box = Box(tmp_path)
     writer = writer_into(box, footage, seconds_ago=1.5)
     writer.write_seconds(1.5)

@@ -140,7 +140,7 @@ async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(message: by
         await all_left(video)
 
 
-async def test_viewers_leave_no_circles_behind() -> None:
+async def test_viewers_leave_no_reference_cycles() -> None:
     async with watching() as (video, port):
 
         async def watch() -> None:

@@ -111,7 +111,7 @@ def test_a_silent_caller_is_dropped_and_the_camera_is_recorded_meanwhile() -> No
     ],
     ids=["filling", "http", "garbage", "short"],
 )
-def test_what_is_no_stream_is_dropped_with_what_it_was(data: bytes, reason: str) -> None:  # E1
+def test_a_caller_without_a_transport_stream_is_dropped_with_a_reason(data: bytes, reason: str) -> None:  # E1
     port = Port()
     port.call(1, B, iter([data] + [b""] * 100))
     port.run(FIRST_MEDIA_S - 0.1)
@@ -195,7 +195,7 @@ def test_a_short_stall_is_not_reported() -> None:
     assert port.log == [Begin(A)]
 
 
-def test_silence_ends_a_connection_where_the_channel_says_so() -> None:  # E7
+def test_silence_ends_a_connection_where_its_url_sets_silence() -> None:  # E7
     port = Port(Callers(silence_s=3.0))
     port.call(1, A, camera())
     port.run(1)
@@ -213,7 +213,7 @@ def test_filling_packets_are_silence() -> None:
     assert port.log == [Begin(A), Quiet(A, QUIET_S)]
 
 
-def test_sound_alone_may_hold_the_port_until_somebody_sends_pictures() -> None:  # E1
+def test_a_caller_with_sound_alone_is_recorded_until_another_sends_pictures() -> None:  # E1
     port = Port()
     port.call(1, B, camera(sound_only=True))
     port.run(5)
@@ -224,7 +224,7 @@ def test_sound_alone_may_hold_the_port_until_somebody_sends_pictures() -> None: 
     assert port.forwarded[-len(port.sent[2]) :] == port.sent[2]
 
 
-def test_sound_alone_takes_no_port_from_anybody() -> None:
+def test_a_caller_with_sound_alone_replaces_no_other() -> None:
     port = Port()
     port.call(1, A, camera())
     port.run(1)

@@ -18,7 +18,7 @@ def test_a_port_can_be_listened_on_and_is_free_again(host: str) -> None:
         srt.close(listener)
 
 
-def test_a_port_that_is_taken_is_an_error_that_says_so() -> None:
+def test_a_used_port_is_an_error_that_names_the_failed_call() -> None:
     srt, port = Srt(), free_udp_port()
     srt.listen("127.0.0.1", port, Options())
     with pytest.raises(SrtError, match=r"listen|bind"):
@@ -33,7 +33,7 @@ def test_a_source_that_does_not_answer_or_has_no_address_is_an_error() -> None:
         srt.connect("no-such-host.invalid", 9000, Options(), timeout_ms=200)
 
 
-def test_a_connection_that_is_no_more_has_ended() -> None:
+def test_a_closed_connection_is_reported_as_ended() -> None:
     srt = Srt()
     listener = srt.listen("127.0.0.1", free_udp_port(), Options())
     srt.close(listener)

@@ -27,7 +27,7 @@ def test_every_number_and_instant_can_be_read_back(frame: int, instant_us: int) 
     assert barcode.read(bytes(plane(160, 90, frame, instant_us)), 160, 160) == Burned(frame, instant_us)
 
 
-def test_a_picture_without_code_says_nothing() -> None:
+def test_a_picture_without_a_barcode_gives_none() -> None:
     assert barcode.read(bytes(640 * 360), 640, 640) is None
     assert barcode.read(b"", 640, 640) is None
     luma = plane(320, 180, 1, INSTANT)

@@ -66,7 +66,7 @@ def test_a_part_seen_arriving_sets_the_clock(recorder: Recorder) -> None:
         (-500_000, 40_000),  # a clock that was set, or a jump between the two files
     ],
 )
-def test_a_box_that_starts_beside_a_recording_goes_by_the_file_before_if_that_was_less_late(
+def test_a_start_beside_a_recording_uses_the_clock_of_the_earlier_file_if_it_was_less_late(
     tmp_path: Path, before_us: int, late_us: int
 ) -> None:
     recorder = Recorder(tmp_path, Camera(ntp_ns=(NOW_US - PART_US) * 1000))

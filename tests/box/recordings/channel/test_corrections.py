@@ -155,7 +155,7 @@ def run_of(path: Path, number: int, odd_s: float) -> None:
     path.write_bytes(data)
 
 
-def test_what_was_seen_being_written_is_not_moved(tmp_path: Path) -> None:
+def test_a_file_whose_writing_was_observed_is_not_moved(tmp_path: Path) -> None:
     leaping(tmp_path / "a.mp4", 3.0)
     following(tmp_path / "b.mp4", 12.0, 0.0)
     run_id = ONE.hex()

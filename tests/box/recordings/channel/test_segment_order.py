@@ -24,7 +24,7 @@ def test_names_are_sorted_by_start_and_move_when_it_changes() -> None:
     assert list(made.newest_first()) == ["c", "b"]
 
 
-def test_around_a_span_lie_those_that_reach_into_it_and_a_neighbour_that_shows_something() -> None:
+def test_around_a_span_are_its_segments_and_one_neighbour_with_footage_on_each_side() -> None:
     made = order(**{f"n{start:02}": start for start in range(0, 100, 10)})
     ends = {f"n{start:02}": start + 10 for start in range(0, 100, 10)}
 

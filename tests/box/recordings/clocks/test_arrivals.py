@@ -46,7 +46,7 @@ def test_a_burst_at_the_begin_does_not_hide_a_recording() -> None:
     assert pace_of(*burst, *((0.4 + n * 0.2, 4.2 + n * 0.2) for n in range(12)))
 
 
-def test_a_file_that_is_there_whole_is_no_recording() -> None:
+def test_a_file_that_appears_complete_is_not_live() -> None:
     assert not pace_of((0, 60))
 
 
@@ -69,7 +69,7 @@ def test_a_disk_clock_that_is_the_box_s_own_is_left_alone() -> None:
     assert clock.ahead_us == 0
 
 
-def test_a_disk_clock_that_is_set_right_is_learnt_anew() -> None:
+def test_a_corrected_disk_clock_is_measured_again() -> None:
     clock = DiskClock()
     clock.learn(NOW_US + 90 * S, NOW_US - 50_000, NOW_US)
     clock.learn(NOW_US + S, NOW_US + S - 50_000, NOW_US + S)
@@ -98,7 +98,7 @@ def record(recorder: Recorder, segment: Segment, parts: int, first_us: int = NOW
 
 
 @pytest.mark.parametrize("claimed_us", WRONG)
-def test_what_grows_in_real_time_is_live_by_its_arrival(tmp_path: Path, claimed_us: int) -> None:
+def test_a_file_that_grows_in_real_time_is_dated_by_its_arrival(tmp_path: Path, claimed_us: int) -> None:
     recorder = recorder_with(tmp_path, claimed_us)
     segment = recorder.begin("a.mp4")
     until_us = record(recorder, segment, 12) - PART_US
@@ -223,7 +223,7 @@ def test_names_without_a_box_are_live_over_their_rotation(tmp_path: Path) -> Non
     assert spans[0].start_us == pytest.approx(NOW_US - PART_US, abs=1000)
 
 
-def test_a_clock_that_is_set_right_is_reported_no_more(tmp_path: Path) -> None:
+def test_a_corrected_clock_is_no_longer_reported(tmp_path: Path) -> None:
     recorder = recorder_with(tmp_path, NOW_US - HOUR_US)
     record(recorder, recorder.begin("a.mp4"), 12)
     assert recorder.channel.clocks.newest_off_us == pytest.approx(PART_US - HOUR_US, abs=1000)

@@ -28,7 +28,7 @@ def some_facts(name: str = "a.mp4") -> SegmentFacts:
     return replace(closed(facts_of(indexed(RECORDINGS[0]))), name=name, run_id="aa")
 
 
-def test_what_was_appended_is_loaded(cache: ChannelCache) -> None:
+def test_appended_lines_are_loaded(cache: ChannelCache) -> None:
     assert cache.load().facts == {}
     cache.append(lines_of("aa", KNOTS))
     cache.append(facts_line(some_facts()) + published_line("b.mp4"))
@@ -74,16 +74,14 @@ def test_a_line_cut_short_by_a_full_disk_costs_that_line_alone(
     assert (log.knots, log.facts, log.bad_lines) == ({"aa": KNOTS}, {}, 1)
 
 
-def test_a_torn_log_is_written_anew_and_keeps_all_that_could_be_read(
-    cache: ChannelCache, tmp_path: Path
-) -> None:
+def test_a_damaged_log_is_rewritten_with_all_readable_lines(cache: ChannelCache, tmp_path: Path) -> None:
     cache.append(lines_of("aa", KNOTS) + facts_line(some_facts()) + facts_line(some_facts("gone.mp4"))[:-5])
     cache.tidy(cache.load(), {"a.mp4"})
     log = cache.load()
     assert (log.knots, list(log.facts), log.bad_lines, log.is_torn) == ({"aa": KNOTS}, ["a.mp4"], 0, False)
 
 
-def test_a_log_that_says_much_twice_shrinks(cache: ChannelCache, tmp_path: Path) -> None:
+def test_a_log_with_many_repeated_lines_is_rewritten_shorter(cache: ChannelCache, tmp_path: Path) -> None:
     cache.append(b"".join(facts_line(some_facts()) for _ in range(1500)) + lines_of("old", KNOTS))
     before = (tmp_path / "cam1" / "log").stat().st_size
     cache.tidy(cache.load(), {"a.mp4"})

@@ -41,7 +41,7 @@ def test_links_and_other_things_under_a_recordings_name_are_not_opened(box: Box,
     os.close(open_recording(box.recordings, "cam1/a.mp4"))
 
 
-def test_a_disk_that_is_away_is_no_file_that_is_gone(tmp_path: Path) -> None:
+def test_a_missing_disk_is_not_a_deleted_file(tmp_path: Path) -> None:
     root = tmp_path / "recordings"
     with pytest.raises(OSError, match="disk is away"):
         open_recording(root, "cam1/a.mp4")
