@@ -61,7 +61,7 @@ REMOVABLE: Final = ("retention", "tags")
 
 
 @dataclass(frozen=True, slots=True)
-class Holds:
+class SafeModeHolds:
     """What safe mode holds back: a part begins when its event is set."""
 
     recordings: Hold
@@ -84,7 +84,7 @@ class Services:
     board: Board  # health
     metrics: Metrics
     threads: trio.CapacityLimiter  # for reads of recordings
-    holds: Holds
+    holds: SafeModeHolds
     after_cut: bool  # the machine was rebooted: bytes that were not synced may be gone
     stop: trio.Event  # set when the box is to end
     door: Door  # who may do what

@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from appliance.box.domains import Holds
+from appliance.box.domains import SafeModeHolds
 from appliance.box.settings import Settings
 from appliance.kernel.safemode import MarkerFile, SafeMode, open_safe_mode
 from appliance.kernel.version import appliance_version
@@ -27,9 +27,9 @@ def safe_mode(state_dir: Path) -> AbstractContextManager[tuple[SafeMode, MarkerF
     return open_safe_mode(state_dir, parts, last_resort=RECORDINGS, version=appliance_version())
 
 
-def holds(safe: SafeMode) -> Holds:
+def holds(safe: SafeMode) -> SafeModeHolds:
     """What the domains wait for."""
-    return Holds(
+    return SafeModeHolds(
         recordings=safe.hold(RECORDINGS),
         old_recordings=safe.hold(OLD_RECORDINGS),
         cutting=safe.hold(CUTTING),

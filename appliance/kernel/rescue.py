@@ -360,10 +360,8 @@ def _drop_orphans(db: apsw.Connection) -> None:
 
 
 def _floor(db: apsw.Connection, replaced: Path, now_us: int) -> int:
-    """A value above every counter that was given since the copy was made.
-
-    Seconds since 2026: no counter rises by more than one a second. If the clock was set back, _SKIP above the
-    earlier floors."""
+    """A value above every counter that was given since the copy was made: seconds since 2026 (no counter
+    rises faster), or _SKIP above the earlier floors if the clock was set back."""
     witness = read_witness(replaced.parent)
     earlier = counter_floor(db), int(fact_of(replaced, FLOOR) or 0), witness.floor if witness else 0
     return max((now_us - _FLOOR_FROM_US) // 1_000_000, max(earlier) + _SKIP)

@@ -31,7 +31,7 @@ class CannotUse(Exception):
     """A certificate or key that cannot be loaded; the text names the file and what is wrong."""
 
 
-class Source(Protocol):
+class CertificateSource(Protocol):
     """Where the certificate comes from."""
 
     def renew(self) -> tuple[Path, Path]:
@@ -92,7 +92,7 @@ def _server_context() -> ssl.SSLContext:
 class Tls:
     """`ends`: when the loaded certificate expires. `trouble`: why a newer one could not be loaded."""
 
-    source: Source
+    source: CertificateSource
     context: ssl.SSLContext = field(default_factory=_server_context)
     ends: datetime | None = None
     trouble: str = ""

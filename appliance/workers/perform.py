@@ -25,7 +25,7 @@ from appliance.workers.protocol import (
     sequence,
     text,
 )
-from appliance.workers.reader import PieceReader, Writer
+from appliance.workers.reader import OutputFile, PieceReader
 
 Descriptors = Sequence[int]
 Report = Callable[[float], None]
@@ -74,7 +74,7 @@ def _transcode(args: Json, descriptors: Descriptors, report: Report) -> Json:
         raise WorkerProtocolError(f"no such recipe: {preset} crf {crf} on {threads} threads")
     reader = PieceReader(inputs, _pieces(args, len(inputs)))
     os.ftruncate(output, 0)  # an earlier worker may have died in the middle of this job
-    writer = Writer(output)
+    writer = OutputFile(output)
     try:
         written = transcode(
             cast(BinaryIO, reader),

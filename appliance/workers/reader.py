@@ -84,7 +84,7 @@ class PieceReader(_Positioned):
         return b""
 
 
-class Writer(_Positioned):
+class OutputFile(_Positioned):
     """Write-only view of a descriptor, by pwrite. Does not own it. EFBIG beyond the job's limit."""
 
     def __init__(self, output: int) -> None:

@@ -2,8 +2,8 @@
 
 - `Feed` gives the times at which each frame was shown, decoded and received by the recorder (us of box time).
 - `mediamtx` and `embedded` write received frames into files like those recorders, each with its own `mtxi`.
-- `Sight` lets the real index (`Channel`, its log) read the files, with stops of the daemon, and stores the
-  first published time of every frame; a time that changes later is an error. Nothing waits.
+- `Sight` lets the real index (`ChannelIndex`, its log) read the files, with stops of the daemon, and stores
+  the first published time of every frame; a time that changes later is an error. Nothing waits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.channel.neighbours import following, unread_beside
 from appliance.box.recordings.following.cache import lines_of
 from appliance.box.recordings.segment_state import GrowthTimes, Segment
@@ -237,7 +237,7 @@ class Sight:
         self._writes = sorted(recording.writes)
         self._stops = [(START_US + round(a * 1e6), START_US + round(b * 1e6)) for a, b in stops]
         self.log = b""
-        self.channel = Channel("cam1", UTC)
+        self.channel = ChannelIndex("cam1", UTC)
         self._open: dict[str, tuple[Segment, int, int | None]] = {}
         self.published: dict[tuple[str, int], int] = {}
         self._fds: dict[str, int] = {}
@@ -302,7 +302,7 @@ class Sight:
     def _restart(self, now_us: int) -> None:
         known = read_log(self.log)
         assert not known.bad_lines
-        self.channel, self._open, self._published = Channel("cam1", UTC), {}, {}
+        self.channel, self._open, self._published = ChannelIndex("cam1", UTC), {}, {}
         self.channel.restore(known)
         for name in self._fds:
             size = os.fstat(self._fds[name]).st_size

@@ -1,4 +1,4 @@
-"""What channels give the box."""
+"""The record of the domain channels, for box/domains.py."""
 
 from __future__ import annotations
 

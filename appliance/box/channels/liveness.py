@@ -50,7 +50,7 @@ class Edge:
 
 
 @dataclass(slots=True)
-class Watch:
+class ChannelWatch:
     """The state of one channel. `deadline_s` is the time of the next check; inf: none needed."""
 
     state: ChannelState
@@ -76,9 +76,9 @@ class Watches:
         self.timeout_s = timeout_s
         self._footage_from_outside = footage_from_outside
         self._footage_age_s = footage_age_s
-        self._by_id: dict[str, Watch] = {}
+        self._by_id: dict[str, ChannelWatch] = {}
 
-    def get(self, channel_id: str) -> Watch | None:
+    def get(self, channel_id: str) -> ChannelWatch | None:
         return self._by_id.get(channel_id)
 
     def ids(self) -> set[str]:
@@ -103,7 +103,7 @@ class Watches:
         """
         known = self._by_id.get(channel_id)
         if known is None:
-            known = self._by_id[channel_id] = Watch(state, liveness, rev, beat_us=beat_us)
+            known = self._by_id[channel_id] = ChannelWatch(state, liveness, rev, beat_us=beat_us)
         elif rev <= known.rev:
             return False
         elif (state, liveness) == (known.state, known.liveness):
@@ -116,10 +116,10 @@ class Watches:
     def forget(self, channel_id: str) -> None:
         self._by_id.pop(channel_id, None)
 
-    def _lives_by_footage(self, watch: Watch) -> bool:
+    def _lives_by_footage(self, watch: ChannelWatch) -> bool:
         return watch.liveness == "footage" or (self._footage_from_outside and watch.beat_us is None)
 
-    def _first_look(self, watch: Watch, now_s: float) -> float:
+    def _first_look(self, watch: ChannelWatch, now_s: float) -> float:
         if watch.state is ChannelState.ACTIVE:
             return now_s + self.timeout_s
         if watch.state is ChannelState.TIMED_OUT and self._lives_by_footage(watch):
@@ -157,13 +157,13 @@ class Watches:
             self.touch(channel_id, now_s=now_s)
         return self._edge(channel_id, watch, event, "heartbeat")
 
-    def _is_newest(self, watch: Watch, beat: Beat) -> bool:
+    def _is_newest(self, watch: ChannelWatch, beat: Beat) -> bool:
         if beat.sent_us is None or watch.sent_us is None or beat.sent_us > watch.sent_us:
             return True
         set_back_us = watch.sent_us - beat.sent_us  # further than any delay: the device's clock was set back
         return set_back_us > self.timeout_s * 1_000_000
 
-    def _edge(self, channel_id: str, watch: Watch, event: ChannelEvent, reason: str) -> Edge | None:
+    def _edge(self, channel_id: str, watch: ChannelWatch, event: ChannelEvent, reason: str) -> Edge | None:
         after = CHANNEL.table[watch.state][event]
         return None if after in (watch.state, ILLEGAL) else Edge(channel_id, event, reason)
 
@@ -198,7 +198,7 @@ class Watches:
             if watch.deadline_s <= now_s:
                 watch.deadline_s = now_s + GRACE_S
 
-    def _look(self, channel_id: str, watch: Watch, now_s: float) -> Edge | None:
+    def _look(self, channel_id: str, watch: ChannelWatch, now_s: float) -> Edge | None:
         by_footage = self._lives_by_footage(watch)
         age_s = self._footage_age_s(channel_id) if by_footage else None
         alive = age_s is not None and age_s < self.timeout_s

@@ -1,4 +1,4 @@
-"""What plays and clips give the box."""
+"""The record of the domain clips: plays and clips, for box/domains.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from appliance.kernel.tx import ReadTx, Row, Tx
 if TYPE_CHECKING:
     from appliance.box.clips.cutting.cutter import CutterHandle
     from appliance.box.clips.cutting.planner import Planner
-    from appliance.box.clips.files.delivery import Delivery
+    from appliance.box.clips.files.delivery import ClipDelivery
     from appliance.box.clips.records.marks import MarkRules
     from appliance.box.clips.viewing.thumbnails import Pictures
     from appliance.box.domains import Services
@@ -103,7 +103,7 @@ def _routes(
     box: Services,
     rules: MarkRules,
     planner: Planner,
-    delivery: Delivery,
+    delivery: ClipDelivery,
     pictures: Pictures,
     cutter: CutterHandle,
 ) -> list[Routes]:
@@ -132,7 +132,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
     from appliance.box.clips.cutting.exports import Exports
     from appliance.box.clips.cutting.from_own_file import OwnCuts
     from appliance.box.clips.cutting.planner import Planner
-    from appliance.box.clips.files.delivery import Delivery
+    from appliance.box.clips.files.delivery import ClipDelivery
     from appliance.box.clips.health import add_clips
     from appliance.box.clips.housekeeping.actor import run_clip_files
     from appliance.box.clips.records.marks import expire_clip, mark_rules
@@ -144,7 +144,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
     clips_dir = settings.storage.clips
     rules = mark_rules(settings)
     planner = Planner(footage, box.threads)
-    delivery = Delivery(footage, clips_dir, box.threads)
+    delivery = ClipDelivery(footage, clips_dir, box.threads)
     exports = Exports(store, jobs, delivery, slots=max(1, rules.clips.workers - 1))
     exact = ExactFrames(store, jobs, delivery, planner.plan_span)
     pictures = Pictures(store, footage, box.decode_key, clips_dir, box.threads, exact, delivery.disk)

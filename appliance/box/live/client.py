@@ -156,7 +156,8 @@ class Client:
         self.heard_s = self.now_s()
 
     def _spend(self) -> bool:
-        """For a control frame: without a token it is not answered."""
+        """Take a token of the rate limit for a control frame; False: there is none, do not answer the
+        frame."""
         return self.bucket.take(self.now_s())
 
     async def _wait_turn(self) -> None:

@@ -1,4 +1,4 @@
-"""What /ws and live video give the box."""
+"""The record of the domain live: /ws and live video, for box/domains.py."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class UserSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessSettings:
+class MediamtxAccess:
     """How MediaMTX decides who may use it. `users` count with the method "internal"."""
 
     method: str
@@ -115,11 +115,11 @@ class Mediamtx:
         """Its recording settings, by path."""
         return [_record_settings(item) for item in await self._all("/v3/config/paths/list")]
 
-    async def access(self) -> AccessSettings:
+    async def access(self) -> MediamtxAccess:
         """Who may use it, by the settings it runs with. It does not show passwords."""
         answer = await self._get("/v3/config/global/get", None)
         users = answer.get("authInternalUsers")
-        return AccessSettings(
+        return MediamtxAccess(
             _text(answer.get("authMethod")) or "internal",
             tuple(_user(each) for each in users or () if isinstance(each, dict)),
         )

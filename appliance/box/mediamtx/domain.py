@@ -1,4 +1,4 @@
-"""What MediaMTX beside the box gives it."""
+"""The record of the domain mediamtx: MediaMTX beside the box, for box/domains.py."""
 
 from __future__ import annotations
 

@@ -110,8 +110,8 @@ class PublishersHandle:
     def why_ended(self, channel_id: str, since_s: float) -> Reason | None:
         """Why nothing of the channel was recorded since this trio time; None: the polls do not show it yet.
 
-        MediaMTX was down: the recorder. It receives bytes of the camera and records none: the recorder too.
-        It receives none: the camera.
+        `recorder_restart`: MediaMTX was down, or received bytes of the camera without recording them.
+        `source_lost`: it received none.
         """
         if self.down_s is not None and self.down_s >= since_s:
             return "recorder_restart"

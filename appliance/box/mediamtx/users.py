@@ -165,7 +165,7 @@ def _matches(pattern: str, path: str) -> bool:
     try:
         return re.search(pattern, path) is not None
     except re.error:
-        return True  # Go's form of it is another one
+        return True  # a pattern that Python cannot read: MediaMTX's are Go's
 
 
 def _paths(text: str, channels: Sequence[str], users: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:

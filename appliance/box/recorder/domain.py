@@ -1,4 +1,4 @@
-"""What the embedded recorder gives the box."""
+"""The record of the domain recorder: the embedded recorder, for box/domains.py."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ MAX_PAYLOAD: Final = 1 << 20
 _HEADER: Final = struct.Struct(">BqI")
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """BEGIN: a connection begins (payload: its address). DATA: its bytes. END: it ended (payload: the
     reason)."""
 
@@ -26,12 +26,12 @@ class Kind(IntEnum):
 
 
 class Frame(NamedTuple):
-    kind: Kind
+    kind: FrameKind
     arrival_us: int
     payload: bytes
 
 
-def pack(kind: Kind, arrival_us: int, payload: bytes) -> bytes:
+def pack(kind: FrameKind, arrival_us: int, payload: bytes) -> bytes:
     """One frame as bytes; `payload` is at most MAX_PAYLOAD long."""
     return _HEADER.pack(kind, arrival_us, len(payload)) + payload
 
@@ -54,6 +54,6 @@ class FrameReader:
             if end > len(data):
                 break
             self._rest = b""  # a caller that stops half way gets no frame twice
-            yield Frame(Kind(kind), arrival_us, data[at + _HEADER.size : end])
+            yield Frame(FrameKind(kind), arrival_us, data[at + _HEADER.size : end])
             at = end
         self._rest = data[at:]

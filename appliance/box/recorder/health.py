@@ -37,7 +37,7 @@ def recorder_part(recorder: RecorderHandle) -> HealthPart:
 
 
 def _source_line(facts: ChannelFacts) -> str:
-    """One channel that is not recorded."""
+    """The line of one channel that is not recorded."""
     if facts.state == "waiting":
         return f"{facts.channel_id} waiting for {facts.source}" + (f" ({facts.detail})" * bool(facts.detail))
     state = "not recorded" if facts.state == "unrecorded" else facts.state

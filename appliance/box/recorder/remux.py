@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.box.recorder import children
-from appliance.box.recorder.framing import FrameReader, Kind
+from appliance.box.recorder.framing import FrameKind, FrameReader
 from appliance.kernel.clock import boottime_us
 from appliance.media.ingest.ingest import Ingest, Notice, Output
 from appliance.media.ingest.segment_file import SegmentFiles, segment_name
@@ -142,9 +142,9 @@ class _Framed:
 
     def feed(self, data: bytes) -> None:
         for frame in self._frames.feed(data):
-            if frame.kind is Kind.END:
+            if frame.kind is FrameKind.END:
                 self.close(frame.payload.decode())
-            elif frame.kind is Kind.BEGIN:
+            elif frame.kind is FrameKind.BEGIN:
                 self.close("another connection")
                 self._remux = self._new()
             elif self._remux is not None:

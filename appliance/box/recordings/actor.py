@@ -17,11 +17,11 @@ from typing import Final
 import structlog
 import trio
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.channel.shown import MediaSpan, digest, standing
 from appliance.box.recordings.following import disk
 from appliance.box.recordings.following.cache import ChannelCache
-from appliance.box.recordings.following.channel_state import ChannelState, IndexState, WhyEnded
+from appliance.box.recordings.following.channel_state import FollowedChannel, IndexState, WhyEnded
 from appliance.box.recordings.following.follow_channel import follow_channel
 from appliance.box.recordings.following.paths import open_recording, unlink_segments
 from appliance.box.recordings.following.walks import Walks, walk_in_background
@@ -49,7 +49,7 @@ log = structlog.get_logger("recordings")
 
 @dataclass(slots=True)
 class _State:
-    followed: dict[str, ChannelState] = field(default_factory=dict)
+    followed: dict[str, FollowedChannel] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     strangers: tuple[str, ...] = ()
     facts: deque[Fact] = field(default_factory=lambda: deque(maxlen=FACTS_MAX))
@@ -334,7 +334,7 @@ class _Follow:
     zone: tzinfo
     nursery: trio.Nursery
 
-    def adjust(self) -> list[ChannelState]:
+    def adjust(self) -> list[FollowedChannel]:
         """Follow exactly the wanted channels; returns those started."""
         followed, wanted = self.state.followed, self.state.wanted
         for channel_id in [each for each in followed if each not in wanted]:
@@ -342,8 +342,8 @@ class _Follow:
         begun = []
         for channel_id, latency_ms in wanted.items():
             if channel_id not in followed:
-                channel = ChannelState(
-                    Channel(channel_id, self.zone),
+                channel = FollowedChannel(
+                    ChannelIndex(channel_id, self.zone),
                     ChannelCache(self.index_dir / channel_id),
                     latency_ms * 1000,
                     self.shared,
@@ -354,7 +354,7 @@ class _Follow:
         return begun
 
 
-async def _forgotten(followed: ChannelState, names: Iterable[str]) -> None:
+async def _forgotten(followed: FollowedChannel, names: Iterable[str]) -> None:
     """Wait until the index has none of these files, except those on a disk that is not mounted."""
     while any(name in followed.channel.segments and name not in followed.absent for name in names):
         await followed.shared.changed.wait_past(followed.shared.changed.count)

@@ -1,4 +1,4 @@
-"""What the index of the recordings gives the box."""
+"""The record of the domain recordings: the index of the recordings, for box/domains.py."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.model import StoredSegment
 from appliance.box.recordings.segment_state import Segment
 
@@ -21,13 +21,13 @@ RATE_US: Final = 5 * 60 * 1_000_000
 RATE_FILES: Final = 100  # of 2 s, the shortest: more than three minutes
 
 
-def stored_segments(channel: Channel, now_us: int) -> Iterator[StoredSegment]:
+def stored_segments(channel: ChannelIndex, now_us: int) -> Iterator[StoredSegment]:
     """Every file, oldest first."""
     for segment in reversed(channel.newest_first()):
         yield _stored(channel, segment, now_us)
 
 
-def _stored(channel: Channel, segment: Segment, now_us: int) -> StoredSegment:
+def _stored(channel: ChannelIndex, segment: Segment, now_us: int) -> StoredSegment:
     entry = channel.entry(segment)
     start_us = segment.written_us if entry.start_us is None else entry.start_us
     idle_us = now_us - segment.written_us
@@ -48,7 +48,7 @@ def _end_us(segment: Segment, start_us: int) -> int:
     return segment.written_us if segment.facts is None else start_us
 
 
-def bytes_per_s(channel: Channel, now_us: int) -> float:
+def bytes_per_s(channel: ChannelIndex, now_us: int) -> float:
     """Over the last minutes of footage; 0.0 when nothing was written for a minute."""
     written = span_us = 0
     newest_us: int | None = None

@@ -11,7 +11,7 @@ from typing import Final
 import trio
 
 from appliance.box.recordings.channel.neighbours import lag_ms
-from appliance.box.recordings.following.channel_state import ChannelState
+from appliance.box.recordings.following.channel_state import FollowedChannel
 from appliance.box.recordings.model import ChannelFootage
 from appliance.box.recordings.segment_state import Segment
 from appliance.media.index.chain import MAX_PREROLL_S
@@ -19,7 +19,7 @@ from appliance.media.index.chain import MAX_PREROLL_S
 _ENTRY_SEGMENTS: Final = 4  # segments searched for an entry: more than MAX_PREROLL_S of usual ones
 
 
-def footage_of(followed: ChannelState) -> ChannelFootage:
+def footage_of(followed: FollowedChannel) -> ChannelFootage:
     channel = followed.channel
     run, newest = channel.newest_run(), channel.newest_first()
     broken = [s for s in newest if s.facts is not None and s.facts.reason is not None]

@@ -1,4 +1,4 @@
-"""What retention gives the box."""
+"""The record of the domain retention, for box/domains.py."""
 
 from __future__ import annotations
 

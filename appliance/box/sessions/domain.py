@@ -1,4 +1,4 @@
-"""What sessions give the box."""
+"""The record of the domain sessions, for box/domains.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tags give the box."""
+"""The record of the domain tags, for box/domains.py."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from appliance.box.mediamtx.client import AccessSettings
+from appliance.box.mediamtx.client import MediamtxAccess
 from appliance.box.settings import DEMO_ID, Settings
 from appliance.kernel.threads import in_thread
 from appliance.network.announce import all_addresses, resolve
@@ -131,7 +131,7 @@ def _is_address(text: str) -> bool:
 # -- MediaMTX's users -------------------------------------------------------------------------------------
 
 
-def users_part(access: AccessSettings, channels: Sequence[str], answers_strangers: bool) -> HealthPart:
+def users_part(access: MediamtxAccess, channels: Sequence[str], answers_strangers: bool) -> HealthPart:
     """Who may use MediaMTX, by its running settings. `answers_strangers`: its API answers without a login."""
     if access.method != "internal":
         detail = f"authMethod is {access.method}: no camera can connect while that server is down"

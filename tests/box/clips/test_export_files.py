@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from appliance.box.clips.files.clips_disk import ClipsDisk
-from appliance.box.clips.files.delivery import Delivery, media_routes
+from appliance.box.clips.files.delivery import ClipDelivery, media_routes
 from appliance.box.clips.housekeeping.actor import run_clip_files
 from appliance.box.clips.model import ClipIn
 from appliance.box.clips.records import cut_states as cuts
@@ -101,7 +101,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[tuple[Client, Store, Row]]:
     clips = tmp_path / "clips"
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         row = await make_export(store, clips)
-        delivery = Delivery(HandFootage(), clips, trio.CapacityLimiter(1), disk=ClipsDisk(is_known=True))
+        delivery = ClipDelivery(HandFootage(), clips, trio.CapacityLimiter(1), disk=ClipsDisk(is_known=True))
         raw = media_routes(store=store, delivery=delivery)
         hooks = Hooks(ready=dict, metrics=bytes, snapshot=lambda tx, give_way: {})
         app = make_app([Routes("media", raw=raw)], store=store, clock=store.clock, site=Site(), hooks=hooks)

@@ -16,7 +16,7 @@ import trio
 
 from appliance.box.clips.cutting.exports import BadExport, Exports
 from appliance.box.clips.cutting.media_jobs import opened
-from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.files.delivery import ClipDelivery
 from appliance.box.clips.model import ClipIn
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records import marks
@@ -102,7 +102,7 @@ async def desk_over(tmp_path: Path, pool: WorkerPoolHandle) -> AsyncIterator[Des
     async with sim_store(tmp_path, HandClock()) as store:
         await store.write(lambda tx: add_channel(tx, "cam1"))
         await store.write(add_session)
-        delivery = Delivery(Disk(recordings), tmp_path / "clips", trio.CapacityLimiter(4))
+        delivery = ClipDelivery(Disk(recordings), tmp_path / "clips", trio.CapacityLimiter(4))
         yield Desk(store, Exports(store, PoolJobs(pool), delivery, 1), plan, recordings)
     recordings.close()
 
@@ -210,7 +210,7 @@ async def test_the_source_of_a_job_is_the_clips_bytes_and_nothing_stays_open(tmp
     plan = make_plan(
         recordings.views, recordings.open_fd, start_us=start_us, end_us=start_us + 500_000, latency_us=0
     )
-    delivery = Delivery(Disk(recordings), tmp_path, trio.CapacityLimiter(1))
+    delivery = ClipDelivery(Disk(recordings), tmp_path, trio.CapacityLimiter(1))
     before = len(os.listdir("/proc/self/fd"))
     ranges = [(each.name, each.offset, each.length) for each in plan.ranges]
     async with opened([plan.header, *await delivery.open_ranges(ranges)]) as source:

@@ -16,7 +16,7 @@ import trio.testing
 
 from appliance.box.clips.cutting import cutter as cutter_module
 from appliance.box.clips.cutting.cutter import run_cutter
-from appliance.box.clips.files.delivery import Delivery, media_routes
+from appliance.box.clips.files.delivery import ClipDelivery, media_routes
 from appliance.box.clips.http import clip_routes, play_routes
 from appliance.box.clips.records.plays import close_session_ghosts
 from appliance.box.clips.records.stored_plans import plans_to_write
@@ -96,7 +96,7 @@ async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
             )
         )
         threads = trio.CapacityLimiter(4)
-        delivery = Delivery(footage, tmp_path / "clips", threads)
+        delivery = ClipDelivery(footage, tmp_path / "clips", threads)
         pictures = Pictures(store, footage, no_worker, tmp_path / "clips", threads)
         replays = Replays(store, footage, clock, rules, planner, delivery)
         raw = [*media_routes(store=store, delivery=delivery), *picture_routes(pictures)]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.box.recorder.framing import MAX_PAYLOAD, Frame, FrameReader, Kind, pack
+from appliance.box.recorder.framing import MAX_PAYLOAD, Frame, FrameKind, FrameReader, pack
 
 FRAMES = st.lists(
-    st.builds(Frame, st.sampled_from(Kind), st.integers(0, 2**62), st.binary(max_size=50)), max_size=8
+    st.builds(Frame, st.sampled_from(FrameKind), st.integers(0, 2**62), st.binary(max_size=50)), max_size=8
 )
 
 
@@ -22,11 +22,11 @@ def test_frames_are_read_back_however_their_bytes_are_divided(frames: list[Frame
 
 
 def test_a_torn_last_frame_is_left_out() -> None:
-    whole = pack(Kind.DATA, 1, b"abc")
-    assert list(FrameReader().feed(whole + whole[:-1])) == [Frame(Kind.DATA, 1, b"abc")]
+    whole = pack(FrameKind.DATA, 1, b"abc")
+    assert list(FrameReader().feed(whole + whole[:-1])) == [Frame(FrameKind.DATA, 1, b"abc")]
 
 
-@pytest.mark.parametrize("data", [b"\x09" + bytes(12), pack(Kind.DATA, 0, bytes(MAX_PAYLOAD + 1))])
+@pytest.mark.parametrize("data", [b"\x09" + bytes(12), pack(FrameKind.DATA, 0, bytes(MAX_PAYLOAD + 1))])
 def test_bytes_of_another_kind_are_an_error(data: bytes) -> None:
     with pytest.raises(ValueError):
         list(FrameReader().feed(data))

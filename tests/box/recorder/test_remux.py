@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from appliance.box.recorder import children
-from appliance.box.recorder.framing import Kind, pack
+from appliance.box.recorder.framing import FrameKind, pack
 from appliance.kernel.clock import boottime_us
 from appliance.media.clock.names import name_time_us
 from appliance.media.ingest.tsmux import Muxer, adts
@@ -127,9 +127,9 @@ def framed(connections: list[list[tuple[int, bytes]]]) -> bytes:
     """Each connection's (arrival us, bytes), begun and ended."""
     out = b""
     for parts in connections:
-        out += pack(Kind.BEGIN, parts[0][0], b"10.0.0.5")
-        out += b"".join(pack(Kind.DATA, at_us, data) for at_us, data in parts)
-        out += pack(Kind.END, parts[-1][0], b"the connection ended")
+        out += pack(FrameKind.BEGIN, parts[0][0], b"10.0.0.5")
+        out += b"".join(pack(FrameKind.DATA, at_us, data) for at_us, data in parts)
+        out += pack(FrameKind.END, parts[-1][0], b"the connection ended")
     return out
 
 

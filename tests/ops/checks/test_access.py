@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from appliance.box.mediamtx.client import AccessSettings, UserSettings, open_mediamtx
+from appliance.box.mediamtx.client import MediamtxAccess, UserSettings, open_mediamtx
 from appliance.box.settings import Settings, check_settings
 from appliance.network.certificates import LEAF_NAME, open_authority, renew_leaf
 from appliance.network.tls import now
@@ -167,7 +167,7 @@ BOX = user("appliance", ("read", ""), ("api", ""), addresses=LOOPBACK)
     ],
 )
 def test_who_may_use_mediamtx(method: str, users: list[UserSettings], strangers: bool, says: str) -> None:
-    part = users_part(AccessSettings(method, tuple(users)), ["cam1"], strangers)
+    part = users_part(MediamtxAccess(method, tuple(users)), ["cam1"], strangers)
     assert part.status == ("bad" if says else "ok") and says in part.detail
     assert ("appliance mediamtx-config" in (part.hint or "")) == bool(says)
 

@@ -19,7 +19,7 @@ import structlog
 import trio
 
 from appliance.box.clips.cutting.media_jobs import Inspection, JobSource, MediaJobs, opened
-from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.files.delivery import ClipDelivery
 from appliance.box.clips.files.write_plan import sync_directory
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records.cut_states import Job
@@ -49,7 +49,7 @@ class Exports:
 
     store: Store
     jobs: MediaJobs
-    delivery: Delivery
+    delivery: ClipDelivery
     slots: int
 
     async def make(self, job: Job, plan: Plan, samples: FileRange | None = None) -> None:

@@ -97,7 +97,7 @@ def replaced(clip: dict[str, Any], wanted: int) -> Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ClipDelivery:
     """Opens a plan's bytes; shared by clips and replays."""
 
     footage: Footage
@@ -165,7 +165,7 @@ def is_whole(scope: Scope) -> bool:
 
 
 def media_routes(
-    *, store: Store, delivery: Delivery, zone: str = "UTC", words: Words = lambda tx, row: ()
+    *, store: Store, delivery: ClipDelivery, zone: str = "UTC", words: Words = lambda tx, row: ()
 ) -> list[RawRoute]:
     """GET and HEAD of /clips/{id}/stream and /clips/{id}/m{media_rev}/{name}.mp4."""
     plans = PlanCache(store)
@@ -226,4 +226,4 @@ def media_routes(
     ]
 
 
-__all__ = ["IMMUTABLE", "Delivery", "PlanCache", "media_name", "media_routes"]
+__all__ = ["IMMUTABLE", "ClipDelivery", "PlanCache", "media_name", "media_routes"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from appliance.box.clips.cutting.media_jobs import MediaJobs, opened
 from appliance.box.clips.cutting.planner import PlanSpan
-from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.files.delivery import ClipDelivery
 from appliance.box.clips.records.stored_plans import stored_plan
 from appliance.kernel.errors import not_found
 from appliance.kernel.store import Store
@@ -20,11 +20,12 @@ WINDOW_US = 1_000_000  # the frame before an instant is not older, unless footag
 
 @dataclass(frozen=True, slots=True)
 class ExactFrames:
-    """Each raises what planning raises (NoFootage, Malformed, OSError), Refused or Unavailable of the job."""
+    """Single frames as JPEG. Each method raises the errors of planning (NoFootage, Malformed, OSError), and
+    Refused or Unavailable of the job."""
 
     store: Store
     jobs: MediaJobs
-    delivery: Delivery
+    delivery: ClipDelivery
     plan_span: PlanSpan
 
     async def at(self, channel_id: str, at_us: int, latency_ms: int, *, width_px: int) -> bytes:

@@ -11,7 +11,7 @@ import trio
 from pydantic import BaseModel, Field
 
 from appliance.box.clips.cutting.media_jobs import Inspection, MediaJobs, opened
-from appliance.box.clips.files.delivery import Delivery, find_plan
+from appliance.box.clips.files.delivery import ClipDelivery, find_plan
 from appliance.box.clips.model import Missing
 from appliance.box.clips.records.stored_plans import FileLost, StoredPlan
 from appliance.http.api import Ctx, Routes
@@ -45,7 +45,7 @@ class ClipProbe(BaseModel):
     ok: bool = Field(description="every frame promised is there and decodes")
 
 
-def quality_routes(jobs: MediaJobs, delivery: Delivery) -> Routes:
+def quality_routes(jobs: MediaJobs, delivery: ClipDelivery) -> Routes:
     """POST /clips/{clip_id}/probe."""
     routes = Routes("clips")
 

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import trio
 
 from appliance.box.clips.cutting.planner import PlanSpan
-from appliance.box.clips.files.delivery import IMMUTABLE, Delivery
+from appliance.box.clips.files.delivery import IMMUTABLE, ClipDelivery
 from appliance.box.clips.files.footage import Footage
 from appliance.box.clips.records.marks import MarkRules
 from appliance.box.clips.viewing.replay_model import (
@@ -63,7 +63,7 @@ class Replays:
     clock: Clock
     rules: MarkRules
     plan_span: PlanSpan
-    delivery: Delivery
+    delivery: ClipDelivery
     kept: OrderedDict[str, Plan] = field(default_factory=OrderedDict)
 
     def routes(self) -> Routes:

@@ -290,12 +290,12 @@ class Pictures:
 
 
 def exact_name(row: Row) -> str:
-    """Relative to clips_dir; one per cut, because a trim moves IN."""
+    """The file of the first frame, relative to clips_dir; one for each cut, because a trim moves IN."""
     return f"thumbs/{row['id']}-m{row['media_rev']}.jpg"
 
 
 def key_name(row: Row) -> str:
-    """Of the key picture, until the first frame is made."""
+    """The file of the key picture, which is shown until the first frame is made."""
     return f"thumbs/{row['id']}-m{row['media_rev']}-key.jpg"
 
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from appliance.box.recorder import children
-from appliance.box.recorder.framing import Kind, pack
+from appliance.box.recorder.framing import FrameKind, pack
 from appliance.box.recorder.srt.callers import (
     FIRST_MEDIA_S,
     Action,
@@ -273,12 +273,12 @@ class Receiver:
     def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Forward):
-                _write(pack(Kind.DATA, action.arrival_us, action.data))
+                _write(pack(FrameKind.DATA, action.arrival_us, action.data))
             elif isinstance(action, Begin):
                 children.report("connected", address=action.address)
-                _write(pack(Kind.BEGIN, boottime_us(), action.address.encode()))
+                _write(pack(FrameKind.BEGIN, boottime_us(), action.address.encode()))
             elif isinstance(action, End):
-                _write(pack(Kind.END, boottime_us(), action.reason.encode()))
+                _write(pack(FrameKind.END, boottime_us(), action.reason.encode()))
                 children.report("disconnected", address=action.address, reason=action.reason)
             elif isinstance(action, Drop):
                 self._refusals.add(action.address, action.reason)

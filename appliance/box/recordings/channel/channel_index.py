@@ -33,7 +33,7 @@ _KEEP_RUNS_OF: Final = 2  # segments in memory that keep the sample tables of th
 KEEP_PARTS_US: Final = 15 * 60 * 1_000_000  # part lists of this much footage stay in memory
 
 
-class Channel:
+class ChannelIndex:
     """See the module."""
 
     def __init__(self, channel_id: str, zone: tzinfo) -> None:

@@ -19,7 +19,7 @@ from appliance.media.clock.claims import NEIGHBOURS, StartClaim
 from appliance.media.mp4.fmp4 import Mtxi
 
 if TYPE_CHECKING:
-    from appliance.box.recordings.channel.channel_index import Channel
+    from appliance.box.recordings.channel.channel_index import ChannelIndex
 
 NeighbourTimes = tuple[Mtxi | None, list[StartClaim], int | None]
 """What other files show: the start time of the next one, those of the nearest of the run, and by how much
@@ -41,7 +41,7 @@ class Corrections:
         self._placed: set[str] = set()  # by this process
         self._untaken: list[Correction] = []
 
-    def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
+    def note(self, channel: ChannelIndex, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
         """The present implied times of a file when it is placed. `after`: mtxi of the next file, if known."""
         if segment.index is not None:
             segment.early_us, segment.own_early_us = early_us(channel, segment)
@@ -63,7 +63,7 @@ class Corrections:
         taken, self._untaken = self._untaken, []
         return taken
 
-    def find(self, channel: Channel, newer: Segment) -> list[Segment]:
+    def find(self, channel: ChannelIndex, newer: Segment) -> list[Segment]:
         """Place this file and the nearest of its channel again, as far as their times have changed; returns
         the moved files."""
         if newer.name in channel.copies.ignored:
@@ -81,11 +81,11 @@ class Corrections:
             due = [each for each in files if _run_id(each) in runs]
         return list(moved.values())
 
-    def _has_changed(self, channel: Channel, segment: Segment) -> bool:
+    def _has_changed(self, channel: ChannelIndex, segment: Segment) -> bool:
         """Whether other times are known for a file than when it was placed."""
         return self._implied.get(segment.name, _UNKNOWN) != _times(channel, segment)
 
-    def _place(self, channel: Channel, segment: Segment) -> bool:
+    def _place(self, channel: ChannelIndex, segment: Segment) -> bool:
         """Place a file by the times known now; whether it was moved."""
         run, facts = channel.clocks.of(segment), segment.facts
         assert run is not None and facts is not None and facts.first_ns is not None
@@ -106,7 +106,7 @@ class Corrections:
         return True
 
 
-def _may_move(channel: Channel, segment: Segment) -> bool:
+def _may_move(channel: ChannelIndex, segment: Segment) -> bool:
     """Whether it has times and was not observed while it was written."""
     run, facts = channel.clocks.of(segment), segment.facts
     return run is not None and not run.is_observed and facts is not None and facts.first_ns is not None
@@ -120,7 +120,7 @@ def _media_ns(segment: Segment) -> int:
     return segment.facts.base_ns if segment.facts is not None else 0
 
 
-def _times(channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
+def _times(channel: ChannelIndex, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
     after, by_us = after or following(channel, segment), segment.early_us
     claims = claims_beside(channel, segment, by_us)
     return after and shifted(after, by_us), claims, most_leapt_us(channel, segment)

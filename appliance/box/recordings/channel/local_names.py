@@ -17,7 +17,7 @@ from appliance.media.index.segment import SegmentFacts
 from appliance.media.index.spans import SegmentEntry
 
 if TYPE_CHECKING:
-    from appliance.box.recordings.channel.channel_index import Channel
+    from appliance.box.recordings.channel.channel_index import ChannelIndex
 
 # A recording is last written when it ends, a copy at any time. Less than half an hour.
 _WRITTEN_US: Final = 20 * 60 * 1_000_000
@@ -33,7 +33,7 @@ def guess_us(times_us: Sequence[int], written_us: int) -> int | None:
     return max(before, default=times_us[0])
 
 
-def own_start_us(channel: Channel, segment: Segment, index: SegmentIndex, facts: SegmentFacts) -> int:
+def own_start_us(channel: ChannelIndex, segment: Segment, index: SegmentIndex, facts: SegmentFacts) -> int:
     """Wall time of media time `base_ns` by the file's own data; without any, it ended when it was last
     written."""
     if (begin_us := start_us(segment)) is not None:
@@ -45,7 +45,7 @@ def own_start_us(channel: Channel, segment: Segment, index: SegmentIndex, facts:
     return segment.name_us - (index.named_ns - index.base_ns) // 1000
 
 
-def _begin_us(channel: Channel, segment: Segment, length_us: int) -> int | None:
+def _begin_us(channel: ChannelIndex, segment: Segment, length_us: int) -> int | None:
     """The start of a file of `length_us` by its name; None: the name contains no time."""
     times_us = segment.name_times_us
     if len(times_us) < 2:

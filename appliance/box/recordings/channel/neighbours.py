@@ -15,15 +15,15 @@ from appliance.media.clock.claims import NEIGHBOURS, StartClaim
 from appliance.media.mp4.fmp4 import Mtxi
 
 if TYPE_CHECKING:
-    from appliance.box.recordings.channel.channel_index import Channel
+    from appliance.box.recordings.channel.channel_index import ChannelIndex
 
 
-def unread_beside(channel: Channel, segment: Segment) -> list[Segment]:
+def unread_beside(channel: ChannelIndex, segment: Segment) -> list[Segment]:
     """Neighbours whose `claim` must be read before this segment is walked or concluded."""
     return [each for each in channel.near(segment, NEIGHBOURS) if mtxi_of(each) is False]
 
 
-def end_before_ns(channel: Channel, segment: Segment) -> int | None:
+def end_before_ns(channel: ChannelIndex, segment: Segment) -> int | None:
     """Media time at which the file before this one in its run ends, if that is known."""
     mine = segment.facts
     for each in channel.near(segment, NEIGHBOURS) if mine is not None and mine.number else ():
@@ -33,7 +33,7 @@ def end_before_ns(channel: Channel, segment: Segment) -> int | None:
     return None
 
 
-def know_end_before(channel: Channel, segment: Segment) -> None:
+def know_end_before(channel: ChannelIndex, segment: Segment) -> None:
     """Set, for a run of an earlier process, where its footage before this file ended.
 
     Media time may have leapt between the two while no process observed it.
@@ -46,7 +46,7 @@ def know_end_before(channel: Channel, segment: Segment) -> None:
         run.publish(end_ns)
 
 
-def with_begin(channel: Channel, segment: Segment, seen: GrowthTimes) -> GrowthTimes:
+def with_begin(channel: ChannelIndex, segment: Segment, seen: GrowthTimes) -> GrowthTimes:
     """Growth of a run that has no clock, with the time by which the segment's first byte had arrived:
 
     the last write to the file before it in its run.
@@ -58,7 +58,7 @@ def with_begin(channel: Channel, segment: Segment, seen: GrowthTimes) -> GrowthT
     return replace(seen, begun_us=before[0].written_us) if is_before else seen
 
 
-def claims_beside(channel: Channel, segment: Segment, by_us: int = 0) -> list[StartClaim]:
+def claims_beside(channel: ChannelIndex, segment: Segment, by_us: int = 0) -> list[StartClaim]:
     """Start times in the nearest files of a segment's run, as far as known, by media time. `by_us`: how early
     they are."""
     assert segment.facts is not None
@@ -68,7 +68,7 @@ def claims_beside(channel: Channel, segment: Segment, by_us: int = 0) -> list[St
     return sorted(StartClaim(mtxi.dts_ns // 1000, mtxi.ntp_ns // 1000) for mtxi in mtxis)
 
 
-def most_leapt_us(channel: Channel, segment: Segment) -> int | None:
+def most_leapt_us(channel: ChannelIndex, segment: Segment) -> int | None:
     """The most by which media time leaps in this file and the nearest of its run, and between them; None: not
     all of them are walked."""
     mine, ignored = segment.facts, channel.copies.ignored
@@ -82,7 +82,7 @@ def most_leapt_us(channel: Channel, segment: Segment) -> int | None:
     return sum(max(0, after_ns - before_ns) for before_ns, after_ns in holes) // 1000 if is_known else None
 
 
-def following(channel: Channel, segment: Segment) -> Mtxi | None:
+def following(channel: ChannelIndex, segment: Segment) -> Mtxi | None:
     """The mtxi of the next file of the segment's run, else of the segment that begins next: a file whose time
     is wrong may stand elsewhere."""
     name, mine = channel.name_after(segment), mtxi_of(segment)
@@ -93,7 +93,7 @@ def following(channel: Channel, segment: Segment) -> Mtxi | None:
     return (mtxi_of(channel.segments[name]) or None) if name is not None else None
 
 
-def lag_ms(channel: Channel) -> float | None:
+def lag_ms(channel: ChannelIndex) -> float | None:
     """How far the newest segment's mtxi is behind its observed arrival; None: not comparable."""
     for segment in channel.newest_first()[:4]:
         clock, facts = channel.clock_of(segment), segment.facts

@@ -15,15 +15,15 @@ from appliance.media.index.overlap import Stretch, Windows, overlapping, windows
 from appliance.media.index.view import Key
 
 if TYPE_CHECKING:
-    from appliance.box.recordings.channel.channel_index import Channel
+    from appliance.box.recordings.channel.channel_index import ChannelIndex
 
 
-def windows(channel: Channel, segments: Sequence[Segment]) -> Mapping[str, Windows]:
+def windows(channel: ChannelIndex, segments: Sequence[Segment]) -> Mapping[str, Windows]:
     """When the runs of these segments are shown; empty where no run overlaps another."""
     return windows_of(_stretches(channel, sharing(channel, segments), with_keys=True))
 
 
-def sharing(channel: Channel, segments: Sequence[Segment]) -> list[Segment]:
+def sharing(channel: ChannelIndex, segments: Sequence[Segment]) -> list[Segment]:
     """The segments that determine which run is shown; none where no run overlaps another."""
     stretches = _stretches(channel, segments, with_keys=False)
     if not overlapping(stretches):
@@ -47,7 +47,7 @@ def remember_keys(segment: Segment, keys: Sequence[Key], timescale: int) -> None
     segment.keys_ns = _key_times(keys, segment.facts.base_ns, timescale)
 
 
-def _stretches(channel: Channel, segments: Sequence[Segment], *, with_keys: bool) -> list[Stretch]:
+def _stretches(channel: ChannelIndex, segments: Sequence[Segment], *, with_keys: bool) -> list[Stretch]:
     """What is shown of the segments, in order."""
     stretches = []
     for segment in segments:

@@ -30,14 +30,14 @@ from appliance.media.index.index import SegmentIndex, ticks_to_ns
 from appliance.media.mp4.fragment import is_own
 
 if TYPE_CHECKING:
-    from appliance.box.recordings.channel.channel_index import Channel
+    from appliance.box.recordings.channel.channel_index import ChannelIndex
 
 _WRITTEN_US: Final = 500_000  # a file that was written later than this after the next one began is a copy
 _SHARE: Final = 0.75  # of the delay; times on the disk are cut to its tick, 10 ms at worst
 _PAIRS: Final = 2  # borders between files, at least: one write may have waited for a busy disk
 
 
-def early_us(channel: Channel, segment: Segment) -> tuple[int, int]:
+def early_us(channel: ChannelIndex, segment: Segment) -> tuple[int, int]:
     """By how much the start times of a run's files near this one are early, us: its pictures' reorder delay,
     or 0 where the file does not begin with a picture, or where the disk does not show that delay. And by how
     much more the file's own is."""
@@ -53,7 +53,7 @@ def early_us(channel: Channel, segment: Segment) -> tuple[int, int]:
     return delay_us, ticks_to_ns(max(0, later - first), index.timescale) // 1000 if mtxi.number == 0 else 0
 
 
-def _late_us(channel: Channel, segment: Segment, stream_id: bytes) -> Iterator[int]:
+def _late_us(channel: ChannelIndex, segment: Segment, stream_id: bytes) -> Iterator[int]:
     """For each file beside this one whose next file is known: how long after its NTP it was written."""
     near = [segment, *channel.near(segment, NEIGHBOURS)]
     files = [(mtxi, each) for each in near if (mtxi := mtxi_of(each)) and mtxi.stream_id == stream_id]

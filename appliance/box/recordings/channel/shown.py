@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from appliance.media.index.spans import Span, Standing, TimelineCoverage
 
 if TYPE_CHECKING:
-    from appliance.box.recordings.channel.channel_index import Channel
+    from appliance.box.recordings.channel.channel_index import ChannelIndex
 
 _NEAR_US: Final = 50_000  # files placed again move by more (clocks/placement.py); edges of runs by less
 MediaSpan = tuple[str, int, int]
@@ -20,7 +20,7 @@ MediaSpan = tuple[str, int, int]
 
 
 def standing(
-    channel: Channel, cut_from: Sequence[MediaSpan], shown: Sequence[Span], start_us: int, end_us: int
+    channel: ChannelIndex, cut_from: Sequence[MediaSpan], shown: Sequence[Span], start_us: int, end_us: int
 ) -> Standing:
     """Whether the footage that a clip of [start_us, end_us) was cut from is still what the index shows there.
 
@@ -57,7 +57,7 @@ def _is_near(span: Span, other: Span) -> bool:
     return span.run_id == other.run_id and far_us <= _NEAR_US
 
 
-def digest(channel: Channel, known: TimelineCoverage, start_us: int, end_us: int) -> str:
+def digest(channel: ChannelIndex, known: TimelineCoverage, start_us: int, end_us: int) -> str:
     """A value that changes when other video is shown in [start_us, end_us) of wall time, or the same at other
     times, or a missing span has another reason."""
     reasons = [(gap.start_us, gap.reason) for gap in known.gaps]

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import trio
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.clocks.arrivals import DiskClock
 from appliance.box.recordings.following import disk
 from appliance.box.recordings.following.cache import ChannelCache
@@ -86,10 +86,10 @@ class IndexState:
 
 
 @dataclass(slots=True)
-class ChannelState:
+class FollowedChannel:
     """One followed channel and its state besides the index."""
 
-    channel: Channel
+    channel: ChannelIndex
     cache: ChannelCache
     latency_us: int
     shared: IndexState

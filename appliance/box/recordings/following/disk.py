@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from appliance.box.recordings.following.cache import ChannelCache
-from appliance.box.recordings.following.paths import CHANNEL_ID, open_channel, open_recording
+from appliance.box.recordings.following.paths import open_channel, open_recording
 from appliance.kernel.file_system import file_system_id
 from appliance.media.clock.names import is_segment_name
 from appliance.media.index.columns import KeyColumns, PartColumns
@@ -147,10 +147,6 @@ def _is_of_the_disk(name: str) -> bool:
     """Folders that file systems, NAS boxes and desktops create at the top of a disk and that cannot be
     removed."""
     return name.startswith((".", "@", "#", "$")) or name.lower() in _OF_THE_DISK
-
-
-def is_channel_name(folder: str) -> bool:
-    return CHANNEL_ID.fullmatch(folder) is not None
 
 
 def look(fd: int, cursor: ScanCursor, size: int, *, ask_closed: bool, look_inside: bool = False) -> FileCheck:

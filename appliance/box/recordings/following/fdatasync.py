@@ -13,13 +13,13 @@ from typing import Final
 import trio
 
 from appliance.box.recordings.following.cache import ChannelCache
-from appliance.box.recordings.following.channel_state import ChannelState, OpenFile
+from appliance.box.recordings.following.channel_state import FollowedChannel, OpenFile
 from appliance.kernel.threads import in_thread
 
 SYNC_S: Final = 1.0
 
 
-async def run_sync(followed: ChannelState) -> None:
+async def run_sync(followed: FollowedChannel) -> None:
     """One sync at a time per channel, in a separate thread: a slow disk delays no other channel."""
     while True:
         await trio.sleep(SYNC_S)
@@ -45,7 +45,7 @@ async def run_sync(followed: ChannelState) -> None:
             followed.disk_errors.record("sync", error)
 
 
-def _note(followed: ChannelState, failure: OSError | None, until_us: int | None) -> None:
+def _note(followed: FollowedChannel, failure: OSError | None, until_us: int | None) -> None:
     """Advance what is durable, unless a sync of footage has failed in this run.
 
     After an error the kernel may mark the pages that were not written as clean, and the next sync succeeds

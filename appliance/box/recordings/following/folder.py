@@ -13,7 +13,7 @@ from typing import Final
 import trio
 
 from appliance.box.recordings.following import disk
-from appliance.box.recordings.following.channel_state import ChannelState, OpenFile
+from appliance.box.recordings.following.channel_state import FollowedChannel, OpenFile
 from appliance.box.recordings.following.disk import ListedFile
 from appliance.box.recordings.following.paths import open_recording
 from appliance.box.recordings.segment_state import Segment
@@ -26,7 +26,7 @@ _SAME_TICK_S: Final = 0.05  # resolution of directory times at worst: list again
 _RECENT: Final = 3  # files, newest by time and by name, whose growth is checked at each rescan
 
 
-async def rescan_when_due(followed: ChannelState) -> None:
+async def rescan_when_due(followed: FollowedChannel) -> None:
     now_s = trio.current_time()
     if (mtime_ns := _folder_mtime_ns(followed)) != followed.folder_mtime_ns:
         followed.folder_mtime_ns, followed.folder_changed_s = mtime_ns, now_s
@@ -47,7 +47,7 @@ async def rescan_when_due(followed: ChannelState) -> None:
     await _compare(followed, followed.there(listing), listed_us)
 
 
-def _without_recent(followed: ChannelState) -> dict[str, ListedFile]:
+def _without_recent(followed: FollowedChannel) -> dict[str, ListedFile]:
     """The last listing except the newest files that are not open: one of them may be growing."""
     closed = [(file.mtime_ns, name) for name, file in followed.listed.items() if name not in followed.open]
     recent = {name for _, name in heapq.nlargest(_RECENT, closed)}
@@ -55,14 +55,14 @@ def _without_recent(followed: ChannelState) -> dict[str, ListedFile]:
     return {name: file for name, file in followed.listed.items() if name not in recent}
 
 
-def _folder_mtime_ns(followed: ChannelState) -> int:
+def _folder_mtime_ns(followed: FollowedChannel) -> int:
     try:
         return os.stat(followed.folder).st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
-async def _compare(followed: ChannelState, files: dict[str, ListedFile], listed_us: int | None) -> None:
+async def _compare(followed: FollowedChannel, files: dict[str, ListedFile], listed_us: int | None) -> None:
     """Apply added and deleted files; `listed_us`: box time of the listing before."""
     channel = followed.channel
     if files == followed.listed:
@@ -98,7 +98,7 @@ async def _compare(followed: ChannelState, files: dict[str, ListedFile], listed_
 
 
 async def open_segment(
-    followed: ChannelState,
+    followed: FollowedChannel,
     segment: Segment,
     *,
     was_there: bool = False,

@@ -13,10 +13,10 @@ from typing import Final
 
 import trio
 
-from appliance.box.recordings.channel.channel_index import KEEP_PARTS_US, Channel
+from appliance.box.recordings.channel.channel_index import KEEP_PARTS_US, ChannelIndex
 from appliance.box.recordings.following import disk
 from appliance.box.recordings.following.cache import corrected_lines, lines_of
-from appliance.box.recordings.following.channel_state import ChannelState, OpenFile
+from appliance.box.recordings.following.channel_state import FollowedChannel, OpenFile
 from appliance.box.recordings.following.disk import ListedFile
 from appliance.box.recordings.following.fdatasync import run_sync
 from appliance.box.recordings.following.folder import open_segment, rescan_when_due
@@ -53,7 +53,7 @@ _LAST_LINES_S: Final = 0.5
 UNSYNCED_US: Final = 300_000_000  # the kernel writes back within 30 s, a slow disk within minutes
 
 
-async def follow_channel(followed: ChannelState) -> None:
+async def follow_channel(followed: FollowedChannel) -> None:
     """Run until cancelled. `followed.loaded` is set once the channel's past is known."""
     with followed.scope:
         await _load(followed)
@@ -74,7 +74,7 @@ async def follow_channel(followed: ChannelState) -> None:
                 await followed.append(followed.take_unwritten())
 
 
-async def _load(followed: ChannelState) -> None:
+async def _load(followed: FollowedChannel) -> None:
     """Load the cache's facts of every file that is unchanged; the others wait to be walked."""
     channel, shared = followed.channel, followed.shared
 
@@ -118,7 +118,7 @@ async def _load(followed: ChannelState) -> None:
         await open_segment(followed, segment, was_there=True, is_old=is_old)
 
 
-def _suspect(channel: Channel) -> None:
+def _suspect(channel: ChannelIndex) -> None:
     """The newest segments that were not seen closed (and synced) were being written at the power cut."""
     newest_us = max((each.written_us for each in channel.segments.values()), default=0)
     for segment in channel.segments.values():
@@ -128,7 +128,7 @@ def _suspect(channel: Channel) -> None:
 # -- checking ---------------------------------------------------------------------------------------------
 
 
-async def _look_for_ever(followed: ChannelState) -> None:
+async def _look_for_ever(followed: FollowedChannel) -> None:
     while True:
         seen = followed.wake.count
         try:
@@ -148,13 +148,13 @@ async def _look_for_ever(followed: ChannelState) -> None:
             await followed.wake.wait_past(seen)
 
 
-def _pause_s(followed: ChannelState) -> float:
+def _pause_s(followed: FollowedChannel) -> float:
     part_s = followed.newest_part_s
     is_idle = part_s is None or trio.current_time() - part_s > _IDLE_AFTER_S
     return IDLE_POLL_S if is_idle else POLL_S
 
 
-async def _look(followed: ChannelState, open_file: OpenFile) -> None:
+async def _look(followed: FollowedChannel, open_file: OpenFile) -> None:
     """One fstat; reads only when there are new bytes."""
     now_s = trio.current_time()
     status = os.fstat(open_file.fd)
@@ -186,7 +186,7 @@ async def _look(followed: ChannelState, open_file: OpenFile) -> None:
 
 
 async def _take(
-    followed: ChannelState, open_file: OpenFile, status: os.stat_result, ask_closed: bool
+    followed: FollowedChannel, open_file: OpenFile, status: os.stat_result, ask_closed: bool
 ) -> None:
     segment, channel = open_file.segment, followed.channel
     assert segment.index is not None
@@ -229,7 +229,7 @@ async def _take(
     followed.disk_errors.clear("recordings")
 
 
-async def _release(followed: ChannelState, open_file: OpenFile, made: Sequence[Knot]) -> None:
+async def _release(followed: FollowedChannel, open_file: OpenFile, made: Sequence[Knot]) -> None:
     """Frames that were held get times, if `made` defines them."""
     if not made:
         return
@@ -242,7 +242,7 @@ async def _release(followed: ChannelState, open_file: OpenFile, made: Sequence[K
     followed.shared.changed.notify()
 
 
-async def _decide(followed: ChannelState, open_file: OpenFile) -> None:
+async def _decide(followed: FollowedChannel, open_file: OpenFile) -> None:
     """Give times to parts that waited for later parts, which did not come."""
     segment, channel = open_file.segment, followed.channel
     assert segment.index is not None and segment.deferred is not None
@@ -253,7 +253,7 @@ async def _decide(followed: ChannelState, open_file: OpenFile) -> None:
 
 
 async def _announce_parts(
-    followed: ChannelState, open_file: OpenFile, holes: int, parts: int, *, is_first: bool
+    followed: FollowedChannel, open_file: OpenFile, holes: int, parts: int, *, is_first: bool
 ) -> None:
     """Announce `parts` that were applied; the file had `holes` before. `is_first`: it had nothing with a
     time."""
@@ -279,7 +279,7 @@ def _part_s(segment: Segment) -> float:
     )
 
 
-async def _give_times(followed: ChannelState, segment: Segment, made: Sequence[Knot]) -> None:
+async def _give_times(followed: FollowedChannel, segment: Segment, made: Sequence[Knot]) -> None:
     """Log the knots of an open segment before the times they define are announced."""
     clocks, index = followed.channel.clocks, segment.index
     assert index is not None
@@ -299,7 +299,7 @@ async def _give_times(followed: ChannelState, segment: Segment, made: Sequence[K
 
 
 def _written_us(
-    followed: ChannelState, open_file: OpenFile, status: os.stat_result, now_us: int, gap_us: int
+    followed: FollowedChannel, open_file: OpenFile, status: os.stat_result, now_us: int, gap_us: int
 ) -> int | None:
     """Box time at which the newest bytes were written: the file's own time, bounded by our checks.
 
@@ -319,7 +319,7 @@ def _written_us(
     return min(written_us, now_us) if since_us <= written_us <= now_us + _TICK_US else None
 
 
-def _is_whole(followed: ChannelState, open_file: OpenFile, quiet_s: float) -> bool:
+def _is_whole(followed: FollowedChannel, open_file: OpenFile, quiet_s: float) -> bool:
     """The file does not grow: a copy, or a recording whose recorder has gone."""
     if open_file.growths <= 1 and (
         open_file.is_old or followed.channel.clocks.disk_agrees(open_file.segment)
@@ -328,7 +328,7 @@ def _is_whole(followed: ChannelState, open_file: OpenFile, quiet_s: float) -> bo
     return quiet_s >= max(_WHOLE_S, 2 * _part_s(open_file.segment))
 
 
-def _is_superseded(followed: ChannelState, open_file: OpenFile) -> bool:
+def _is_superseded(followed: FollowedChannel, open_file: OpenFile) -> bool:
     """Whether a file that grew later shows that the recorder has finished this one.
 
     A live one is closed only for its own successor or for one that is recorded too: a file that was copied
@@ -356,7 +356,7 @@ def _follows(segment: Segment, later: Segment) -> bool:
     return its.run_id == mine.run_id and its.number > mine.number
 
 
-async def _drop(followed: ChannelState, open_file: OpenFile) -> None:
+async def _drop(followed: FollowedChannel, open_file: OpenFile) -> None:
     name = open_file.segment.name
     del followed.open[name]
     os.close(open_file.fd)
@@ -367,7 +367,7 @@ async def _drop(followed: ChannelState, open_file: OpenFile) -> None:
     followed.shared.changed.notify()
 
 
-async def _finish(followed: ChannelState, open_file: OpenFile) -> None:
+async def _finish(followed: FollowedChannel, open_file: OpenFile) -> None:
     channel, segment = followed.channel, open_file.segment
     channel.close(segment)
     facts, index = segment.facts, segment.index
@@ -390,7 +390,7 @@ async def _finish(followed: ChannelState, open_file: OpenFile) -> None:
     followed.shared.changed.notify()
 
 
-def idle_indexes(channel: Channel) -> list[Segment]:
+def idle_indexes(channel: ChannelIndex) -> list[Segment]:
     """Closed segments whose part list is in memory although they are older than KEEP_PARTS_US."""
     if channel.video_until_us is None:
         return []

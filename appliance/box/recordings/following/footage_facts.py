@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from appliance.box.recordings.following.channel_state import ChannelState, LonePart, OpenFile
+from appliance.box.recordings.following.channel_state import FollowedChannel, LonePart, OpenFile
 from appliance.box.recordings.model import FootageChanged, FootageState, RecordingGap
 from appliance.box.recordings.segment_state import Segment
 from appliance.media.index.spans import WHY, Gap, Reason, SegmentPiece, as_published, gap_between
@@ -23,7 +23,7 @@ JUDGE_S: Final = 0.1
 _WORTH_TELLING_US: Final = 1_000_000  # shorter gaps are on the timeline, not in the journal
 
 
-async def watch_footage_state(followed: ChannelState) -> None:
+async def watch_footage_state(followed: FollowedChannel) -> None:
     """A task of its own: a hung disk blocks the checks, and that is when "stalled" must be reported."""
     while True:
         judge_footage(followed)
@@ -31,7 +31,7 @@ async def watch_footage_state(followed: ChannelState) -> None:
 
 
 def parts_came(
-    followed: ChannelState,
+    followed: FollowedChannel,
     open_file: OpenFile,
     before: SegmentPiece | None,
     holes_before: int,
@@ -60,7 +60,7 @@ def _is_new_run(segment: Segment, before: SegmentPiece | None) -> bool:
     return before is not None and segment.facts is not None and before.facts.run_id != segment.facts.run_id
 
 
-def _announce_gaps(followed: ChannelState, chain: Sequence[SegmentPiece]) -> None:
+def _announce_gaps(followed: FollowedChannel, chain: Sequence[SegmentPiece]) -> None:
     """Announce every gap that ends with the newest parts of a file: those between the pieces of `chain`."""
     for left, right in pairwise(chain):
         gap = gap_between(left, right)
@@ -73,7 +73,7 @@ def _announce_gaps(followed: ChannelState, chain: Sequence[SegmentPiece]) -> Non
         )
 
 
-def _with_its_reason(followed: ChannelState, gap: Gap, left: SegmentPiece, right: SegmentPiece) -> Gap:
+def _with_its_reason(followed: FollowedChannel, gap: Gap, left: SegmentPiece, right: SegmentPiece) -> Gap:
     """The gap as it was announced when it began; else with its reason from other sources than the files."""
     if followed.open_gap_us is not None:
         gap = gap._replace(start_us=followed.open_gap_us + followed.latency_us)
@@ -85,7 +85,7 @@ def _with_its_reason(followed: ChannelState, gap: Gap, left: SegmentPiece, right
     return gap._replace(reason=reason)
 
 
-def _why_it_ended(followed: ChannelState, left: SegmentPiece) -> Reason | None:
+def _why_it_ended(followed: FollowedChannel, left: SegmentPiece) -> Reason | None:
     """The known reason why the run of `left` ended."""
     is_of_this_life = left.facts.run_id in followed.channel.arrived_us
     if not is_of_this_life and followed.shared.dies_with_us:
@@ -97,7 +97,7 @@ def _why_it_ended(followed: ChannelState, left: SegmentPiece) -> Reason | None:
     return "recorder_restart" if was_killed else None  # a running recorder finishes its file
 
 
-def _announce_gap(followed: ChannelState, gap: Gap) -> None:
+def _announce_gap(followed: FollowedChannel, gap: Gap) -> None:
     """Announce the end of a gap; one announced at its start keeps that start."""
     late_us = followed.latency_us
     start_us = gap.start_us - late_us if followed.open_gap_us is None else followed.open_gap_us
@@ -106,7 +106,7 @@ def _announce_gap(followed: ChannelState, gap: Gap) -> None:
     followed.shared.report(RecordingGap(followed.channel.id, start_us, end_us, gap.reason))
 
 
-def judge_footage(followed: ChannelState) -> None:
+def judge_footage(followed: FollowedChannel) -> None:
     """Announce a change of the footage state, and the gap that begins when footage stops."""
     age_s = None if followed.newest_part_s is None else trio.current_time() - followed.newest_part_s
     state: FootageState = "none"
@@ -122,7 +122,7 @@ def judge_footage(followed: ChannelState) -> None:
     followed.shared.changed.notify()
 
 
-def _open_gap(followed: ChannelState, end_us: int) -> None:
+def _open_gap(followed: FollowedChannel, end_us: int) -> None:
     """Footage stopped at this wall time: announce the gap."""
     gap = as_published(Gap(end_us, None, followed.last_ended()), followed.channel.outages)
     followed.report_outage(end_us, gap.reason)

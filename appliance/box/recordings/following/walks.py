@@ -19,7 +19,7 @@ from appliance.box.recordings.channel.neighbours import following, unread_beside
 from appliance.box.recordings.channel.overlaps import keys_of, remember_keys, sharing, windows
 from appliance.box.recordings.following import disk
 from appliance.box.recordings.following.cache import corrected_lines, lines_of
-from appliance.box.recordings.following.channel_state import ChannelState
+from appliance.box.recordings.following.channel_state import FollowedChannel
 from appliance.box.recordings.segment_state import Segment
 from appliance.kernel.signal import Signal
 from appliance.media.index.index import Growth, SegmentIndex
@@ -43,7 +43,7 @@ class Walks:
     _busy: dict[str, trio.Event] = field(default_factory=dict)
     _tables: OrderedDict[str, tuple[Init, Sequence[Part], Sequence[Key]]] = field(default_factory=OrderedDict)
 
-    async def views(self, followed: ChannelState, start_us: int, end_us: int) -> list[SegmentView]:
+    async def views(self, followed: FollowedChannel, start_us: int, end_us: int) -> list[SegmentView]:
         """Every segment with frames in [start_us, end_us) of wall time, and one before it."""
         views: list[SegmentView] = []
         for segment in followed.channel.touching(start_us, end_us):
@@ -61,11 +61,11 @@ class Walks:
     def is_held(self) -> bool:
         return self.hold is not None and not self.hold.is_set()
 
-    async def find_keys(self, followed: ChannelState, start_us: int, end_us: int) -> None:
+    async def find_keys(self, followed: FollowedChannel, start_us: int, end_us: int) -> None:
         """Load what `Channel.coverage` of the span needs to separate overlapping runs. Raises OSError."""
         await self._windows(followed, start_us, end_us)
 
-    async def _windows(self, followed: ChannelState, start_us: int, end_us: int) -> Mapping[str, Windows]:
+    async def _windows(self, followed: FollowedChannel, start_us: int, end_us: int) -> Mapping[str, Windows]:
         """When the runs of a span are shown, where runs overlap; empty where none do."""
         channel = followed.channel
         for segment in sharing(channel, channel.touching(start_us, end_us)):
@@ -77,7 +77,7 @@ class Walks:
                 remember_keys(segment, view.keys, track.timescale)
         return windows(channel, channel.touching(start_us, end_us))
 
-    async def walk(self, followed: ChannelState, segment: Segment, *, gently: bool = False) -> None:
+    async def walk(self, followed: FollowedChannel, segment: Segment, *, gently: bool = False) -> None:
         """Walk an old segment to its end, or wait for a walk in progress.
 
         Raises OSError on a disk error: it is retried until `refused` gives up.
@@ -93,7 +93,7 @@ class Walks:
         finally:
             self._busy.pop(path).set()
 
-    async def _walk(self, followed: ChannelState, segment: Segment, path: str, *, gently: bool) -> None:
+    async def _walk(self, followed: FollowedChannel, segment: Segment, path: str, *, gently: bool) -> None:
         index = SegmentIndex(segment.name)
         self._tables.pop(path, None)
         stamp_ns = followed.mtime_ns(segment.name)
@@ -126,7 +126,7 @@ class Walks:
         followed.retries.forget(segment.name)
         followed.shared.changed.notify()
 
-    async def _step(self, followed: ChannelState, segment: Segment, index: SegmentIndex) -> Growth:
+    async def _step(self, followed: FollowedChannel, segment: Segment, index: SegmentIndex) -> Growth:
         root, path = followed.shared.recordings_dir, followed.path(segment.name)
         try:
             return await followed.read(disk.walk_step, root, path, index.cursor, segment.is_suspect)
@@ -136,7 +136,7 @@ class Walks:
                 raise
             return disk.given_up(index.cursor, error)
 
-    async def _keep(self, followed: ChannelState, segment: Segment, index: SegmentIndex) -> None:
+    async def _keep(self, followed: FollowedChannel, segment: Segment, index: SegmentIndex) -> None:
         """Store its table on disk; its part list stays in memory only while it is recent."""
         facts, channel = segment.facts, followed.channel
         assert facts is not None
@@ -152,7 +152,7 @@ class Walks:
             self._remember(followed.path(segment.name), (index.init, tuple(index.parts), tuple(index.keys)))
             segment.index = None
 
-    async def _view(self, followed: ChannelState, segment: Segment) -> SegmentView | None:
+    async def _view(self, followed: FollowedChannel, segment: Segment) -> SegmentView | None:
         clock, facts = followed.channel.clock_of(segment), segment.facts
         if clock is None or facts is None or facts.first_ns is None:
             return None
@@ -182,14 +182,14 @@ class Walks:
         self._tables.pop(path, None)
 
 
-async def read_claims(followed: ChannelState, segment: Segment) -> None:
+async def read_claims(followed: FollowedChannel, segment: Segment) -> None:
     """Read the start times in the files beside this one, each file once."""
     for each in unread_beside(followed.channel, segment):
         init = await followed.read(disk.read_init, followed.shared.recordings_dir, followed.path(each.name))
         each.claim = init.mtxi if init is not None else None
 
 
-async def walk_in_background(followed: Mapping[str, ChannelState], walks: Walks) -> None:
+async def walk_in_background(followed: Mapping[str, FollowedChannel], walks: Walks) -> None:
     """Walk waiting segments, newest first over all channels, until cancelled; in safe mode once its hold is
     over."""
     if walks.hold is not None:
@@ -204,7 +204,7 @@ async def walk_in_background(followed: Mapping[str, ChannelState], walks: Walks)
             await walks.wake.wait_past(seen)
 
 
-def _newest_waiting(followed: Mapping[str, ChannelState]) -> tuple[ChannelState, Segment] | None:
+def _newest_waiting(followed: Mapping[str, FollowedChannel]) -> tuple[FollowedChannel, Segment] | None:
     waiting = []
     for state in followed.values():
         _settle(state)
@@ -217,7 +217,7 @@ def _newest_waiting(followed: Mapping[str, ChannelState]) -> tuple[ChannelState,
     return max(waiting, key=lambda pair: pair[1].written_us, default=None)
 
 
-def _settle(followed: ChannelState) -> None:
+def _settle(followed: FollowedChannel) -> None:
     """Drop retries of segments that are gone or known; without any, clear the error."""
     followed.retries.retain({each.name for each in followed.channel.waiting()} if followed.retries else ())
     if not followed.retries:

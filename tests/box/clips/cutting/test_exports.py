@@ -16,7 +16,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from appliance.box.clips.cutting.cutter import CutterHandle, run_cutter
 from appliance.box.clips.cutting.exports import Exports, difference, has_sound
 from appliance.box.clips.cutting.media_jobs import Inspection, JobSource
-from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.files.delivery import ClipDelivery
 from appliance.box.clips.model import ClipIn, ClipPatch
 from appliance.box.clips.records import marks
 from appliance.kernel import json
@@ -166,7 +166,7 @@ async def exporting(tmp_path: Path, slots: int = 1) -> AsyncIterator[Desk]:
         session_id = await store.write(add_session)
         footage, jobs = OneFile(tmp_path / "recording.mp4"), HandJobs()
         footage.grow(KICKOFF_US)
-        delivery = Delivery(footage, tmp_path / "clips", trio.CapacityLimiter(4))
+        delivery = ClipDelivery(footage, tmp_path / "clips", trio.CapacityLimiter(4))
         handle = await nursery.start(
             lambda task_status: run_cutter(
                 store=store,

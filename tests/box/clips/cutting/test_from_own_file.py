@@ -12,7 +12,7 @@ from appliance.box.clips.cutting.cutter import run_cutter
 from appliance.box.clips.cutting.exports import Exports
 from appliance.box.clips.cutting.from_own_file import OwnCuts, source_of
 from appliance.box.clips.cutting.planner import Planner
-from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.files.delivery import ClipDelivery
 from appliance.box.clips.model import ClipIn, ClipPatch
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records import marks
@@ -146,7 +146,7 @@ async def test_an_export_after_the_recording_was_deleted_is_made_from_the_clips_
             rules=mark_rules(),
             clock=store.clock,
             plan_span=Planner(footage, threads).plan_span,
-            exports=Exports(store, PoolJobs(pool), Delivery(footage, clips_dir, threads), 1),
+            exports=Exports(store, PoolJobs(pool), ClipDelivery(footage, clips_dir, threads), 1),
             own_cuts=OwnCuts(store, clips_dir, threads),
         )
         async with cutter:

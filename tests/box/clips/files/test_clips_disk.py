@@ -16,7 +16,7 @@ import trio.testing
 from appliance.box.clips.cutting.exports import Exports
 from appliance.box.clips.cutting.from_own_file import OwnCuts
 from appliance.box.clips.files.clips_disk import ClipsDisk, MountState, is_bare
-from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.files.delivery import ClipDelivery
 from appliance.box.clips.health import clip_files_part
 from appliance.box.clips.housekeeping.actor import ClipFiles, run_clip_files
 from appliance.box.clips.housekeeping.strays import sweep
@@ -118,7 +118,7 @@ async def test_an_export_on_a_disk_that_is_away_is_not_given_up(tmp_path: Path, 
                 assert files.disk.is_away and "not mounted" in str(files.disk_errors)
                 row = await clip_row(store)
                 assert (row["status"], row["media_rev"]) == ("ready", 1)
-                delivery = Delivery(HandFootage(), clips, trio.CapacityLimiter(1), disk=files.disk)
+                delivery = ClipDelivery(HandFootage(), clips, trio.CapacityLimiter(1), disk=files.disk)
                 plan = await store.read(partial(stored_plan, clip_id=row["id"], media_rev=1))
                 assert plan is not None
                 with pytest.raises(Unavailable):
@@ -231,7 +231,7 @@ async def test_nothing_is_written_or_deleted_at_a_bare_mount_point(tmp_path: Pat
             await store.write(lambda tx: tx.run("INSERT INTO garbage VALUES ('old.mp4', ?)", (NOW_US,)))
             threads = trio.CapacityLimiter(1)
             row, footage = await clip_row(store), HandFootage()
-            delivery = Delivery(footage, clips, threads, disk=files.disk)
+            delivery = ClipDelivery(footage, clips, threads, disk=files.disk)
             own = OwnFile("old.mp4", job.start_us, job.end_us)
             pictures = Pictures(store, footage, no_worker, clips, threads, disk=files.disk)
             for ask in (
@@ -283,7 +283,7 @@ async def test_a_disk_that_is_back_is_swept_before_anybody_writes(
 async def test_an_export_is_not_given_up_before_the_disk_was_looked_at(tmp_path: Path) -> None:
     (tmp_path / "clips" / "other").mkdir(parents=True)
     plan = StoredPlan("clip", "session", 1, b"", (), 5, "session/clip-m1.mp4")
-    delivery = Delivery(HandFootage(), tmp_path / "clips", trio.CapacityLimiter(1))
+    delivery = ClipDelivery(HandFootage(), tmp_path / "clips", trio.CapacityLimiter(1))
     with pytest.raises(Unavailable):
         await delivery.pieces(plan)
     delivery.disk.is_known = True

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.files.delivery import ClipDelivery
 from appliance.box.clips.model import ClipIn
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records import marks
@@ -90,7 +90,7 @@ async def probing(tmp_path: Path) -> AsyncIterator[Desk]:
     recordings.close()
     async with pool_of(1) as pool, open_store(tmp_path / "box.db", HandClock()) as store:
         clip_id, ghost_id = await store.write(lambda tx: fill(tx, plan))
-        delivery = Delivery(Copied(folder), tmp_path / "clips", trio.CapacityLimiter(1))
+        delivery = ClipDelivery(Copied(folder), tmp_path / "clips", trio.CapacityLimiter(1))
         app = make_app(
             [quality_routes(PoolJobs(pool), delivery)],
             store=store,

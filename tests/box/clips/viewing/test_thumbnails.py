@@ -17,7 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from appliance.box.clips.cutting.media_jobs import JobSource
 from appliance.box.clips.cutting.planner import Planner
-from appliance.box.clips.files.delivery import Delivery
+from appliance.box.clips.files.delivery import ClipDelivery
 from appliance.box.clips.model import ClipIn, ClipPatch
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records import marks
@@ -140,7 +140,7 @@ async def picturing(tmp_path: Path) -> AsyncIterator[Desk]:
         await store.write(lambda tx: add_channel(tx, "cam1"))
         await store.write(add_session)
         footage, jobs = Viewed(recordings), HandJobs()
-        planner, delivery = Planner(footage, threads), Delivery(footage, tmp_path / "clips", threads)
+        planner, delivery = Planner(footage, threads), ClipDelivery(footage, tmp_path / "clips", threads)
         exact = ExactFrames(store, jobs, delivery, planner.plan_span)
         pictures = Pictures(store, footage, hand_key, tmp_path / "clips", threads, exact)
         await nursery.start(pictures.run)

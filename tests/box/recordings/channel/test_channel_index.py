@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.channel.neighbours import lag_ms
 from appliance.box.recordings.following.follow_channel import idle_indexes
 from appliance.box.recordings.segment_state import GrowthTimes, Segment
@@ -26,7 +26,7 @@ class Recorder:
 
     def __init__(self, folder: Path, camera: Camera) -> None:
         self.folder, self.camera, self.zone = folder, camera, UTC
-        self.channel = Channel("cam1", self.zone)
+        self.channel = ChannelIndex("cam1", self.zone)
 
     def begin(self, name: str) -> Segment:
         (self.folder / name).write_bytes(self.camera.begin())
@@ -138,7 +138,7 @@ def test_times_published_in_an_earlier_life_are_not_moved_by_walking_the_file(tm
         if segment.facts
         else {}
     )
-    again = Channel("cam1", UTC)
+    again = ChannelIndex("cam1", UTC)
     again.restore(ChannelLog(knots=knots, published={"a.mp4"}))
     path = tmp_path / "a.mp4"
     result = again.discover("a.mp4", path.stat().st_size, NOW_US, None)
@@ -178,7 +178,7 @@ def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(
     ntp_us = known.init.mtxi.ntp_ns // 1000
     path = tmp_path / "a.mp4"
     path.write_bytes(whole[: known.init.size])
-    channel = Channel("cam1", UTC)
+    channel = ChannelIndex("cam1", UTC)
     segment = channel.discover("a.mp4", 0, ntp_us, None)
     channel.opened(segment)
     assert segment.index is not None
@@ -217,12 +217,12 @@ def test_without_mtxi_the_name_is_the_time_of_the_first_sample_whatever_its_deco
         segments.init(None)
         + segments.part(video, begin_s * 90_000 + lead_ticks * 90_000 // 48_000, audio=sound)
     )
-    channel = Channel("cam1", UTC)
+    channel = ChannelIndex("cam1", UTC)
     index = indexed(path)
     segment = channel.discover(name, path.stat().st_size, NOW_US, None)
     channel.walked(segment, index, None)
     assert channel.shown_from_us(segment) == start_us + lead_ticks * 1_000_000 // 48_000
-    live = Channel("cam1", UTC)
+    live = ChannelIndex("cam1", UTC)
     segment = live.discover(name, 0, NOW_US, None)
     live.opened(segment)
     with opened(path) as fd:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.channel.neighbours import following as after_it
 from appliance.box.recordings.clocks.placement import Correction
 from appliance.box.recordings.following.cache import corrected_lines, lines_of
@@ -39,7 +39,7 @@ class Copied:
 
     def __init__(self, folder: Path, log: bytes = b"") -> None:
         self.folder, self.log = folder, log
-        self.channel = Channel("cam1", UTC)
+        self.channel = ChannelIndex("cam1", UTC)
         self.channel.restore(read_log(log))
 
     def find(self, name: str, written_us: int = COPIED_US) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from tests.box.recordings.channel.test_channel_index import NOW_US, PART_US
 from tests.box.recordings.tree import Box, eventually, frames_seen, live_camera, until
 from tests.kit.segments import Camera
@@ -20,8 +20,8 @@ from tests.media.index.test_index import indexed
 NAMED = "2026-09-21_14-13-20-000000.mp4"  # NOW_US, as MediaMTX names it
 
 
-def walked(folder: Path, *names: str) -> Channel:
-    channel = Channel("cam1", UTC)
+def walked(folder: Path, *names: str) -> ChannelIndex:
+    channel = ChannelIndex("cam1", UTC)
     for name in names:
         size = (folder / name).stat().st_size
         channel.walked(channel.discover(name, size, NOW_US, None), indexed(folder / name), None)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.segment_state import GrowthTimes
 from appliance.media.index.index import scan
 from tests.kit import segments
@@ -40,7 +40,7 @@ def record(folder: Path, zone: str, change: datetime) -> dict[str, int]:
     return begun
 
 
-def shown(channel: Channel) -> dict[str, int]:
+def shown(channel: ChannelIndex) -> dict[str, int]:
     return {name: channel.shown_from_us(each) or 0 for name, each in channel.segments.items()}
 
 
@@ -59,7 +59,7 @@ def test_order_and_last_write_decide_which_hour_a_name_means(
     tmp_path: Path, zone: str, change: datetime, mtimes: str, order: str
 ) -> None:
     begun = record(tmp_path, zone, change)
-    channel = Channel("cam1", ZoneInfo(zone))
+    channel = ChannelIndex("cam1", ZoneInfo(zone))
     for name, start_us in begun.items():
         copied_us = int(change.timestamp() + 86_400) * S
         written_us = start_us + LENGTH_S * S if mtimes == "kept" else copied_us
@@ -87,7 +87,7 @@ def test_a_file_seen_growing_is_of_the_hour_in_which_it_grows(
         name = f"{datetime.fromtimestamp(start_us / S, ZoneInfo(zone)):%Y-%m-%d_%H-%M-%S}.mp4"
         path = tmp_path / name
         path.write_bytes(segments.init(None) + Camera().next_part())
-        channel = Channel("cam1", ZoneInfo(zone))
+        channel = ChannelIndex("cam1", ZoneInfo(zone))
         segment = channel.discover(name, 0, start_us + 200_000, None)
         channel.opened(segment)
         assert segment.index is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.segment_state import GrowthTimes
 from appliance.media.index.index import scan
 from appliance.media.index.spans import gap_between
@@ -47,7 +47,7 @@ def parts(waits: Sequence[int]) -> list[tuple[int, bytes]]:
 def test_only_what_is_lost_is_a_gap(
     tmp_path: Path, waits: list[int], gaps: list[tuple[float, float]]
 ) -> None:
-    path, channel = tmp_path / "a.mp4", Channel("cam1", UTC)
+    path, channel = tmp_path / "a.mp4", ChannelIndex("cam1", UTC)
     path.write_bytes(init((b"\1" * 16, 0, 0, NOW_US * 1000)))
     segment = channel.discover("a.mp4", 0, NOW_US, None)
     channel.opened(segment)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.channel.neighbours import following
 from appliance.box.recordings.channel.reorder_delay import early_us
 from appliance.media.mp4.fragment import own_stream_id
@@ -32,7 +32,7 @@ def early(
 ) -> tuple[int, int]:
     """Of one of some files; each was last written so long after the next one's start time. Pictures are shown
     at most `ahead` frames after they are decoded, keys `key`, but the first of the run at once."""
-    channel = Channel("cam1", UTC)
+    channel = ChannelIndex("cam1", UTC)
     names = [f"{number}.mp4" for number in range(len(late_us))]
     for number, name in enumerate(names):
         begun_us = BEGUN_US + number * FILE_US

@@ -6,7 +6,7 @@ from datetime import UTC
 
 import pytest
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.channel.shown import MediaSpan, standing
 from appliance.media.clock.timeline import Knot
 from appliance.media.index.spans import Span, Standing
@@ -15,9 +15,9 @@ S, NS = 1_000_000, 1_000_000_000
 AT_US = 1_790_000_000 * S
 
 
-def channel() -> Channel:
+def channel() -> ChannelIndex:
     """Run `a` begins at 0 s of wall time, `b` at 10 s."""
-    made = Channel("cam1", UTC)
+    made = ChannelIndex("cam1", UTC)
     made.clocks.restore({"a": [Knot(0, AT_US, NS)], "b": [Knot(0, AT_US + 10 * S, NS)]}, {})
     return made
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.clocks.arrivals import DiskClock, GrowthPace
 from appliance.box.recordings.segment_state import Segment
 from appliance.media.index.table import pack_log, read_log
@@ -178,7 +178,7 @@ def test_an_unobserved_file_of_a_wrong_clock_is_placed_by_the_observed_ones(
     )
     for name in ("b.mp4", "c.mp4"):
         (tmp_path / name).write_bytes(b"".join(recorder.camera.segment(10)))
-    again = Channel("cam1", recorder.zone)
+    again = ChannelIndex("cam1", recorder.zone)
     again.restore(log)
     for name in ("c.mp4", "a.mp4", "b.mp4"):
         result = again.discover(name, (tmp_path / name).stat().st_size, NOW_US + 9 * S, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.channel_index import ChannelIndex
 from appliance.box.recordings.channel.neighbours import following as after_it
 from appliance.box.recordings.segment_state import GrowthTimes
 from appliance.media.clock.timeline import PPB, Knot
@@ -76,7 +76,7 @@ def test_a_leap_in_copied_files_is_taken_out_by_the_run_that_came_after(
 ) -> None:
     leaping(tmp_path / "a.mp4", leap_s)
     following(tmp_path / "b.mp4", begins_s, media_s)
-    channel = Channel("cam1", UTC)
+    channel = ChannelIndex("cam1", UTC)
     for name in ("a.mp4", "b.mp4"):
         channel.discover(name, (tmp_path / name).stat().st_size, COPIED_US, None)
     newer = indexed(tmp_path / "b.mp4")
@@ -137,7 +137,7 @@ def test_a_leap_between_two_files_of_a_known_run_is_taken_out_though_nothing_gro
     first, second = map(indexed, paths)
     first.is_closed = True
     run_id = first.run_id
-    channel = Channel("cam1", UTC)
+    channel = ChannelIndex("cam1", UTC)
     log = ChannelLog(knots={run_id: [Knot(0, BEGUN_US, PPB)]}, observed={run_id})
     log.facts["a.mp4"] = facts_of(first)
     channel.restore(log)
@@ -163,7 +163,7 @@ def test_a_leap_before_any_file_of_a_run_moves_none(
     tmp_path: Path, is_newest_first: bool, at: int, leap_s: float, is_copied: bool
 ) -> None:
     """Six files of ten seconds, without a missing picture."""
-    channel = Channel("cam1", UTC)
+    channel = ChannelIndex("cam1", UTC)
     names = [f"{number}.mp4" for number in range(6)]
     for number, name in enumerate(names):
         media_ns = number * 10_000_000_000 + round(leap_s * 1e9) * (number >= at)
