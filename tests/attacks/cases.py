@@ -195,7 +195,7 @@ def breaches_of(document: Json, asked: Case, role: str, status: int, body: bytes
     is_refused = status == 401 or (status == 403 and b'"not_allowed"' in body)
     if may and is_refused and roles != ["everybody"]:
         return [f"{role} may, by the document"]
-    # what is no request at all is refused before the door asks who sends it
+    # a malformed request is refused before the access of its sender is checked
     if not may and not is_refused and status not in (400, 404, 405, 421):
         return [f"{role or 'nobody'} may not, by the document: {', '.join(roles)}"]
     return []

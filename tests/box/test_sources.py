@@ -95,7 +95,7 @@ def test_a_camera_is_judged_by_what_reaches_the_disk(source: Source, status: str
     assert source_resource(source)["status"] == status
 
 
-def test_a_camera_whose_heartbeats_stopped_though_it_is_recorded_is_reported_what_to_do() -> None:
+def test_a_recorded_camera_whose_heartbeats_stopped_is_reported_with_a_hint() -> None:
     part = source_part(Source("cam1", "error", "no heartbeat for 30 seconds", "on", 0.1))
     assert part.status == "bad" and 'liveness to "footage"' in (part.hint or "")
 

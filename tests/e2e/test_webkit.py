@@ -212,7 +212,7 @@ def press(window: WebKit, selector: str) -> tuple[float, float]:
 
 
 def assert_arrived_once(session: Session, pressed: tuple[float, float]) -> None:
-    """As the only play, of ten seconds, which ends with the press."""
+    """The mark is the session's only play: ten seconds that end with the press."""
     [play] = session.plays()
     end_ms = from_rfc3339(play["start_time"]) / 1000 + 10_000
     assert pressed[0] - 1 <= end_ms <= pressed[1] + 1

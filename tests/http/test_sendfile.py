@@ -266,7 +266,7 @@ async def test_any_content_type_follows_its_head(big: Path, use_sendfile: bool) 
         await client.aclose()
 
 
-async def test_an_unknown_send_takes_the_plain_way() -> None:
+async def test_an_unknown_send_gets_the_plain_body() -> None:
     async def send(message: Any) -> None: ...
 
     assert sendfile.SendfileBody.behind(send) is None

@@ -64,7 +64,7 @@ async def test_ranges_over_tls_are_whole_and_written_directly(big: Path, tls: Tl
 
 
 async def test_a_player_over_tls_may_pause_as_long_as_one_without(big: Path, tls: Tls) -> None:
-    """The kernel gives a connection up that takes nothing for 3 s, unless it is told to be patient."""
+    """The kernel closes a connection that accepts nothing for 3 s, unless its timeout is raised."""
     patience_ms: list[int] = []
     box = Box(endless(big), True)
 

@@ -35,7 +35,7 @@ class Proxy:
     _links: set[trio.CancelScope] = field(default_factory=set)
 
     def cut_at(self, exchange: int, side: Side) -> None:
-        """Once, in the next batch that gets so far."""
+        """Cut the connection once, in the next batch that reaches this exchange."""
         self._cut = exchange, side
 
     @property

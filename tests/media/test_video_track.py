@@ -81,7 +81,7 @@ def write(
     ],
     ids=["cover", "cover after", "two covers", "slide show", "empty", "empty after", "still", "two films"],
 )
-def test_the_picture_that_moves_is_the_channels(
+def test_of_two_video_tracks_the_moving_one_is_used(
     recordings: Recordings, specs: Sequence[TrackSpec], samples: dict[int, Sequence[Sample]]
 ) -> None:
     index = write(recordings, specs, samples)

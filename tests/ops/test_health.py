@@ -79,7 +79,7 @@ def test_safe_mode_is_red_and_says_why() -> None:
     assert safe_mode_part([], "").status == "ok"
 
 
-def test_the_board_asks_each_part_when_it_is_read() -> None:
+def test_the_board_calls_each_part_when_it_is_read() -> None:
     board = Board()
     state = [HealthPart("ok", "fine")]
     board.add("disk", lambda: state[0])

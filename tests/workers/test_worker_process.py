@@ -102,7 +102,7 @@ def test_a_keyframe_goes_in_and_a_jpeg_comes_out_without_a_path(talk: Talk, tmp_
     os.close(output)
 
 
-def test_garbage_is_a_typed_failure_and_the_worker_lives_on(talk: Talk, tmp_path: Path) -> None:
+def test_garbage_is_a_typed_failure_and_the_worker_continues(talk: Talk, tmp_path: Path) -> None:
     garbage = open_file(tmp_path / "r.mp4", os.urandom(5000))
     output = os.memfd_create("output")
     for job in (ThumbnailJob("h264", b"", 0, 5000), ThumbnailJob("h264", b"", 4000, 5000)):

@@ -20,7 +20,7 @@ from appliance.kernel.tx import ReadTx, Row, Tx
 
 
 def get(tx: ReadTx, caller: Caller, kind: Kind, row_id: str) -> dict[str, Any]:
-    """Raises Refused 404."""
+    """One resource. Raises Refused 404."""
     return shown(kind.shows, _load(tx, caller, kind, row_id))
 
 
@@ -78,7 +78,7 @@ def change(tx: Tx, caller: Caller, kind: Kind, row_id: str, patch: BaseModel) ->
 
 
 def aliases(tx: ReadTx, caller: Caller, team_id: str) -> list[dict[str, Any]]:
-    """Raises Refused 404."""
+    """The aliases of a team. Raises Refused 404."""
     _load(tx, caller, TEAM, team_id)
     sql = "SELECT * FROM team_aliases WHERE team_id = ? ORDER BY provider, name"
     return [shown_alias(row) for row in tx.all(sql, (team_id,))]

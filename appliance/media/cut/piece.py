@@ -109,7 +109,7 @@ def squeeze_holes(piece: Piece) -> None:
 
 
 def follow_wall(piece: Piece) -> None:
-    """Place the pictures of a source whose clock is off by wall time: 4 s of it last 4 s.
+    """Place pictures by wall time, for a source whose clock is off: so 4 s of wall time last 4 s in the clip.
 
     Wall time is sampled once a second, then for each frame: a clock that was set or slewed within a second
     must not be averaged over it.

@@ -165,7 +165,7 @@ def task_children(thread: int) -> list[int]:
 
 
 @pytest.mark.slow
-async def test_a_frame_is_on_disk_a_part_and_the_lines_latency_after_its_capture(tmp_path: Path) -> None:
+async def test_a_frame_is_on_disk_within_a_part_and_the_srt_latency_after_its_capture(tmp_path: Path) -> None:
     """No stage delays a picture: neither the sender's datagrams nor srt-live-transmit's output.
 
     One picture in 60 parts must be that young: a buffering stage delays all of them, a busy machine only

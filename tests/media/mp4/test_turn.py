@@ -107,7 +107,7 @@ def test_a_clip_keeps_the_matrix_and_its_pictures_are_upright(recordings: Record
         assert (shown.width, shown.height) == size
 
 
-def test_the_index_tells_the_size_as_it_is_shown(recordings: Recordings) -> None:
+def test_the_index_has_the_size_as_it_is_shown(recordings: Recordings) -> None:
     recordings.record(turned("90"))
     [view] = recordings.views
     index = SegmentIndex("a.mp4")

@@ -83,7 +83,7 @@ def test_the_name_leads_to_this_machine_alone(found: list[str], status: str, say
     assert part.status == status and says in f"{part.detail} {part.hint}"
 
 
-async def test_the_network_is_asked_only_where_it_reaches_the_box(
+async def test_the_name_is_resolved_only_where_the_network_reaches_the_box(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = list[str]()
@@ -120,7 +120,7 @@ def test_a_certificate_is_judged_by_its_end_and_its_names(days: int, names: list
         assert part.status == status and (part.hint is None) == (status == "ok")
 
 
-async def test_the_certificate_in_use_is_looked_at_and_none_is_made(tmp_path: Path) -> None:
+async def test_the_certificate_in_use_is_checked_and_none_is_made(tmp_path: Path) -> None:
     assert (await look_at_certificate(settings(tmp_path))).detail.endswith("tls = off")
     auto = settings(tmp_path, server={"tls": "auto"})
     assert (await look_at_certificate(auto)).status == "ok"
@@ -173,7 +173,7 @@ def test_who_may_use_mediamtx(method: str, users: list[UserSettings], strangers:
 
 
 @pytest.mark.parametrize("is_guarded", [True, False])
-async def test_the_doctor_asks_a_running_mediamtx_with_its_login_and_without(
+async def test_the_doctor_calls_a_running_mediamtx_with_its_login_and_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
 ) -> None:
     with stand_in() as mediamtx:

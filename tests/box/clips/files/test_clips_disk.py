@@ -84,7 +84,7 @@ async def gone(store: Store, sql: str) -> None:
         (f"{S}/clips\n/", 1, "/", False),  # the system was reinstalled
     ],
 )
-def test_a_mount_point_is_bare_where_the_disk_around_it_shows(
+def test_a_folder_on_the_surrounding_disk_is_a_bare_mount_point(
     place: str | None, device: int, root: str, is_away: bool
 ) -> None:
     result = MountState("id", device, root, is_own=device != 1)
