@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.attacks.faults import ROUND_S, WARM_ROUNDS, grown, rounds_in
 
 
-def test_memory_that_creeps_is_a_violation_and_warming_up_is_not() -> None:
+def test_steadily_growing_memory_is_a_violation_and_warming_up_is_not() -> None:
     warm = [80.0 + 5 * number for number in range(WARM_ROUNDS)]
     flat = [110.0 + number % 5 for number in range(300)]
     assert grown(warm + flat) == []

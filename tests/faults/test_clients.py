@@ -75,7 +75,7 @@ async def test_slowloris_is_cut_and_marks_go_on(tmp_path: Path) -> None:
         await unharmed(box, http, reports, before)
 
 
-async def test_a_gigabyte_is_refused_without_being_taken_in(tmp_path: Path) -> None:
+async def test_a_gigabyte_is_refused_without_being_read(tmp_path: Path) -> None:
     async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
         session_id = await begin(http)
         answer = [await mark(http, session_id)]

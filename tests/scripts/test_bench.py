@@ -68,7 +68,7 @@ def run_bench(name: str) -> Any:
     "name",
     [pytest.param(name, marks=[pytest.mark.postgres] * (name == "cloudstore")) for name in PROMISED],
 )
-def test_a_bench_runs_and_its_json_has_what_it_promises(name: str) -> None:
+def test_a_bench_runs_and_its_json_has_its_metrics(name: str) -> None:
     if name == "cloudstore" and (reason := postgres.missing()):
         pytest.skip(reason)
     report = run_bench(name)

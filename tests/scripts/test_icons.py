@@ -34,7 +34,7 @@ def pixels(png: bytes) -> tuple[int, bytes]:
     return struct.unpack_from(">I", chunks[b"IHDR"])[0], zlib.decompress(chunks[b"IDAT"])
 
 
-def test_the_smallest_is_drawn_by_the_script_and_all_have_their_sizes() -> None:
+def test_the_smallest_icon_is_that_of_the_script_and_all_have_their_sizes() -> None:
     icons = drawing()
     small = icons.SIZES[0]
     assert pixels((APP / f"icons/icon-{small}.png").read_bytes()) == pixels(icons.png(icons.picture(small)))

@@ -166,7 +166,7 @@ async def test_media_that_is_not_there_is_404(desk: Desk, path: str) -> None:
     assert (await desk.client.get(f"/clips/{clip['id']}{path}")).status == 404
 
 
-async def test_playing_what_the_box_closed_is_looking_at_it(desk: Desk) -> None:
+async def test_playing_a_clip_that_the_box_closed_counts_as_viewing_it(desk: Desk) -> None:
     desk.footage.grow(KICKOFF_US + 60_000_000)
     clip = await desk.clip()
     desk.clock.advance(5)

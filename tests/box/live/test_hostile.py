@@ -133,7 +133,7 @@ async def test_a_ping_frame_is_answered_with_its_payload(running: Running) -> No
         await client.stream.aclose()
 
 
-async def test_a_goodbye_is_answered_and_the_connection_ends(running: Running) -> None:
+async def test_a_close_frame_is_answered_and_the_connection_ends(running: Running) -> None:
     async with running() as box:
         client = await RawClient.connect(box.port)
         await client.say((1000).to_bytes(2, "big"), opcode=8)

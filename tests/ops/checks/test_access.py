@@ -1,4 +1,4 @@
-"""The doctor's checks of access: each trouble with a line to type."""
+"""The doctor's checks of access: each problem is shown with the command or setting that solves it."""
 
 from __future__ import annotations
 

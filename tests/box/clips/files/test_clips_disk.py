@@ -263,7 +263,7 @@ async def test_a_sweep_leaves_alone_what_jobs_are_making(tmp_path: Path) -> None
         assert not draft.exists() and not named.exists() and path.exists()
 
 
-async def test_a_disk_that_is_back_is_swept_before_anybody_writes(
+async def test_a_disk_that_is_back_is_swept_before_it_is_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "clips").mkdir()

@@ -42,7 +42,7 @@ def test_zero_bytes_in_pcm_samples_are_not_taken_for_lost_bytes(tmp_path: Path) 
     assert is_whole(plan(header=b"..ipcm.."), lambda name: opens(tmp_path / name), True)
 
 
-def test_a_file_that_is_gone_is_lost_and_a_disk_that_refuses_has_lost_nothing(tmp_path: Path) -> None:
+def test_a_deleted_file_is_lost_but_not_one_on_a_disk_that_cannot_be_read(tmp_path: Path) -> None:
     def refuse(name: str) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 

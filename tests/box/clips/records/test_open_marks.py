@@ -37,7 +37,7 @@ def device(bench: Bench, name: str) -> Bench:
     return Bench(bench.store, bench.session_id, bench.rules, bench.clock, Caller(name))
 
 
-async def test_a_device_that_leaves_marks_open_is_reported_the_limit_and_what_to_do(small: Bench) -> None:
+async def test_the_refusal_of_too_many_open_marks_has_the_limit_and_a_hint(small: Bench) -> None:
     made = [await small.clip() for _ in range(4)] + [await small.play() for _ in range(2)]
     for mark in (small.clip, small.play):
         with pytest.raises(Refused) as refused:

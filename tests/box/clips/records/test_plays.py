@@ -105,7 +105,7 @@ async def test_the_same_play_sent_twice_is_one_play(bench: Bench) -> None:
     assert len(second["clip_ids"]) == 2 and types(bench.store).count("play_created") == 1
 
 
-async def test_deleting_the_session_takes_plays_and_lone_clips(bench: Bench) -> None:
+async def test_deleting_the_session_deletes_its_plays_and_clips_without_a_play(bench: Bench) -> None:
     await bench.play()
     await bench.clip()
     await bench.store.write(lambda tx: plays.delete_session_clips(tx, bench.rules, bench.session_id))

@@ -177,7 +177,7 @@ async def test_where_the_first_frame_cannot_be_had_the_key_stays(tmp_path: Path)
         assert len(desk.jobs.asked) == 1, "what cannot be decoded is not tried again"
 
 
-async def test_far_behind_its_key_the_first_frame_still_takes_its_place(tmp_path: Path) -> None:
+async def test_a_first_frame_far_behind_its_key_replaces_the_key_too(tmp_path: Path) -> None:
     async with picturing(tmp_path) as desk:
         row = await desk.clip(preroll_us=30_000_000)
         assert (await desk.pictures.thumbnail(row["id"])).jpeg == b"key"

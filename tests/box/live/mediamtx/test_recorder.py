@@ -123,7 +123,7 @@ async def test_a_killed_mediamtx_is_red_at_once_and_is_itself_the_reason(tmp_pat
             camera.stop()
 
 
-async def test_a_second_encoder_with_the_same_stream_id_does_not_take_the_place(tmp_path: Path) -> None:
+async def test_a_second_encoder_with_the_same_stream_id_does_not_replace_the_first(tmp_path: Path) -> None:
     """M5: overridePublisher as shipped."""
     async with rig(tmp_path, cameras=["cam1"]) as setup:
         with setup.mediamtx.camera("cam1") as first:

@@ -126,7 +126,7 @@ async def all_left(video: LiveVideo) -> None:
     [frame(b"hello", opcode=1), frame(b"", opcode=2), frame(b"", opcode=9), frame(b"x", opcode=9)],
     ids=["text", "empty", "ping", "ping with words"],
 )
-async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(message: bytes) -> None:
+async def test_a_viewer_that_sends_too_much_is_closed_with_a_reason(message: bytes) -> None:
     async with watching() as (video, port):
         client, data = await viewer_at(port)
         await client.send_all(message * int(BURST * 30))

@@ -154,7 +154,7 @@ def test_while_a_camera_sends_a_second_one_is_refused() -> None:
     assert port.forwarded == port.sent[1]
 
 
-def test_a_camera_that_lost_its_power_and_calls_again_is_recorded_from_its_first_byte() -> None:
+def test_a_camera_that_reconnects_after_a_power_loss_is_recorded_from_its_first_byte() -> None:
     port = Port()
     port.call(1, A, camera())
     port.run(1)

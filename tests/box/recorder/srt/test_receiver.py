@@ -161,7 +161,9 @@ def holders(secret: bytes, *, but: set[int]) -> list[str]:
     return results
 
 
-async def test_sound_alone_is_reported_and_a_camera_takes_the_port_from_it(tmp_path: Path) -> None:  # E1, E2
+async def test_a_caller_with_sound_alone_is_reported_and_replaced_by_a_camera(
+    tmp_path: Path,
+) -> None:  # E1, E2
     port = free_udp_port()
     sound = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-c:a", "aac", "-f", "mpegts"]
     process = subprocess.Popen([*sound, f"srt://127.0.0.1:{port}?mode=caller"])  # noqa: ASYNC220  # starting is fast
