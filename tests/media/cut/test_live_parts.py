@@ -19,10 +19,10 @@ class NoClock:
     """Live parts need media time only."""
 
     def wall_us(self, media_ns: int) -> int:
-        raise AssertionError("nobody asks")
+        raise AssertionError("live parts need no wall time")
 
     def media_ns(self, wall_us: int) -> int:
-        raise AssertionError("nobody asks")
+        raise AssertionError("live parts need no wall time")
 
 
 def frames(first: int, keys: tuple[int, ...], count: int = 6) -> Traf:
