@@ -95,6 +95,11 @@ def test_a_hole_in_a_file_is_a_gap_from_two_of_its_shorter_frames_on(
     assert len(gaps_of(facts)) == is_gap
 
 
+def test_a_frame_counts_in_whole_microseconds() -> None:
+    facts = segment(0, 0, 60, holes=((5 * NS, 5 * NS + 19_999_000),), frame_ns=9_999_999)
+    assert len(gaps_of(facts)) == 1
+
+
 @pytest.mark.parametrize(
     ("frames", "gap_us", "is_gap"),
     [
@@ -134,6 +139,8 @@ def test_spans_of_one_run_are_joined_and_those_of_two_are_not() -> None:
     ]
     assert spans_of(segment(0, 0, 10, "bb"), segment(0, 10, 20, "aa")) == [(0, 10, "bb"), (10, 20, "aa")]
     assert spans_of(segment(0, 0, 20), segment(1, 10, 15)) == [(0, 20, "aa")]
+    inner = (segment(0, 0, 10), segment(2, 20, 30), segment(3, 25, 28))
+    assert spans_of(*inner) == [(0, 10, "aa"), (20, 30, "aa")]
 
 
 def test_where_runs_overlap_each_instant_is_listed_once() -> None:
