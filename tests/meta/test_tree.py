@@ -21,7 +21,6 @@ REACHED_THROUGH: dict[str, str] = {
     "box/clips/cutting/queue.py": "tests/box/clips/cutting/test_cutter.py",
     "box/live/border.py": "tests/box/live/test_hostile.py",
     "box/live/commands.py": "tests/box/live/test_ws.py",
-    "media/index/chain.py": "tests/media/cut/test_plan.py",
     "media/index/columns.py": "tests/media/index/test_table.py",
     "media/cut/piece.py": "tests/media/cut/test_plan.py",
     "media/cut/samples.py": "tests/media/cut/test_plan.py",

@@ -76,8 +76,8 @@ export function icon(name, filled = false) {
 }
 
 /**
- * Draw another icon into a button that has one. The element is kept: a browser drops the click when the pressed
- * element is removed before the release, and a button may be redrawn at any moment.
+ * Draw another icon into a button that has one. The element is kept: a browser drops the click when the
+ * pressed element is removed before the release, and a button may be redrawn at any moment.
  * @param {Element} where
  * @param {string} name
  * @param {boolean} [filled]

@@ -16,7 +16,6 @@ from appliance.media.cut.coverage import (
     missing_spans,
 )
 from appliance.media.index.spans import Gap
-from appliance.media.index.spans import Reason as Why
 
 S = 1_000_000
 START, END = 10 * S, 20 * S
@@ -135,8 +134,8 @@ LATENCY = S
 SPAN = MissingSpan(10 * S, 20 * S, "gap")
 
 
-def reason_of(span: MissingSpan, *gaps: tuple[int, int | None, Why]) -> str:
-    (named,) = explained([span], [Gap(*gap) for gap in gaps], LATENCY)
+def reason_of(span: MissingSpan, *gaps: Gap) -> str:
+    (named,) = explained([span], gaps, LATENCY)
     assert named[:2] == span[:2]
     return named.reason
 
@@ -155,20 +154,23 @@ def reason_of(span: MissingSpan, *gaps: tuple[int, int | None, Why]) -> str:
     ],
 )
 def test_a_span_has_the_reason_of_the_gap_it_lies_in(start: int, end: int | None, expected: str) -> None:
-    assert reason_of(SPAN, (start, end, "source_lost")) == expected
+    assert reason_of(SPAN, Gap(start, end, "source_lost")) == expected
 
 
 def test_the_gap_that_covers_most_of_a_span_gives_the_reason() -> None:
-    narrow, wide = (11 * S, 13 * S, "source_lost"), (13 * S, 21 * S, "recorder_restart")
+    narrow, wide = Gap(11 * S, 13 * S, "source_lost"), Gap(13 * S, 21 * S, "recorder_restart")
     assert reason_of(SPAN, narrow, wide) == reason_of(SPAN, wide, narrow) == "recorder_restart"
-    open_end = (15 * S, None, "discontinuity")
+    open_end = Gap(15 * S, None, "discontinuity")
     assert reason_of(SPAN, narrow, open_end) == "discontinuity"
-    long = (-(10**9), 12 * S, "source_lost")
+    long = Gap(-(10**9), 12 * S, "source_lost")
     assert reason_of(SPAN, long, wide) == "recorder_restart", "only what lies in the span counts"
 
 
 def test_what_the_clip_itself_cannot_show_keeps_its_reason() -> None:
-    for reason in ("format_change", "no_entry"):
-        assert reason_of(SPAN._replace(reason=reason), (0, None, "source_lost")) == reason
+    reasons: list[Reason] = ["format_change", "no_entry"]
+    for reason in reasons:
+        assert reason_of(SPAN._replace(reason=reason), Gap(0, None, "source_lost")) == reason
     assert reason_of(SPAN) == "gap"
-    assert reason_of(SPAN._replace(reason="source_lost"), (0, None, "recorder_restart")) == "recorder_restart"
+    assert (
+        reason_of(SPAN._replace(reason="source_lost"), Gap(0, None, "recorder_restart")) == "recorder_restart"
+    )

@@ -22,6 +22,7 @@ from appliance.media.index.pace import (
     next_part,
 )
 from appliance.media.mp4.moof import TrackRun
+from tests.media.index.test_pace import reordered
 
 
 def run_of(tfdt: int, durations: Sequence[int], ctos: Sequence[int] | None = None) -> TrackRun:
@@ -101,6 +102,34 @@ def test_what_was_found_early_stays_and_nothing_is_published_before_it_is_decide
         if undecided:
             assert pace.held is not None and pace.held <= undecided[0].before
         assert pace.floor == pace.reached == part.tfdt + sum(part.durations)
+
+
+def decoded_ahead(waits: Sequence[int], dice: Random) -> list[TrackRun]:
+    """Frames I P B B P B B ..., `waits` apart as they are shown, in parts of one to four."""
+    samples = reordered(waits)
+    starts = list(accumulate((sample.duration for sample in samples), initial=0))
+    parts, at = list[TrackRun](), 0
+    while at < len(samples):
+        some = samples[at : at + dice.randint(1, 4)]
+        parts.append(run_of(starts[at], [each.duration for each in some], [each.cto for each in some]))
+        at += len(some)
+    return parts
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_holes_between_frames_that_are_decoded_out_of_order_are_those_of_the_rule(seed: int) -> None:
+    dice = Random(seed)
+    lengths = dice.choice([[10, 11, 30, 31], [10, 30, 31, 90, 91, 93], [10, 31, 100, 301]])
+    waits = [10] * 9
+    while len(waits) < 60:
+        waits += [dice.choice(lengths)] * dice.choice([1, 1, 2, 3, 5])
+    parts = decoded_ahead(waits, dice)
+    pace, holes, _ = feed(parts)
+    shown = waits[0]  # the first frame is shown this much after it is decoded
+    expected = expected_holes(waits, middle(parts[0].durations))
+    final = [Hole(shown + hole.before, shown + hole.after) for hole in expected]
+    assert holes == final[: len(holes)]
+    assert len(holes) >= sum(hole.after < pace.settled[0] for hole in final)
 
 
 # -- limits -------------------------------------------------------------------------------------------------
@@ -201,3 +230,43 @@ def test_several_runs_in_a_part_are_one_sequence() -> None:
     frames, note, pace, holes = next_part(FramePace(), runs)
     assert (frames, note, holes) == (Frames(0, 10, 40, 50), PartNote(40, None), [])
     assert pace.nominal == pace.opening == 10
+
+
+# -- leaps that a frame decoded ahead shows -----------------------------------------------------------------
+
+
+def ahead(by: int, *more: TrackRun) -> tuple[FramePace, list[tuple[int, int, int] | None]]:
+    """I P B B at 10 to 40, then a P that is shown `by` after the last one of these; `floor` is 40 then."""
+    pace, _, published = feed([run_of(0, [10] * 4, [10, 30, 0, 0]), run_of(40, [10], [by]), *more])
+    return pace, [note.leap for _, note in published]
+
+
+def test_a_frame_ahead_shows_a_leap_once_no_frames_between_can_explain_it() -> None:
+    assert ahead(90)[1] == [None, None], "three frames and the reordering on both sides"
+    assert ahead(91)[1] == [None, (80, 101, 131)]
+    again = run_of(50, [10], [141])
+    assert ahead(91, again)[1] == [None, (80, 101, 131), None], "once"
+
+
+def test_a_leap_in_decode_time_is_shown_by_the_floor() -> None:
+    """The next part is decoded 91 later: no frame to come is shown before its own decode time."""
+    pace, _, published = feed([run_of(0, [10] * 4, [10, 30, 0, 0]), run_of(130, [10], [20])])
+    assert pace.settled == (20, 30, 40) and pace.pending == (150,) and pace.floor == 140
+    assert published[1][1].leap == (50, 140, 150)
+    assert (pace.held, pace.certain_end) == (None, 50)
+
+
+def test_a_frame_far_ahead_does_not_show_how_far_frames_are_reordered() -> None:
+    first = run_of(0, [10] * 4, [10, 30, 0, 0])
+    assert feed([first, run_of(40, [10], [60])])[0].reorder == 60
+    assert feed([first, run_of(40, [10], [61])])[0].reorder == 30
+    assert feed([first, run_of(40, [31], [40])])[0].reorder == 30
+    assert feed([first, run_of(40, [30], [40])])[0].reorder == 40
+    assert feed([run_of(0, [10] * 2, [10, 170])])[0].reorder == 170
+    assert feed([run_of(0, [10] * 2, [10, 171])])[0].reorder == 10
+
+
+def test_offsets_below_zero_lower_the_floor() -> None:
+    pace, _, published = feed([run_of(0, [10] * 4, [0, 10, -10, 0])])
+    assert (pace.lowest_cto, pace.floor, pace.settled, pace.pending) == (-10, 30, (10, 20, 30), ())
+    assert published[0][0] == Frames(0, 0, 30, 40)

@@ -4,8 +4,8 @@
 // which browsers do not send. The encrypted page asks the user before it sends them, because anyone can make
 // such a link.
 //
-// A link holds 100 to 150 marks. This page remembers which marks were in a pressed link; the next link contains
-// others.
+// A link holds 100 to 150 marks. This page remembers which marks were in a pressed link; the next link
+// contains others.
 //
 // Must not know: the screen, IndexedDB.
 
