@@ -21,14 +21,14 @@ from appliance.media.index.pace import (
     median_wait,
     next_part,
 )
-from appliance.media.mp4.moof import TrackRun
+from appliance.media.mp4.moof import TrackRun, track_run
 from tests.media.index.test_pace import reordered
 
 
 def run_of(tfdt: int, durations: Sequence[int], ctos: Sequence[int] | None = None) -> TrackRun:
     sizes = array("I", [1] * len(durations))
     offsets = None if ctos is None else array("i", ctos)
-    return TrackRun(1, tfdt, array("I", durations), sizes, None, offsets, 0)
+    return track_run(1, tfdt, array("I", durations), sizes, None, offsets, 0)
 
 
 def feed(parts: Sequence[TrackRun]) -> tuple[FramePace, list[Hole], list[tuple[Frames, PartNote]]]:
