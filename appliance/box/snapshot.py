@@ -5,12 +5,12 @@ Part of the composition root: the one place that shows every domain's resources 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from appliance.box.domains import resources
 from appliance.kernel.clock import DAY_US
 from appliance.kernel.tx import ReadTx
-from appliance.server.snapshots import GiveWay, never
 
 TOUCHED_US = DAY_US
 _CURRENT = (
@@ -20,7 +20,7 @@ _CURRENT = (
 )
 
 
-def snapshot(tx: ReadTx, give_way: GiveWay = never) -> dict[str, Any]:
+def snapshot(tx: ReadTx, give_way: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """All channels and sessions; plays, clips and other rows of sessions, of those that are active, paused or
     were changed within 24 h. The caller adds as_of_seq and epoch. `give_way` is called between two rows."""
     since = {"since": tx.now_us - TOUCHED_US}
