@@ -42,6 +42,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "live": {"fan_out": ("way", "p99_ms", "delivered", "gaps", "load_cpu_percent", "waited_percent")},
     "narrow": {"narrow": ("case", "p50_ms", "p99_ms", "max_ms", "goal_ms", "met")},
+    "standings": {"tables": ("method", "median_ms", "min_ms", "ratio", "goal")},
     "start": {"start": ("what", "median_ms", "min_ms", "ratio")},
     "store": {"writes": ("synchronous", "callers", "per_s", "p50_ms", "p99_ms", "ratio")},
     "thumbnail": {"thumbnail": ("method", "median_ms")},
