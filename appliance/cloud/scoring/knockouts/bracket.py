@@ -1,0 +1,214 @@
+"""The bracket: ties in rounds, who is in each, who goes through, and where to.
+
+Placeholders are filled from ties and groups that are decided. What is not decided stays open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from appliance.cloud.scoring.knockouts.slots import Slot, slot
+from appliance.cloud.scoring.knockouts.tie import DecidedBy, Outcome, decide
+from appliance.cloud.scoring.match import Match, Pair
+from appliance.cloud.scoring.rules.model import Knockout
+
+_THIRD: Final = re.compile(r"third|3rd|bronze|platz 3|tercer|terceiro|terzo")
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """`home`, `away`: teams, None while unknown; `slots`: their names in the schedule. `feeds`: the tie
+    that the winner goes to."""
+
+    id: str
+    stage: str
+    round: str
+    home: str | None
+    away: str | None
+    slots: tuple[str, str]
+    legs: tuple[str, ...]
+    aggregate: Pair | None
+    decided_by: DecidedBy | None
+    winner: str | None
+    feeds: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a person should look at: `tie` is its id."""
+
+    tie: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """`ties` in the order of play."""
+
+    ties: tuple[Tie, ...]
+    notes: tuple[Note, ...]
+
+    def rounds(self) -> list[tuple[str, list[Tie]]]:
+        by_round: dict[tuple[str, str], list[Tie]] = {}
+        for tie in self.ties:
+            by_round.setdefault((tie.stage, tie.round), []).append(tie)
+        return [(name, ties) for (_, name), ties in by_round.items()]
+
+
+Placed = Callable[[str, Slot], str | None]
+"""The team of a slot that a group decides: (its text, what it stands for); None while open."""
+
+
+@dataclass
+class _Drawing:
+    rules: Knockout
+    placed: Placed
+    decisions: Mapping[str, str]
+    as_of: str | None
+    by_number: dict[int, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Winner and loser by the number of a match."""
+    ties: list[Tie] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def team(self, name: str) -> str | None:
+        target = slot(name)
+        if target is None:
+            return name
+        if target.kind in ("winner", "loser"):
+            return self.by_number.get(target.number, (None, None))[target.kind == "loser"]
+        return self.placed(name, target) if target.kind == "placed" else None
+
+    def draw(self, tie_id: str, matches: Sequence[Match], legs: int) -> None:
+        first = matches[0]
+        names = (first.home, first.away)
+        known = {name: self.team(name) for match in matches for name in (match.home, match.away)}
+        home, away = known[first.home], known[first.away]
+        outcome = Outcome()
+        is_bye = first.detail == "bye"
+        if is_bye or (home is not None and away is not None):
+            named = [
+                replace(match, home=known[match.home] or "", away=known[match.away] or "")
+                for match in matches
+            ]
+            outcome = decide(
+                home or "", away or "", named, legs=legs, away_goals=self.rules.away_goals, as_of=self.as_of
+            )
+        elif any(match.score is not None for match in matches):
+            self.notes.append(Note(tie_id, "team_unknown", f"{names[0]} - {names[1]} has a result"))
+        if outcome.defect:
+            self.notes.append(Note(tie_id, "equal_shoot_out", outcome.defect))
+        if (person := self.decisions.get(tie_id)) is not None and person in (home, away):
+            outcome = Outcome(person, "decision", outcome.aggregate)
+        elif person is not None:
+            self.notes.append(
+                Note(tie_id, "decision_not_of_tie", f"{person} was recorded and is not in this tie")
+            )
+        loser = None
+        if outcome.winner is not None:
+            loser = away if outcome.winner == home else home
+        for match in matches:
+            if match.number is not None:
+                self.by_number[match.number] = (outcome.winner, loser)
+        self.ties.append(
+            Tie(
+                tie_id, first.stage, first.round, home, away, names, tuple(match.id for match in matches),
+                outcome.aggregate, outcome.decided_by, outcome.winner,
+            )
+        )  # fmt: skip
+
+
+def draw_bracket(
+    matches: Iterable[Match],
+    rules: Knockout,
+    *,
+    placed: Placed = lambda name, target: None,
+    decisions: Mapping[str, str] | None = None,
+    as_of: str | None = None,
+) -> Bracket:
+    """`decisions`: winners that people recorded, by the tie's id."""
+    drawing = _Drawing(rules, placed, decisions or {}, as_of)
+    ties = _ties(match for match in matches if match.kind == "knockout")
+    legs = _legs(ties)
+    for tie_id, own in ties.items():
+        drawing.draw(tie_id, own, legs[own[0].stage, own[0].round])
+    fed = _feeds(
+        drawing.ties, {match.number: tie_id for tie_id, own in ties.items() for match in own if match.number}
+    )
+    return Bracket(
+        tuple(replace(tie, feeds=fed.get(tie.id)) for tie in drawing.ties),
+        tuple(drawing.notes + _gone_on(drawing.ties)),
+    )
+
+
+def _ties(matches: Iterable[Match]) -> dict[str, list[Match]]:
+    """Matches of the same two teams in one round, by the tie's id, in the order of play."""
+    order = sorted(
+        matches, key=lambda match: (match.date or "9", match.leg or 0, match.number or 0, match.id)
+    )
+    ties: dict[str, list[Match]] = {}
+    for match in order:
+        pair = "-".join(sorted((match.home, match.away)))
+        ties.setdefault(f"{_slug(match.stage)}.{_slug(match.round)}.{_slug(pair)}", []).append(match)
+    return ties
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w]+", "-", text.casefold()).strip("-")
+
+
+def _legs(ties: Mapping[str, Sequence[Match]]) -> dict[tuple[str, str], int]:
+    """How many legs the ties of a round have: by the marks of the matches, else by the most that a tie
+    has."""
+    legs: dict[tuple[str, str], int] = {}
+    for matches in ties.values():
+        key = matches[0].stage, matches[0].round
+        marked = 2 if any(match.leg for match in matches) else 0
+        regular = sum(not match.is_replay for match in matches)
+        legs[key] = max(legs.get(key, 1), marked, min(2, regular))
+    return legs
+
+
+def is_third_place(tie: Tie) -> bool:
+    return _THIRD.search(tie.round.casefold()) is not None
+
+
+def _feeds(ties: Sequence[Tie], by_number: Mapping[int | None, str]) -> dict[str, str]:
+    """Where each winner goes: the tie that names it as a slot, else the next one that it is in."""
+    feeds: dict[str, str] = {}
+    for tie in ties:
+        for name in tie.slots:
+            target = slot(name)
+            if target is not None and target.kind == "winner" and target.number in by_number:
+                feeds[by_number[target.number]] = tie.id
+    for at, tie in enumerate(ties):
+        if tie.id in feeds or tie.winner is None:
+            continue
+        later = (other for other in ties[at + 1 :] if (other.stage, other.round) != (tie.stage, tie.round))
+        into = next((other.id for other in later if tie.winner in (other.home, other.away)), None)
+        if into is not None:
+            feeds[tie.id] = into
+    return feeds
+
+
+def _gone_on(ties: Sequence[Tie]) -> list[Note]:
+    """Ties whose loser, not the winner, is in the next round: one of the results is wrong."""
+    notes: list[Note] = []
+    for at, tie in enumerate(ties):
+        if tie.winner is None or tie.home is None or tie.away is None:
+            continue
+        loser = tie.away if tie.winner == tie.home else tie.home
+        later = [
+            other
+            for other in ties[at + 1 :]
+            if (other.stage, other.round) != (tie.stage, tie.round) and not is_third_place(other)
+        ]
+        through = next((each for each in later if {tie.winner, loser} & {each.home, each.away}), None)
+        if through is not None and loser in (through.home, through.away):
+            notes.append(
+                Note(tie.id, "loser_goes_on", f"{tie.winner} won, and {loser} is in {through.round}")
+            )
+    return notes
