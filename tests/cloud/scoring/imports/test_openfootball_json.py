@@ -1,0 +1,180 @@
+"""openfootball's JSON: shapes, and every defect with its line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from appliance.cloud.scoring.imports.model import SeasonFile
+from appliance.cloud.scoring.imports.openfootball_json import read_json
+
+MATCH: dict[str, Any] = {"round": "Matchday 1", "date": "2014-08-16", "team1": "A", "team2": "B"}
+
+
+def read(*matches: Any, **fields: Any) -> SeasonFile:
+    """A match a line, from line 2."""
+    lines = ",\n".join(json.dumps(each) for each in matches)
+    own = "".join(f", {json.dumps(key)}: {json.dumps(value)}" for key, value in fields.items())
+    return read_json('{"name": "League 2014/15", "matches": [\n' + lines + "\n]" + own + "}", UTC)
+
+
+def one(**fields: Any) -> Any:
+    return read({**MATCH, **fields}).matches[0]
+
+
+def codes(file: SeasonFile) -> list[tuple[int, str]]:
+    return [(defect.line, defect.code) for defect in file.defects]
+
+
+def test_a_match() -> None:
+    match = one(time="15:00", score={"ht": [1, 0], "ft": [2, 1]})
+    assert (match.line, match.home, match.away, match.kind, match.stage) == (2, "A", "B", "league", "League")
+    assert (match.round, match.slug, match.date, match.kickoff) == (
+        "Matchday 1",
+        "matchday-1",
+        "2014-08-16",
+        "2014-08-16T15:00:00Z",
+    )
+    assert (match.status, match.score, match.half_time) == ("ended", (2, 1), (1, 0))
+
+
+def test_a_score_after_90_minutes_after_120_and_the_kicks_are_three_things() -> None:
+    match = one(round="Final", score={"ft": [2, 2], "et": [3, 3], "p": [4, 2]})
+    assert (match.score, match.extra_time, match.shoot_out) == ((2, 2), (3, 3), (4, 2))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "L", "rounds": [{"name": "Matchday 1", "matches": [\n'
+        '{"date": "2014-08-16", "team1": {"key": "a", "name": "A"}, "team2": {"name": "B"},'
+        ' "score1": 2, "score2": 1}]}]}',
+        '{"matches": [\n{"round": "Matchday 1", "date": "2014-08-16", "team1": "A", "team2": "B",'
+        ' "score": [2, 1]}],'
+        ' "name": "L"}',
+    ],
+)
+def test_older_and_newer_shapes(text: str) -> None:
+    file = read_json(text, UTC)
+    (match,) = file.matches
+    assert (match.line, match.home, match.round, match.score, file.name) == (
+        2,
+        "A",
+        "Matchday 1",
+        (2, 1),
+        "L",
+    )
+    assert file.defects == []
+
+
+def test_times_are_read_in_the_tournaments_zone_or_as_utc_with_a_defect() -> None:
+    text = json.dumps(
+        {"name": "L", "matches": [{**MATCH, "time": "20:45"}, {**MATCH, "team1": "C", "time": "20:45 UTC+2"}]}
+    )
+    madrid = read_json(text, ZoneInfo("Europe/Madrid"))
+    assert [match.kickoff for match in madrid.matches] == [
+        "2014-08-16T18:45:00Z"
+    ] * 2 and madrid.defects == []
+    unknown = read_json(text, None)
+    assert [match.kickoff for match in unknown.matches] == ["2014-08-16T20:45:00Z", "2014-08-16T18:45:00Z"]
+    assert codes(unknown) == [(1, "no_zone")] and "1 times" in unknown.defects[0].detail
+
+
+def test_without_a_time_there_is_a_date_and_no_kickoff() -> None:
+    match = one()
+    assert (match.kickoff, match.date, match.status) == (None, "2014-08-16", "open")
+
+
+def test_an_awarded_result_is_official_and_the_pitch_result_unknown() -> None:
+    match = one(status="AWARDED", score={"ft": [0, 2]})
+    assert (match.status, match.detail, match.official, match.score) == ("ended", "awarded", (0, 2), None)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("abandoned", "not-defined"),
+        ("cancelled", "not-defined"),
+        ("postponed", "not-defined"),
+        ("finished", "ended"),
+    ],
+)
+def test_statuses(status: str, expected: str) -> None:
+    match = one(status=status, score={"ft": [1, 0]})
+    assert (match.status, match.detail, match.score) == (expected, status, (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"score": {"ft": [0, 0], "p": [4, 4]}}, "equal_shoot_out"),
+        ({"score": {"ft": []}}, "bad_score"),
+        ({"score": {"ft": [1]}}, "bad_score"),
+        ({"score": {"ft": ["1", 0]}}, "bad_score"),
+        ({"score": {"ft": [1, -1]}}, "bad_score"),
+        ({"score": {"ft": [1, 0], "ht": [2, 0]}}, "half_time_above_score"),
+        ({"score": {"ft": [2, 2], "et": [1, 0]}}, "extra_time_below_score"),
+        ({"date": "2014-02-30"}, "no_date"),
+        ({"date": None}, "no_date"),
+        ({"time": "evening"}, "bad_time"),
+        ({"team2": "A"}, "same_team"),
+        ({"status": "finished"}, "no_score"),
+        ({"score2x": 1}, "unknown_field"),
+    ],
+)
+def test_a_defect_names_the_line_and_the_match_is_kept(fields: dict[str, Any], code: str) -> None:
+    file = read(MATCH | {"team1": "Z"}, {**MATCH, **fields})
+    assert codes(file) == [(3, code)] and len(file.matches) == file.found == 2
+    assert str(file.defects[0]).startswith("line 3: ")
+
+
+def test_what_is_left_out_is_named() -> None:
+    file = read(MATCH, 7, {**MATCH, "team2": None}, {**MATCH, "score": {"ft": [1, 0]}})
+    assert codes(file) == [(3, "not_a_match"), (4, "no_team"), (5, "duplicate")]
+    assert (file.found, len(file.matches)) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", "not_json"),
+        ("[]", "not_json"),
+        ('{"name": "L"}', "no_matches"),
+        ('{"matches": []}', "no_matches"),
+    ],
+)
+def test_a_file_that_is_none(text: str, code: str) -> None:
+    file = read_json(text, None)
+    assert [defect.code for defect in file.defects] == [code] and file.matches == []
+
+
+def test_a_missing_round_is_numbered_by_date() -> None:
+    """Play-off rows of 2024-25 have a stage and no round: the legs are numbered as they are played."""
+    rows = [
+        {"stage": "Playoffs", "team1": "A", "team2": "B", "date": "2025-02-19"},
+        {"stage": "Playoffs", "team1": "B", "team2": "A", "date": "2025-02-12"},
+    ]
+    second, first = read(*rows).matches
+    assert (first.slug, second.slug, first.kind, first.stage) == (
+        "playoffs-1",
+        "playoffs-2",
+        "knockout",
+        "Playoffs",
+    )
+
+
+def test_rows_of_one_group_written_in_three_ways_are_one_group() -> None:
+    rows = [
+        {**MATCH, "round": name, "team1": team}
+        for name, team in (("Group C", "A"), ("Group c", "C"), ("Gruppe C", "D"))
+    ]
+    assert {(match.stage, match.group) for match in read(*rows).matches} == {("Group stage", "Group C")}
+    assert [match.slug for match in read(*rows).matches] == [
+        "group-stage-1",
+        "group-stage-2",
+        "group-stage-3",
+    ]
