@@ -35,9 +35,21 @@ class Schedule:
             "strength_of_schedule": lambda team: self._strength(team, beaten=False),
             "conference_rank": lambda team: -self._rank(team, same_conference=True),
             "overall_rank": lambda team: -self._rank(team, same_conference=False),
+            "conference_net_points": lambda team: self._net(team, lambda other: self._same(team, other, 1)),
             "net_points": lambda team: self._net(team, lambda other: True),
         }
         return by_criterion[criterion](team)
+
+    def between(self, team: str, other: str) -> float | None:
+        """The share of wins of `team` in the matches of two clubs; None when they have not met."""
+        if not any(game[0] == other for game in self._games.get(team, ())):
+            return None
+        return self._share(team, lambda each: each == other)
+
+    def common_matches(self, teams: tuple[str, ...]) -> dict[str, int]:
+        """How many matches each club has played against opponents that all of these have met."""
+        common = self._common(teams)
+        return {team: sum(game[0] in common for game in self._games.get(team, ())) for team in teams}
 
     def _same(self, team: str, other: str, depth: int) -> bool:
         return self.divisions.get(team, (team,))[:depth] == self.divisions.get(other, (other,))[:depth]
