@@ -13,7 +13,7 @@ from typing import Final
 from appliance.cloud.scoring.imports.checks import duplicates, settle
 from appliance.cloud.scoring.imports.kickoff import kickoff, zone_of
 from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile, named_rounds
-from appliance.cloud.scoring.imports.naming import RoundName, group_name, is_round, round_name
+from appliance.cloud.scoring.imports.naming import LEAGUE, RoundName, group_name, is_round, round_name
 from appliance.cloud.scoring.imports.statuses import status_of
 from appliance.cloud.scoring.imports.txt_dates import Calendar, Written, leading_date, season_years
 from appliance.cloud.scoring.imports.txt_score import SCORE, Score, plain, read_score
@@ -27,7 +27,7 @@ _TIME: Final = re.compile(
 )
 _TAG: Final = re.compile(r"\[([^\]]*)\]|\(att:?[^)]*\)", re.IGNORECASE)
 _WORD: Final = re.compile(
-    r"\s{2,}(w/o|awarded|abandoned|postponed|cancelled|canceled|suspended|annulled|bye|n/p|abd\.?)(?:\s{2,}|$)",
+    r"\s(w/o|n/p)\s|\s{2,}(awarded|abandoned|postponed|cancelled|canceled|suspended|annulled|bye|abd\.?)(?:\s{2,}|$)",
     re.IGNORECASE,
 )
 _VERSUS: Final = re.compile(r"\s+vs?\.?\s+")
@@ -114,6 +114,9 @@ class _Reader:
         if (group := group_name(_NUMBER.sub("", _MARK.sub("", name)))) is not None:
             teams = [team for team in re.split(r"\s{2,}|\t|\s*\|\s*", rest.strip()) if team]
             self.file.groups.setdefault(group, []).extend(teams)
+            return True
+        if _MARK.match(line) is not None:
+            self._header(number, name.strip())  # marked, it may be the heading itself
         return True
 
     def _header(self, number: int, line: str) -> bool:
@@ -128,7 +131,7 @@ class _Reader:
         if group_name(text) is not None:
             self.at = _Place(stage=self.at.stage, group=named.group)
         else:
-            keeps = named.kind == "league" and not self.file.groups
+            keeps = named.kind == "league" and named.stage == LEAGUE and not self.file.groups
             self.at = _Place(
                 stage=self.at.stage, group=named.group or (self.at.group if keeps else ""), round=text
             )
@@ -176,7 +179,7 @@ class _Reader:
             self._set_date(number, dated[0])
         self.at.time = time or self.at.time
         home, away, score, word = sides
-        self._add(number, ordinal, home, away, score, word or _status(tags), venue)
+        self._add(number, ordinal, home, away, score, _status(tags) or word, venue)
         self._unread_tags(number, tags)
         return True
 
@@ -261,13 +264,15 @@ class _Reader:
 
 
 def _status(tags: list[str]) -> str:
-    return next((tag for tag in tags if status_of(tag)[1] in _STATUSES), "")
+    """The first tag that is a status; what follows a comma or semicolon explains it."""
+    words = (re.split(r"[;,]", tag)[0].strip() for tag in tags)
+    return next((word for word in words if status_of(word)[1] in _STATUSES), "")
 
 
 def _sides(body: str, *, is_certain: bool) -> tuple[str, str, Score, str] | None:
     """Home, away, score, word of a status. `is_certain`: a dash between two names makes a match."""
     word = _WORD.search(body)
-    state = word[1] if word is not None else ""
+    state = (word[1] or word[2]) if word is not None else ""
     if word is not None:
         body = body[: word.start()] + "   " + body[word.end() :]
     versus = _VERSUS.search(body)

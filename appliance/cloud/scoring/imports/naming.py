@@ -29,8 +29,9 @@ _CUP: Final = re.compile(
     r"|\b\d+(?:st|nd|rd|th) round|super ?cup|\brelegation$"
 )
 _MATCHDAY: Final = re.compile(
-    r"(?:matchday|spieltag|jornada|giornata|journée|rodada|week|round|runde)\s*\d+|\d+\.\s*(?:spieltag|runde|giornata)"
+    r"(?:matchday|spieltag|jornada|giornata|journée|rodada|week|round|runde)\s*\d+|\d+\.\s*(?:spieltag|runde|round|giornata|kolo)"
 )
+_FINAL_ROUND: Final = re.compile(r"final (?:round|group|pool)")  # of several teams that all meet: a table
 _CUP_STAGE: Final = re.compile(r"play-? ?off|play-? ?in|knock-?out|qualif|preliminary|finals?\b")
 
 LEAGUE: Final = "League"
@@ -78,6 +79,8 @@ def round_name(text: str, *, stage: str = "", group: str = "") -> RoundName:
     if len(parts) > 1 and not stage:
         stage, *parts = parts
     name = ", ".join(parts)
+    if not stage and _FINAL_ROUND.fullmatch(name.casefold()):
+        stage, name = name, ""
     kind = _kind(stage.casefold(), name.casefold(), named)
     shown = stage or {"league": LEAGUE, "group": GROUP_STAGE, "knockout": KNOCKOUT}[kind]
     slug = kebab(f"{stage} {name}" if name else shown)
@@ -106,6 +109,8 @@ def _leg(text: str) -> tuple[int | None, str]:
 def _kind(stage: str, name: str, group: str) -> Kind:
     if group and not _CUP.search(name):
         return "group"
+    if _FINAL_ROUND.fullmatch(stage):
+        return "league"
     if _MATCHDAY.fullmatch(name):
         return "knockout" if _CUP_STAGE.search(stage) else "league"
     if _CUP.search(name) or _CUP_STAGE.search(stage) or (not name and _CUP.search(stage)):

@@ -12,9 +12,10 @@ from typing import Final
 
 from appliance.cloud.scoring.knockouts.slots import Slot, slot
 from appliance.cloud.scoring.knockouts.tie import DecidedBy, Outcome, decide
-from appliance.cloud.scoring.match import Match, Pair
+from appliance.cloud.scoring.match import WALKOVER, Match, Pair
 from appliance.cloud.scoring.rules.model import Knockout
 
+NOT_PLAYED: Final = WALKOVER | {"cancelled", "n/p"}
 _THIRD: Final = re.compile(r"third|3rd|bronze|platz 3|tercer|terceiro|terzo")
 
 
@@ -82,7 +83,8 @@ class _Drawing:
             return self.by_number.get(target.number, (None, None))[target.kind == "loser"]
         return self.placed(name, target) if target.kind == "placed" else None
 
-    def draw(self, tie_id: str, matches: Sequence[Match], legs: int) -> None:
+    def draw(self, tie_id: str, matches: Sequence[Match], legs: int, later: frozenset[str]) -> None:
+        """`later`: teams that later rounds name."""
         first = matches[0]
         names = (first.home, first.away)
         known = {name: self.team(name) for match in matches for name in (match.home, match.away)}
@@ -99,6 +101,8 @@ class _Drawing:
             )
         elif any(match.score is not None for match in matches):
             self.notes.append(Note(tie_id, "team_unknown", f"{names[0]} - {names[1]} has a result"))
+        if outcome.winner is None and not outcome.defect:
+            outcome = self._by_later_round(matches, legs, later) or outcome
         if outcome.defect:
             self.notes.append(Note(tie_id, "equal_shoot_out", outcome.defect))
         if (person := self.decisions.get(tie_id)) is not None and person in (home, away):
@@ -120,6 +124,23 @@ class _Drawing:
             )
         )  # fmt: skip
 
+    def _by_later_round(self, matches: Sequence[Match], legs: int, later: frozenset[str]) -> Outcome | None:
+        """A tie of fewer legs than the others of its round, or of a match that was not played: decided
+        when the next round names one of the two teams."""
+        home, away = matches[0].home, matches[0].away
+        if self.as_of is not None or (home in later) == (away in later):
+            return None
+        through = home if home in later else away
+        if all(match.detail in NOT_PLAYED for match in matches):
+            return Outcome(through, "walkover")
+        regular = sum(not match.is_replay for match in matches)
+        alone = (
+            decide(home, away, matches, legs=regular, away_goals=self.rules.away_goals)
+            if regular < legs
+            else None
+        )
+        return alone if alone is not None and alone.winner == through else None
+
 
 def draw_bracket(
     matches: Iterable[Match],
@@ -132,9 +153,9 @@ def draw_bracket(
     """`decisions`: winners that people recorded, by the tie's id."""
     drawing = _Drawing(rules, placed, decisions or {}, as_of)
     ties = _ties(match for match in matches if match.kind == "knockout")
-    legs = _legs(ties)
+    legs, later = _legs(ties), _later(ties)
     for tie_id, own in ties.items():
-        drawing.draw(tie_id, own, legs[own[0].stage, own[0].round])
+        drawing.draw(tie_id, own, legs[own[0].stage, own[0].round], later[own[0].stage, own[0].round])
     fed = _feeds(
         drawing.ties, {match.number: tie_id for tie_id, own in ties.items() for match in own if match.number}
     )
@@ -170,6 +191,22 @@ def _legs(ties: Mapping[str, Sequence[Match]]) -> dict[tuple[str, str], int]:
         regular = sum(not match.is_replay for match in matches)
         legs[key] = max(legs.get(key, 1), marked, min(2, regular))
     return legs
+
+
+def _later(ties: Mapping[str, Sequence[Match]]) -> dict[tuple[str, str], frozenset[str]]:
+    """By round: the teams that rounds after it name, without the match for third place."""
+    rounds: dict[tuple[str, str], set[str]] = {}
+    for matches in ties.values():
+        rounds.setdefault((matches[0].stage, matches[0].round), set()).update(
+            (matches[0].home, matches[0].away)
+        )
+    after: dict[tuple[str, str], frozenset[str]] = {}
+    seen: frozenset[str] = frozenset()
+    for key in reversed(rounds):
+        after[key] = seen
+        if not _THIRD.search(key[1].casefold()):
+            seen |= {name for name in rounds[key] if slot(name) is None}
+    return after
 
 
 def is_third_place(tie: Tie) -> bool:

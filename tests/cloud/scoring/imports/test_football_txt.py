@@ -195,6 +195,7 @@ def test_goals_line_ups_and_referees_are_read_over() -> None:
         ("A  1-0  B [abandoned]", "not-defined", "abandoned", None),
         ("A v B [cancelled]", "not-defined", "cancelled", None),
         ("A  w/o  B", "ended", "walkover", None),
+        ("A n/p B   [cancelled; B withdrew]  @ Lyon", "not-defined", "cancelled", None),
     ],
 )
 def test_statuses(line: str, status: str, detail: str, official: tuple[int, int] | None) -> None:
@@ -227,6 +228,18 @@ def test_several_competitions_in_one_file_are_stages() -> None:
     )
     assert [match.stage for match in file.matches] == ["Knockout", "English League One - Play-offs"]
     assert [match.date for match in file.matches] == ["2015-05-08", "2015-05-07"] and file.defects == []
+
+
+def test_a_marked_heading_with_its_days_is_a_heading() -> None:
+    """1950: the final round was a table. Read as a list of days, its matches would be of the last group."""
+    file = read(
+        "= World Cup 1950\n▪ First round |   June 24 - July 2\n▪ Group 4\nJuly 2\n  Uruguay  8-0  Bolivia\n"
+        "▪ Final Round | July 9-16\nJuly 9\n  Uruguay  2-2  Spain\n"
+    )
+    assert [(match.kind, match.stage, match.group) for match in file.matches] == [
+        ("group", "Group stage", "Group 4"),
+        ("league", "Final Round", ""),
+    ]
 
 
 def test_headings_of_the_second_level_are_stages() -> None:

@@ -97,6 +97,25 @@ def test_two_legs_wait_for_the_second() -> None:
     assert [tie.winner for tie in single.ties] == ["A", "C"]
 
 
+def test_a_tie_of_one_leg_among_ties_of_two_is_decided_when_the_next_round_names_its_winner() -> None:
+    """As in the Europa League of 2019-20: two ties were played as one match on neutral ground."""
+    two = [cup("C 1-0 D", SEMI, day=1), cup("D 0-0 C", SEMI, day=8)]
+    one = cup("A 2-0 B", SEMI, day=9)
+    assert [tie.winner for tie in draw_bracket([*two, one], Knockout()).ties] == ["C", None]
+    after = draw_bracket([*two, one, cup("A v C", FINAL, day=20)], Knockout())
+    assert [tie.winner for tie in after.ties] == ["C", "A", None]
+    against = draw_bracket([*two, one, cup("B v C", FINAL, day=20)], Knockout())
+    assert against.ties[1].winner is None
+
+
+def test_a_match_that_was_not_played_is_a_walkover_when_the_next_round_names_a_team() -> None:
+    """As Sweden against Austria in 1938."""
+    not_played = cup("S v A", SEMI, detail="cancelled", status="not-defined")
+    assert draw_bracket([not_played], Knockout()).ties[0].winner is None
+    (tie, _) = draw_bracket([not_played, cup("S 8-0 C", FINAL, day=9)], Knockout()).ties
+    assert (tie.winner, tie.decided_by) == ("S", "walkover")
+
+
 def test_winners_go_to_the_next_round_that_they_are_in() -> None:
     matches = [
         cup("A 1-0 B", SEMI),
