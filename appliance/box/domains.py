@@ -53,6 +53,7 @@ NAMES: Final = (
     "retention",
     "tags",
     "live",
+    "sync",
 )
 
 _ACCESS_SCHEMA: Final = Path(__file__).parents[1] / "access" / "schema"

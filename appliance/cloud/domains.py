@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from appliance.ops.health import Board
     from appliance.ops.metrics import Metrics
 
-NAMES: Final[tuple[str, ...]] = ("competitions", "deliveries")
+NAMES: Final[tuple[str, ...]] = ("competitions", "deliveries", "fleet")
 
 _TOKENS_SCHEMA: Final = Path(__file__).parents[1] / "access/tokens/schema"
 

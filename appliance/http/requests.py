@@ -55,8 +55,10 @@ def header_map(scope: Scope) -> dict[bytes, bytes]:
     return {name.lower(): value for name, value in scope["headers"]}
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    """The whole body, at most json.MAX_BODY_BYTES. Raises Refused 413 (chunked bodies too) or ClientGone.
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, limit: int = json.MAX_BODY_BYTES
+) -> bytes:
+    """The whole body, at most `limit` bytes. Raises Refused 413 (chunked bodies too) or ClientGone.
 
     A declared length over the limit is refused before a byte is read.
     """
@@ -64,22 +66,21 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     if declared is not None:
         if not declared.isdigit():
             raise bad_header("Content-Length", "must be a number")
-        if len(declared) > 18 or int(declared) > json.MAX_BODY_BYTES:
-            raise _too_large()
+        if len(declared) > 18 or int(declared) > limit:
+            raise _too_large(limit)
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         body += message.get("body", b"")
-        if len(body) > json.MAX_BODY_BYTES:
-            raise _too_large()
+        if len(body) > limit:
+            raise _too_large(limit)
         if not message.get("more_body", False):
             return bytes(body)
 
 
-def _too_large() -> Refused:
-    limit = json.MAX_BODY_BYTES
+def _too_large(limit: int) -> Refused:
     return Refused(
         413, "too_large", f"a request body may have {limit} bytes", "send less", extra={"limit_bytes": limit}
     )

@@ -41,6 +41,7 @@ from tests.faults.mixed_load import mixed_load  # noqa: E402
 from tests.faults.postgres_kills import process_kills  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
 from tests.faults.second_namespace import stranger  # noqa: E402
+from tests.faults.sync_kills import sync_kills  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
 from tests.faults.test_stateful import any_order  # noqa: E402
 from tests.faults.unsynced_cut import unsynced_cuts  # noqa: E402
@@ -55,6 +56,7 @@ FAULTS: dict[str, Fault] = {
     "daemon_kill": daemon_kills,
     "worker_kill": worker_kills,
     "postgres_kill": process_kills,
+    "sync": sync_kills,
     "bad_recording": bad_recordings,
     "flapping_source": flaps,
     "mixed_load": mixed_load,  # a round is a minute

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.kernel.json import MAX_DEPTH, BadJson, decode, decode_stored, encode
+from appliance.kernel.json import (
+    MAX_DEPTH,
+    BadJson,
+    decode,
+    decode_long,
+    decode_stored,
+    encode,
+    require_depth,
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -67,3 +75,16 @@ def test_the_deepest_allowed_text_is_read() -> None:
 
 def test_a_whole_surrogate_pair_is_text() -> None:
     assert decode(b'["\\ud83c\\udfc8"]') == ["🏈"]
+
+
+def test_a_long_text_between_programs_of_ours() -> None:
+    assert decode_long(b'{"a":[1,2.5,"\\u00fc"],"b":null}') == {"a": [1, 2.5, "ü"], "b": None}
+    for wrong in (b"{", b"[NaN]", b"[Infinity]", b'"\\ud800"', b"\xff", b"[" * 500 + b"]" * 500):
+        with pytest.raises(BadJson):
+            decode_long(wrong)
+
+
+def test_the_depth_of_a_text() -> None:
+    require_depth(b"[" * 32 + b"]" * 32)
+    with pytest.raises(BadJson):
+        require_depth(b"[" * 33 + b"]" * 33)

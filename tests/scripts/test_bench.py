@@ -16,6 +16,7 @@ from tests.kit import postgres
 BENCHES = Path(__file__).resolve().parents[2] / "scripts" / "benches"
 DEADLINE_S = 150.0
 
+ON_POSTGRES = ("cloudstore", "sync")
 PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
     "access": {
         "cost": ("case", "without_us", "with_us", "more_percent", "goal"),
@@ -45,6 +46,12 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
     "standings": {"tables": ("method", "median_ms", "min_ms", "ratio", "goal")},
     "start": {"start": ("what", "median_ms", "min_ms", "ratio")},
     "store": {"writes": ("synchronous", "callers", "per_s", "p50_ms", "p99_ms", "ratio")},
+    "sync": {
+        "intake": ("way", "events_s", "times", "goal"),
+        "latency": ("what", "p50_ms", "p99_ms", "goal"),
+        "marks": ("box", "p95_ms", "ratio", "goal"),
+        "reconnect": ("boxes", "drained", "max_ms", "rss_mb", "goal"),
+    },
     "thumbnail": {"thumbnail": ("method", "median_ms")},
     "touch": {"touch": ("engine", "what", "median_ms", "max_ms", "n", "goal")},
     "truth": {
@@ -67,10 +74,10 @@ def run_bench(name: str) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.postgres] * (name == "cloudstore")) for name in PROMISED],
+    [pytest.param(name, marks=[pytest.mark.postgres] * (name in ON_POSTGRES)) for name in PROMISED],
 )
 def test_a_bench_runs_and_its_json_has_its_metrics(name: str) -> None:
-    if name == "cloudstore" and (reason := postgres.missing()):
+    if name in ON_POSTGRES and (reason := postgres.missing()):
         pytest.skip(reason)
     report = run_bench(name)
     assert report.keys() == PROMISED[name].keys()

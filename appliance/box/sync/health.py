@@ -1,0 +1,131 @@
+"""The cloud's part of /readyz and Health, in plain words, and its figures.
+
+Owns: the texts. A box without internet is not a fault of the box: only what a person can correct is red.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from appliance.box.sync.link import Link, Trouble
+from appliance.box.sync.up.actor import Uplink
+from appliance.kernel.clock import DAY_US, S_US, to_rfc3339
+from appliance.ops.health import HealthPart, Status
+
+if TYPE_CHECKING:
+    from appliance.ops.metrics import Metrics
+
+ANEW_US: Final = DAY_US  # so long a new epoch that the box did not choose is shown
+_ORDINARY: Final = "the first connection to this cloud"
+_WORDS: Final = {  # code of a refusal: what it means here, and what to do
+    "not_paired": (
+        "the cloud does not accept the token of this box",
+        "make one with `appliance cloud token --role box --scope site:ID`, put it in [cloud] token, restart",
+    ),
+    "not_allowed": (
+        "the token of this box is not one of a box",
+        "make one with `appliance cloud token --role box --scope site:ID`, put it in [cloud] token, restart",
+    ),
+    "not_a_box": (
+        "the token of this box is not one of a box",
+        "make one with `appliance cloud token --role box --scope site:ID`, put it in [cloud] token, restart",
+    ),
+    "other_site": (
+        "the token of this box is that of another site",
+        "[site] id and the scope of the token must be the same",
+    ),
+    "other_box": (
+        "another machine is this site's box",
+        "if this one replaces it, an admin of the cloud must allow that (replace-box); else give it a site of"
+        " its own",
+    ),
+    "epoch_superseded": (
+        "another copy of this box's state sends to the cloud",
+        "stop one of the two; this one goes on after an admin of the cloud has allowed it (replace-box) and"
+        " its state was restored or moved to another machine",
+    ),
+}
+
+
+def cloud_part(link: Link, up: Uplink, head: int, now_us: int) -> HealthPart:
+    """One line: connected or since when not, what is still to be sent, the last error and what to do."""
+    entries = max(0, head - up.state.acked) if up.state is not None else 0
+    waiting = _waiting(entries, up, now_us)
+    trouble = next(iter(link.troubles.values()), None)
+    figures = {
+        "entries": float(entries),
+        "bytes": float(up.backlog.bytes),
+        "oldest_s": _age_s(up.backlog.oldest_us, now_us),
+        "parked": float(up.parked),
+    }
+    since = f"{to_rfc3339(link.since_us)[:16]}Z"
+    state = f"connected to {link.url} since {since}" if link.is_connected else f"not connected since {since}"
+    if trouble is not None:
+        detail, hint = _explained(trouble)
+        status: Status = "bad" if trouble.is_final else "warn"
+        return HealthPart(status, f"{state}: {detail}; {waiting}", hint, figures)
+    if not link.is_connected:
+        return HealthPart("ok", f"connecting to {link.url}; {waiting}", figures=figures)
+    if (anew := _began_anew(up, now_us)) is not None:
+        return HealthPart(anew[0], f"{state}; {waiting}; {anew[1]}", anew[2], figures)
+    if up.parked:
+        hint = "the cloud keeps them: an admin finds them under parked events of this site"
+        detail = f"{state}; {waiting}; {up.parked} events could not be applied there"
+        return HealthPart("warn", detail, hint, figures)
+    return HealthPart("ok", f"{state}; {waiting}", figures=figures)
+
+
+def _explained(trouble: Trouble) -> tuple[str, str]:
+    return _WORDS.get(trouble.code, (trouble.detail, trouble.hint))
+
+
+def _began_anew(up: Uplink, now_us: int) -> tuple[Status, str, str] | None:
+    """(status, detail, hint) of an epoch that began because the cloud has another journal."""
+    state = up.state
+    if state is None or state.reason == _ORDINARY:
+        return None
+    if state.snapshot_seq is not None:
+        return "bad", f"everything is sent anew: {state.reason}", "nothing: it goes on by itself"
+    if now_us - state.began_us < ANEW_US:
+        hint = "was this box's state copied or set back? what the cloud has and the box lacks is listed there"
+        return "warn", f"everything was sent anew: {state.reason}", hint
+    return None
+
+
+def _waiting(entries: int, up: Uplink, now_us: int) -> str:
+    if up.state is not None and up.state.snapshot_seq is not None:
+        return "a whole copy is being sent"
+    if not entries:
+        return "everything is sent"
+    age_s = _age_s(up.backlog.oldest_us, now_us)
+    oldest = "" if age_s is None else f", the oldest {_span(age_s)} old"
+    return f"{entries} entries ({_size(up.backlog.bytes)}) to send{oldest}"
+
+
+def _age_s(since_us: int | None, now_us: int) -> float | None:
+    return None if since_us is None else max(0.0, (now_us - since_us) / S_US)
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+
+
+def add_figures(metrics: Metrics, link: Link, up: Uplink, head: Callable[[], int]) -> None:
+    """The same for Prometheus."""
+    metrics.gauge("sync_connected", "1: the cloud answers", lambda: float(link.is_connected))
+    metrics.gauge(
+        "sync_backlog_entries",
+        "Journal entries that the cloud does not have yet",
+        lambda: float(max(0, head() - up.state.acked)) if up.state is not None else 0.0,
+    )
+    metrics.gauge("sync_backlog_bytes", "Their size, estimated", lambda: float(up.backlog.bytes))
+    metrics.gauge("sync_sent", "Events sent since the start", lambda: float(up.sent))
+    metrics.gauge("sync_parked", "Events that the cloud could not apply", lambda: float(up.parked))

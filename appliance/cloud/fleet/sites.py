@@ -1,0 +1,120 @@
+"""Sites and the machine that may send for each. Only this file writes `sites`.
+
+A token names a site; the first machine that uses it is the site's box. Another machine with the same token (a
+copy of the disk, a box on the bench) is refused until an admin replaces the first one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from appliance.kernel.clock import optional_rfc3339, to_rfc3339
+from appliance.kernel.errors import Refused, not_found
+from appliance.kernel.operation import Answer, Caller
+from appliance.kernel.paging import Page, list_page
+from appliance.kernel.tx import ReadTx, Row, Tx
+
+_SITE: Final = "site:"
+
+
+def own_site(scopes: tuple[str, ...]) -> str:
+    """The site of a box's token. Raises Refused 422: the token is not one of a box."""
+    site = next((scope.removeprefix(_SITE) for scope in scopes if scope.startswith(_SITE)), "")
+    if not site:
+        hint = "`appliance cloud token --role box --scope site:ID` makes one"
+        raise Refused(422, "not_a_box", "this needs the token of a box", hint)
+    return site
+
+
+def visible_site(tx: ReadTx, caller: Caller, site_id: str) -> Row:
+    """The site, for admins and its own box. Raises Refused 404, for another box too."""
+    if caller.role == "box" and own_site(caller.scopes) != site_id:
+        raise not_found("site", site_id)
+    return load_site(tx, site_id)
+
+
+def find_site(tx: ReadTx, site_id: str) -> Row | None:
+    return tx.one("SELECT * FROM sites WHERE id = ? AND deleted_us IS NULL", (site_id,))
+
+
+def load_site(tx: ReadTx, site_id: str) -> Row:
+    """Raises Refused 404."""
+    site = find_site(tx, site_id)
+    if site is None:
+        raise not_found("site", site_id)
+    return site
+
+
+def check_box(site: Row | None, box_id: str) -> None:
+    """Raises Refused 409 `other_box`: the site has another box."""
+    if site is not None and site["box_id"] not in (None, box_id):
+        raise Refused(
+            409,
+            "other_box",
+            f"another machine is the box of site {site['id']}",
+            "if this one replaces it, an admin of the cloud must allow that:"
+            f" POST /fleet/v1/sites/{site['id']}/replace-box",
+        )
+
+
+def bound_site(tx: Tx, site_id: str, box_id: str) -> Row:
+    """The site, with this machine as its box; made at its first request. Raises Refused 409."""
+    site = find_site(tx, site_id)
+    check_box(site, box_id)
+    if site is None:
+        tx.create("sites", _new(site_id, tx.now_us, box_id))
+    elif site["box_id"] is None:
+        tx.update("sites", site_id, {"box_id": box_id})
+    else:
+        return site
+    journal_site(tx, "site_bound", site_id)
+    return load_site(tx, site_id)
+
+
+def _new(site_id: str, now_us: int, box_id: str) -> dict[str, Any]:
+    return {
+        "id": site_id,
+        "name": site_id,
+        "box_id": box_id,
+        "box_version": "",
+        "epoch_number": 0,
+        "backlog": 0,
+        "trouble": "",
+        "created_us": now_us,
+        "updated_us": now_us,
+    }
+
+
+def replace_box(tx: Tx, site_id: str) -> Answer:
+    """The next machine that shows the site's token is its box. It begins with a snapshot."""
+    site = load_site(tx, site_id)
+    if site["box_id"] is not None:
+        tx.update("sites", site_id, {"box_id": None, "trouble": ""})
+        journal_site(tx, "site_updated", site_id)
+    return Answer(200, site_resource(load_site(tx, site_id)))
+
+
+def list_sites(tx: ReadTx, caller: Caller, query: Page) -> dict[str, Any]:
+    """Those that the caller sees, in the order in which they were first heard."""
+    where: list[tuple[str, tuple[Any, ...]]] = []
+    if caller.role == "box":
+        where.append(("id = ?", (own_site(caller.scopes),)))
+    return list_page(
+        tx, query, table="sites", key="created_us", where=where, resource=lambda _, row: site_resource(row)
+    )
+
+
+def journal_site(tx: Tx, type_: str, site_id: str, **more: Any) -> None:
+    """Append the site after its change; `more` are fields of the event."""
+    site = site_resource(load_site(tx, site_id))
+    tx.append(type_, f"site:{site_id}", {"site_id": site_id, **more, "site": site})
+
+
+def site_resource(row: Row) -> dict[str, Any]:
+    kept = ("id", "name", "box_id", "box_version", "epoch_number", "backlog", "trouble", "rev")
+    return {
+        **{name: row[name] for name in kept},
+        "seen_at": optional_rfc3339(row["seen_us"]),
+        "created_at": to_rfc3339(row["created_us"]),
+        "updated_at": to_rfc3339(row["updated_us"]),
+    }
