@@ -1,11 +1,13 @@
-"""For all tests: Hypothesis is independent of the machine's load; the order is random, its seed printed."""
+"""For all tests: Hypothesis is independent of the machine's load; each commit has a random order of its own."""
 
 from __future__ import annotations
 
 import gc
+import subprocess
 from itertools import groupby
+from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +18,7 @@ from tests.kit.schedule import Schedule, step_back, steps_back
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+SEEDS: Final = 1_000_000
 pass_over_late_pings()
 domains()  # gives the store their tables, as the settings do in the product
 
@@ -23,21 +26,34 @@ domains()  # gives the store their tables, as the settings do in the product
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--order",
-        default="random",
-        help="of tests: random, of the files and of the tests in each; a number, the printed seed of an "
-        "earlier random order; file (as they are listed); or reverse",
+        default="commit",
+        help="of the files and of the tests in each: commit, a random one that is the same for all runs of a "
+        "commit; random; a number, the printed seed of an earlier run; file (as they are listed); or reverse",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed once; the processes of xdist get the first one's."""
-    if config.getoption("order") == "random":
-        drawn = str(SystemRandom().randrange(1_000_000))
-        config.option.order = getattr(config, "workerinput", {}).get("order", drawn)
+    order = config.getoption("order")
+    if order in ("commit", "random"):
+        seed = seed_of_commit() if order == "commit" else None
+        drawn = SystemRandom().randrange(SEEDS) if seed is None else seed
+        config.option.order = getattr(config, "workerinput", {}).get("order", str(drawn))
     config.pluginmanager.register(Seed())
     given = getattr(config, "workerinput", None)
     if given is not None and steps_back(given["workerid"], given["workercount"]):
         step_back()
+
+
+def seed_of_commit() -> int | None:
+    """A failure that depends on the order is then seen again by all who check out the commit. None: this
+    is no checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return int(commit, 16) % SEEDS
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
 
 
 @pytest.hookimpl(optionalhook=True)
