@@ -1,4 +1,4 @@
-"""For all tests: Hypothesis is independent of the machine's load; each commit has a random order of its own."""
+"""For all tests: Hypothesis is independent of the machine's load; each commit has an order of its own."""
 
 from __future__ import annotations
 
