@@ -72,7 +72,9 @@ async def run_access(
 async def _end_unused(db: Store, registry: Registry, revocations: Revocations, days: int) -> None:
     """End the access of unused devices. A device in use keeps its access, also in the middle of a game."""
     in_use = registry.in_use()
-    for row in await db.write_retrying(lambda tx: store.end_unused(tx, days, in_use)):
+    end = partial(store.end_unused, days=days, in_use=in_use)
+    again = partial(store.end_unused_again, days=days, in_use=in_use, held=registry.ids())
+    for row in await db.write_retrying(end, again):
         registry.revoke(row["id"])
         revocations.note(row["id"], None, row["revoked_us"])
         log.info("unused_device_ended", device_id=row["id"], role=row["role"])

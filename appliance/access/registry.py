@@ -142,6 +142,10 @@ class Registry:
     def by_id(self, device_id: str) -> Known | None:
         return self._by_id.get(device_id)
 
+    def ids(self) -> frozenset[str]:
+        """Of every device that has access."""
+        return frozenset(self._by_id)
+
     def watching(self, grant: Grant | None, close: Close, *, shows_name: bool = True) -> Watch:
         """See Watch. `shows_name`: what is open shows the device's name, so a new name ends it too."""
         if grant is None or grant is STRANGER:

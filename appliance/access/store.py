@@ -76,8 +76,9 @@ def add_code(
     """Store a code unless its id is known: a used code does not become valid again. Deletes old codes."""
     tx.run("DELETE FROM pairing_codes WHERE expires_us < ?", (tx.now_us - KEEP_CODES_US,))
     tx.run(
-        "INSERT OR IGNORE INTO pairing_codes (id, selector, code_hash, role, name, channel_id, created_us,"
-        f" created_by, expires_us, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {_EPOCH})",
+        "INSERT INTO pairing_codes (id, selector, code_hash, role, name, channel_id, created_us,"
+        f" created_by, expires_us, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {_EPOCH})"
+        " ON CONFLICT DO NOTHING",
         (code_id, selector, code_hash, role, name, channel_id, tx.now_us, created_by, expires_us),
     )
 
@@ -233,9 +234,11 @@ def _end_codes_of(tx: Tx, device: Row) -> None:
 
 
 def note_channel(tx: Tx, device_id: str, channel_id: str) -> Row | None:
-    """Give a capture device this channel; returns the row, or None if it has a channel already or is
+    """Give a capture device this channel; returns the row, or None if it has another channel already or is
     revoked."""
     row = tx.one("SELECT * FROM devices WHERE id = ? AND revoked_us IS NULL", (device_id,))
+    if row is not None and row["channel_id"] == channel_id:
+        return row
     if row is None or row["role"] != "capture" or row["channel_id"] is not None:
         return None
     return tx.updated("devices", row, {"channel_id": channel_id})
@@ -248,7 +251,7 @@ def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> None:
             "UPDATE devices SET seen_us = ? WHERE id = ? AND (seen_us IS NULL OR seen_us < ?)",
             (seen_us, device_id, seen_us),
         )
-        tx.run("INSERT OR IGNORE INTO access_days VALUES (?)", (seen_us // DAY_US,))
+        tx.run("INSERT INTO access_days (day) VALUES (?) ON CONFLICT DO NOTHING", (seen_us // DAY_US,))
 
 
 def end_unused(tx: Tx, days: int, in_use: Container[str]) -> list[Row]:
@@ -269,6 +272,13 @@ def end_unused(tx: Tx, days: int, in_use: Container[str]) -> list[Row]:
         (oldest * DAY_US, oldest * DAY_US),
     )
     return [tx.updated("devices", row, {"revoked_us": tx.now_us}) for row in rows if row["id"] not in in_use]
+
+
+def end_unused_again(tx: Tx, days: int, in_use: Container[str], held: Container[str]) -> list[Row]:
+    """`end_unused` after one whose COMMIT was not answered: the rows of all devices of `held` that have no
+    access."""
+    end_unused(tx, days, in_use)
+    return [row for row in all_devices(tx) if row["revoked_us"] is not None and row["id"] in held]
 
 
 def _is_taken(tx: ReadTx, name: str) -> bool:

@@ -69,6 +69,12 @@ class Engine(Protocol):
         ...
 
     @property
+    def answers_within_s(self) -> float:
+        """A write that was sent is answered by then, whatever the database does. When one is not, it is this
+        process that hangs."""
+        ...
+
+    @property
     def damage(self) -> tuple[type[BaseException], ...]:
         """Errors of a read after which the daemon must end."""
         ...
@@ -145,12 +151,13 @@ class Store:
             await request.done.wait()
         return request.result()
 
-    async def write_retrying(self, closure: Callable[[Tx], T]) -> T:
+    async def write_retrying(self, closure: Callable[[Tx], T], again: Callable[[Tx], T] | None = None) -> T:
         """`write` for actors, whose changes have no client waiting: retries while the disk is full or
         read-only, or the database cannot be reached.
 
         The closure must tolerate that its effect has been made already: after a COMMIT that was not answered
         `write` raises Unavailable too, and the closure is then run once more on top of its own changes.
+        `again`: run instead of it from the second time on, by a caller that must know what the first run did.
 
         Raises what `write` raises, except Unavailable, which is retried with growing pauses.
         """
@@ -159,6 +166,7 @@ class Store:
             try:
                 return await self.write(closure)
             except Unavailable as error:
+                closure = closure if again is None else again
                 pause_s = backoff.next_s()
                 log.warning("write_put_off", reason=error.detail, again_s=round(pause_s, 1))
                 await trio.sleep(pause_s)

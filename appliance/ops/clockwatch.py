@@ -57,8 +57,9 @@ async def run_clock_watch(
         step_us = clock.step_us()
         if abs(step_us) > STEP_US:
             is_news = abs(step_us - reported_us) > STEP_US
+            stepped = partial(_stepped, clock=clock, by_us=step_us, is_news=is_news)
             followed = await store.write_retrying(
-                partial(_stepped, clock=clock, by_us=step_us, is_news=is_news)
+                stepped, partial(_stepped_again, stepped=stepped, head=store.journal.head)
             )
             reported_us = 0 if followed else step_us
             if followed:
@@ -84,6 +85,17 @@ def _stepped(tx: Tx, clock: BoxClock, by_us: int, is_news: bool) -> bool:
     return True
 
 
+def _stepped_again(tx: Tx, stepped: partial[bool], head: int) -> bool:
+    """`stepped` after a COMMIT that was not answered: the step is not journaled twice. `head`: of the journal
+    before."""
+    sql = "SELECT 1 FROM journal WHERE seq > ? AND type = 'clock_step' LIMIT 1"
+    return stepped(tx) if tx.value(sql, (head,)) is None else stepped(tx, is_news=False)
+
+
 def _keep(tx: Tx, boot_id: str, offset_us: int) -> None:
     for key, value in (("boot_id", boot_id), ("clock_offset_us", str(offset_us))):
-        tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+        tx.run(
+            "INSERT INTO meta (key, value) VALUES (?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )

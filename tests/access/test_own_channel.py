@@ -10,6 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from appliance.access.console import leave_token
 from tests.access.kit import Side, running_side
 from tests.kit.client import Client
+from tests.kit.unanswered import lose_first_answers
 
 REPORTS = ("heartbeat", "error")
 
@@ -45,6 +46,17 @@ async def test_the_first_accepted_report_sets_the_channel(side: Side, tmp_path: 
         assert await reports(again.device(bearer(device)), "cam2") == OWN
     _, admin = await side.paired("admin")
     assert (await admin.get(f"/devices/{device_id}")).json["channel_id"] == "cam2"
+
+
+async def test_a_binding_whose_commit_is_not_answered_is_known(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_first_answers(monkeypatch)
+    device_id, device = await side.paired("capture")
+    assert await reports(device, "cam2") == OWN
+    await wait_all_tasks_blocked()
+    known = side.access.registry.by_id(device_id)
+    assert known is not None and (known.channel_id, known.rev) == ("cam2", 2)
 
 
 @pytest.mark.parametrize("report", REPORTS)

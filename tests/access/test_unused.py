@@ -14,6 +14,7 @@ from appliance.access.actor import SEEN_S
 from tests.access.kit import Side, running_side
 from tests.kit.box import in_the_loop
 from tests.kit.client import Client
+from tests.kit.unanswered import lose_first_answers
 
 DAY_S = 86_400.0
 DAYS = 5
@@ -61,6 +62,19 @@ async def test_a_device_unused_while_the_box_is_used_loses_access(
         assert (await office.get(f"/devices/{lost_id}")).status == 410
     async with running_side(tmp_path, clock=side.clock) as side:
         assert (await side.device(bearer(lost)).get("/time")).status == 401
+
+
+async def test_one_that_ends_by_a_commit_without_an_answer_is_out_at_once(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_first_answers(monkeypatch)
+    async with running_side(tmp_path, unused_days=DAYS) as side:
+        _, lost = await side.paired("coach", "Drawer")
+        _, used = await side.paired("coach", "Bench")
+        await a_day_later()
+        await use(side, used, DAYS + 1)
+        assert (await lost.get("/time")).status == 401
+        assert (await used.get("/time")).status == 200
 
 
 async def test_days_on_which_the_box_was_not_used_do_not_count(

@@ -15,6 +15,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from appliance.kernel.batch import CaughtError
 from appliance.kernel.errors import Refused, Unavailable, not_found
+from appliance.kernel.retry import Backoff
 from appliance.kernel.sqlite.engine import SqliteEngine, on_disk
 from appliance.kernel.store import QUEUE_MAX, Store, StoreBroken, StoreFull, open_store
 from appliance.kernel.tx import ReadTx, Tx
@@ -316,3 +317,23 @@ async def test_the_store_works_without_threads_for_simulated_time(
         with trio.fail_after(LIMIT_S):
             assert await store.write(put("a")) == "a"
             assert await store.read(keys) == ["a"]
+
+
+async def test_a_change_that_is_made_again_may_be_another_closure(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an answer that says nothing about the outcome."""
+    runs: list[str] = []
+    async with database.open(rehearse=False) as store:
+        write = store.write
+
+        async def unanswered(closure: Callable[[Tx], str]) -> str:
+            runs.append(await write(closure))
+            if len(runs) < 3:
+                raise Unavailable("storage_unavailable", "no answer", "")
+            return runs[-1]
+
+        monkeypatch.setattr(store, "write", unanswered)
+        monkeypatch.setattr(Backoff, "next_s", lambda self: 0.0)
+        assert await store.write_retrying(put("a"), lambda tx: "again") == "again"
+    assert runs == ["a", "again", "again"]

@@ -16,6 +16,7 @@ from appliance.kernel import json
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.store import Store, open_store
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
+from tests.kit.unanswered import lose_first_answers
 
 START_US = 1_795_203_000_000_000
 
@@ -106,6 +107,17 @@ async def test_a_second_step_is_reported_too(tmp_path: Path, wall: Wall, autojum
             wall.us += 2_000_000
             await passes(2)
         assert await steps(store) == [2.0, 4.0]
+
+
+async def test_one_whose_commit_is_not_answered_is_reported_once(
+    tmp_path: Path, wall: Wall, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_first_answers(monkeypatch)
+    async with watched(tmp_path) as (store, clock):
+        wall.us += 5_000_000
+        with structlog.testing.capture_logs():
+            await passes(3)
+        assert await steps(store) == [5.0] and clock.now_us() == wall.us
 
 
 async def test_half_a_second_is_no_step(tmp_path: Path, wall: Wall, autojump_clock: MockClock) -> None:

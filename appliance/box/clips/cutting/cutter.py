@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -103,10 +104,12 @@ async def run_cutter(
     cutting = Cutting(store, queue, plan_span, plan_together, exports, own_cuts)
     handle = CutterHandle(queue, cutting)
     async with trio.open_nursery() as nursery:
+        interrupted = await store.read(cuts.running_jobs)
+        recover = partial(cuts.recover, jobs=interrupted)
         try:
-            await store.write(cuts.recover)
+            await store.write(recover)
         except Unavailable:  # the box starts on a full disk too: health reports it, and ready clips play
-            nursery.start_soon(store.write_retrying, cuts.recover, name="cutter: recovery")
+            nursery.start_soon(store.write_retrying, recover, name="cutter: recovery")
         nursery.start_soon(queue.follow_rows, name="cutter: rows")
         task_status.started(handle)
         if hold is not None:

@@ -51,7 +51,8 @@ class Cutting:
     async def cut(self, waiting: Job) -> None:
         """Run a job that is due."""
         try:
-            job = await self.store.write_retrying(lambda tx: cuts.claim(tx, waiting))
+            claim, again = partial(cuts.claim, job=waiting), partial(cuts.claim_again, job=waiting)
+            job = await self.store.write_retrying(claim, again)
             if job is not None:
                 await self._cut(job)
         finally:

@@ -266,7 +266,7 @@ def _read(path: Path) -> tuple[Trimmed, int]:
 def _take_over(tx: Tx, stray: Stray, plan: Plan) -> bool:
     """Make the clip ready with this file. False when the clip has changed since it was read."""
     if (expected := _expected_cut(tx, stray)) is None:
-        return False
+        return cuts.is_named(tx, stray.path)  # by this closure, when its COMMIT was not answered
     job = expected.job
     row = tx.one("SELECT status, attempts FROM clips WHERE id = ?", (stray.clip_id,))
     assert row is not None
@@ -289,6 +289,8 @@ def _name_picture(tx: Tx, stray: Stray) -> bool:
     if row is None or stray.media_rev != row["media_rev"]:
         return False
     known, exact, key = row["thumbnail_path"], exact_name(row), key_name(row)
+    if known == stray.path:  # by this closure, when its COMMIT was not answered
+        return True
     if known not in (None, exact, key):
         return False
     worse = stray.path if known == exact else known

@@ -7,7 +7,7 @@ trimmed or deleted meanwhile, the result is discarded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from appliance.box.clips.records.machine import CLIP, ClipEvent, ClipState
@@ -109,6 +109,15 @@ def claim(tx: Tx, job: Job) -> Job | None:
     return None if row is None else claim_row(tx, row)
 
 
+def claim_again(tx: Tx, job: Job) -> Job | None:
+    """`claim` after one whose COMMIT was not answered: that one may have been made."""
+    claimed = replace(job, media_rev=max(job.media_rev, first_media_rev(tx)))
+    row = _current(tx, claimed, ClipState.PROCESSING)
+    if row is not None and row["attempts"] == job.attempt + 1:
+        return job_of(row)
+    return claim(tx, job)
+
+
 def is_pending(row: Row) -> bool:
     """Whether a clip waits to be cut; its length is not looked at."""
     return row["status"] == ClipState.PENDING and row["deleted_us"] is None
@@ -153,7 +162,8 @@ def finish(
     """
     row = _current(tx, job, ClipState.PROCESSING)
     if row is None or row["attempts"] != job.attempt:
-        if file_path is not None:
+        # a plan names it when this result was stored already, by a COMMIT that was not answered
+        if file_path is not None and not is_named(tx, file_path):
             tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (file_path, tx.now_us))
         return False
     has_cuts = tx.value("SELECT 1 FROM plans WHERE clip_id = ?", (job.clip_id,)) is not None
@@ -177,6 +187,11 @@ def finish(
         changes["ready_after_us"] = ready_after_us(job, tx.now_us)
     change_and_journal_clip(tx, "clip_ready", row, changes, counters)
     return True
+
+
+def is_named(tx: ReadTx, file_path: str) -> bool:
+    """Whether a cut plays from this file."""
+    return tx.value("SELECT 1 FROM plans WHERE file_path = ? LIMIT 1", (file_path,)) is not None
 
 
 def _same_cut(tx: ReadTx, job: Job, plan: Plan) -> Row | None:
@@ -238,9 +253,21 @@ def put_back(tx: Tx, job: Job, waiting_for: str = "worker") -> None:
     journal_clip(tx, "clip_updated", job.clip_id)
 
 
-def recover(tx: Tx) -> None:
-    """At startup: jobs that were running become pending; one that crashed the box three times fails."""
-    for row in tx.all("SELECT * FROM clips WHERE status = 'processing' AND deleted_us IS NULL"):
+def running_jobs(tx: ReadTx) -> list[Job]:
+    """Every clip that is being cut."""
+    return [
+        job_of(row)
+        for row in tx.all("SELECT * FROM clips WHERE status = 'processing' AND deleted_us IS NULL")
+    ]
+
+
+def recover(tx: Tx, jobs: Sequence[Job] | None = None) -> None:
+    """At startup: jobs that were running become pending; one that crashed the box three times fails. `jobs`:
+    those of `running_jobs` before anything was claimed; None: nothing has been claimed yet."""
+    for job in running_jobs(tx) if jobs is None else jobs:
+        row = _current(tx, job, ClipState.PROCESSING)
+        if row is None or row["attempts"] != job.attempt:
+            continue
         state = CLIP.next(ClipState.PROCESSING, ClipEvent.CRASH)
         if row["attempts"] < MAX_ATTEMPTS:
             tx.update("clips", row["id"], {"status": state, "waiting_for": "footage"})

@@ -21,6 +21,7 @@ from appliance.media.cut.plan import NoEntry
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store, types
 from tests.kit.clock import KICKOFF_US, SimClock
 from tests.kit.hand_footage import HandFootage, HandPlanner
+from tests.kit.unanswered import lose_first_answers
 
 SECOND = 1_000_000
 
@@ -100,6 +101,18 @@ async def test_a_clip_whose_footage_is_there_is_cut_at_once(
         assert row["ready_after_us"] == 0
         assert types(desk.store)[-3:] == ["clip_created", "clip_processing", "clip_ready"]
         assert desk.planner.asked == [("cam1", KICKOFF_US - 10 * SECOND, KICKOFF_US - 2 * SECOND, 100_000)]
+
+
+async def test_changes_whose_first_commit_is_not_answered_cut_a_clip_once(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_first_answers(monkeypatch)
+    async with cutting(tmp_path) as desk:
+        desk.footage.grow(KICKOFF_US + 100_000)
+        clip_id = await desk.clip(start_time="2026-11-20T18:59:50Z", duration=8)
+        row = await desk.until(clip_id, "ready")
+        assert row["attempts"] == 1
+        assert types(desk.store)[-3:] == ["clip_created", "clip_processing", "clip_ready"]
 
 
 async def test_out_before_its_footage_waits_for_exactly_that(

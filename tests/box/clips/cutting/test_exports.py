@@ -259,11 +259,11 @@ async def test_a_file_finished_as_its_clip_was_deleted_is_garbage(
         await desk.encoding()
         write_retrying = desk.store.write_retrying
 
-        async def too_late(closure: Any) -> Any:
+        async def too_late(closure: Any, again: Any = None) -> Any:
             await desk.store.write(lambda tx: marks.delete_clip(tx, COACH, mark_rules(), clip_id))
-            return await write_retrying(closure)
+            return await write_retrying(closure, again)
 
-        monkeypatch.setattr(Store, "write_retrying", lambda self, closure: too_late(closure))
+        monkeypatch.setattr(Store, "write_retrying", lambda self, *closures: too_late(*closures))
         desk.jobs.gate.set()
         await turns(lambda: desk.handle.statistics()["running"] == 0)
         paths = await desk.store.read(lambda tx: tx.all("SELECT path FROM garbage"))

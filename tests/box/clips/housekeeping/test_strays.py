@@ -29,6 +29,7 @@ from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
 from tests.kit.clock import HandClock
 from tests.kit.fmp4_file import START_US, Recordings
 from tests.kit.hand_footage import HandFootage
+from tests.kit.unanswered import lose_first_answers
 from tests.kit.waiting import eventually
 
 S = 1_000_000
@@ -242,3 +243,22 @@ async def test_files_of_unknown_clips_are_counted_and_stay(tmp_path: Path) -> No
         assert path.exists()
         part = clip_files_part(files.kept)
         assert part.status == "warn" and "1 files are of clips" in part.detail, part
+
+
+async def test_a_sweep_whose_commits_are_not_answered_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_first_answers(monkeypatch)
+    recordings, clips = recorded(tmp_path)
+    async with sim_store(tmp_path, HandClock(NOW_US)) as store:
+        await mark(store)
+        path = await cut(store, recordings, clips)
+        await store.write(lambda tx: tx.run("DELETE FROM plans"))
+        picture = f"thumbs/{(await clip_row(store))['id']}-m1.jpg"
+        (clips / "thumbs").mkdir()
+        (clips / picture).write_bytes(b"picture")
+        async with started(store, clips) as files:
+            assert await shown(store, clips) == FRAMES
+            assert (await clip_row(store))["thumbnail_path"] == picture
+            await files.collect_now()
+            assert not files.kept.aside and path.exists() and (clips / picture).exists()

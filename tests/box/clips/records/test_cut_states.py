@@ -61,3 +61,39 @@ async def test_a_wanted_attempt_is_the_newest_alone(bench: Bench) -> None:
     assert second is not None
     wanted = await bench.store.read(lambda tx: (cuts.is_wanted(tx, first), cuts.is_wanted(tx, second)))
     assert wanted == (False, True)
+
+
+async def test_a_result_that_is_stored_already_keeps_its_file(bench: Bench) -> None:
+    """Its COMMIT was not answered, so it is stored once more."""
+    clip_id, job = await begun(bench)
+    plan = plan_of(KICKOFF_US - 10 * S_US, KICKOFF_US - 5 * S_US, KICKOFF_US)
+    finish = partial(cuts.finish, job=job, plan=plan, file_path="whole.mp4")
+    await bench.store.write(finish)
+    await bench.store.write(finish)
+    row = await bench.row("clips", clip_id)
+    assert (row["status"], row["file_path"]) == ("ready", "whole.mp4")
+    assert await bench.store.read(lambda tx: tx.all("SELECT * FROM garbage")) == []
+
+
+async def test_a_claim_that_was_not_answered_is_taken_up(bench: Bench) -> None:
+    await bench.clip(start_time="2026-11-20T18:59:50Z", duration_seconds=5.0)
+    waiting = (await bench.store.read(cuts.waiting_jobs))[0]
+    claimed = await bench.store.write(partial(cuts.claim, job=waiting))
+    assert claimed is not None
+    for _ in range(2):
+        assert await bench.store.write(partial(cuts.claim_again, job=waiting)) == claimed
+    await bench.store.write(partial(cuts.put_back, job=claimed))
+    assert await bench.store.write(partial(cuts.claim_again, job=waiting)) == claimed, "it was not made"
+    await bench.store.write(cuts.recover)
+    await bench.store.write(lambda tx: cuts.claim(tx, cuts.waiting_jobs(tx)[0]))
+    assert await bench.store.write(partial(cuts.claim_again, job=waiting)) is None, "another attempt"
+
+
+async def test_recovery_leaves_what_was_claimed_since(bench: Bench) -> None:
+    clip_id, _ = await begun(bench)
+    recover = partial(cuts.recover, jobs=await bench.store.read(cuts.running_jobs))
+    await bench.store.write(recover)
+    assert (await bench.row("clips", clip_id))["status"] == "pending"
+    second = await bench.store.write(lambda tx: cuts.claim(tx, cuts.waiting_jobs(tx)[0]))
+    await bench.store.write(recover)
+    assert second is not None and await bench.store.read(partial(cuts.is_wanted, job=second))
