@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,14 +24,72 @@ _PATTERNS: Final = {
 }
 
 
-def faults_of(sql: str) -> list[str]:
-    """What is forbidden in the statement; [] when it is common."""
+_TABLE: Final = re.compile(
+    r"\b(?:FROM|JOIN|UPDATE)\s+([a-z_]\w*)"
+    r"(?:\s+(?:AS\s+)?(?!(?:JOIN|LEFT|INNER|CROSS|ON|WHERE|ORDER|GROUP|LIMIT|SET|UNION)\b)([a-z_]\w*))?",
+    re.IGNORECASE,
+)
+_NULLS: Final = re.compile(r"\s*coalesce\b|.*\bNULLS\s+(?:FIRST|LAST)\b", re.IGNORECASE | re.DOTALL)
+_ORDER: Final = re.compile(r"\bORDER\s+BY\b", re.IGNORECASE)
+_ORDER_ENDS: Final = re.compile(r"\b(?:LIMIT|OFFSET|UNION|ROWS|RANGE|GROUPS|FOR)\b", re.IGNORECASE)
+_COLUMN: Final = re.compile(r"(?:\b([a-z_]\w*)\.)?\b([a-z_]\w*)\b(?!\s*[.(])", re.IGNORECASE)
+Nullable = Mapping[str, frozenset[str]]
+"""Of each table the columns that may be NULL."""
+
+
+def faults_of(sql: str, nullable: Nullable | None = None) -> list[str]:
+    """What is forbidden in the statement; [] when it is common. `nullable`: the schema that it runs on."""
     faults = ["? inside a literal"] if any("?" in literal for literal in _LITERAL.findall(sql)) else []
     bare = re.sub(r"\bBETWEEN\s+\S+\s+AND\s+\S+", "BETWEEN", _LITERAL.sub("''", sql), flags=re.IGNORECASE)
     faults += [name for name, pattern in _PATTERNS.items() if re.search(pattern, bare, re.IGNORECASE)]
     if any("," in _own(arguments) for arguments in _arguments(bare, ("max", "min"))):
         faults.append("max or min with two arguments")
-    return faults
+    return faults + (
+        ["an order that relies on where NULL comes"] if _relies_on_nulls(bare, nullable or {}) else []
+    )
+
+
+def _relies_on_nulls(sql: str, nullable: Nullable) -> bool:
+    """Whether a term of an ORDER BY may be NULL and has neither NULLS FIRST nor NULLS LAST."""
+    tables = {(alias or table).lower(): table.lower() for table, alias in _TABLE.findall(sql)}
+    tables.update({table: table for table in tables.values()})
+    for term in _order_terms(sql):
+        if _NULLS.match(term):
+            continue
+        for alias, column in _COLUMN.findall(term):
+            places = [tables[alias.lower()]] if alias.lower() in tables else tables.values()
+            if any(column.lower() in nullable.get(place, ()) for place in places):
+                return True
+    return False
+
+
+def _order_terms(sql: str) -> Iterator[str]:
+    """What stands between the commas of each ORDER BY."""
+    for match in _ORDER.finditer(sql):
+        depth, terms = 0, [""]
+        for character in sql[match.end() :]:
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if depth < 0:
+                break
+            if character == "," and not depth:
+                terms.append("")
+            else:
+                terms[-1] += character
+        for term in terms:
+            end = _ORDER_ENDS.search(term)
+            yield term[: end.start()] if end else term
+            if end:
+                break
+
+
+def orders(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, the SELECT whose order it is) of each list that kernel/paging.py makes for a Python file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "list_page":
+            given = {word.arg: word.value for word in node.keywords}
+            table, key = (getattr(given.get(name), "value", None) for name in ("table", "key"))
+            if isinstance(table, str) and isinstance(key, str):
+                yield node.lineno, f"SELECT * FROM {table} ORDER BY {key}, id"
 
 
 def _arguments(sql: str, functions: tuple[str, ...]) -> Iterator[str]:

@@ -13,17 +13,33 @@ from appliance.cloud.domains import schemas
 from appliance.kernel.migrate import migrate
 from appliance.kernel.postgres.migrate import migrate as migrate_postgres
 from appliance.kernel.schema import KERNEL_SCHEMA
-from tests.kit.common_sql import faults_of, statements
+from tests.kit.common_sql import Nullable, faults_of, orders, statements
 from tests.kit.postgres import Server
 
 APPLIANCE = Path(__file__).parents[3] / "appliance"
 SHARED = ("follow", "journal", "leases", "operation", "paging", "rows")
+OPS = ("measurements", "pruning")
 
 
 def files() -> list[Path]:
-    """The kernel's files whose SQL runs on both, and all of the hosted side."""
+    """The files of kernel and ops whose SQL runs on both, and all of the hosted side."""
     kernel = [APPLIANCE / f"kernel/{name}.py" for name in SHARED]
-    return [*kernel, APPLIANCE / "ops/pruning.py", *sorted((APPLIANCE / "cloud").rglob("*.py"))]
+    ops = [APPLIANCE / f"ops/{name}.py" for name in OPS]
+    return [
+        *kernel,
+        *ops,
+        *sorted((APPLIANCE / "access/tokens").glob("*.py")),
+        *sorted((APPLIANCE / "cloud").rglob("*.py")),
+    ]
+
+
+def nullable() -> Nullable:
+    """Of every table of the hosted side."""
+    db = apsw.Connection(":memory:")
+    migrate(db, KERNEL_SCHEMA, *schemas())
+    columns = 'SELECT name FROM pragma_table_info(?) WHERE "notnull" = 0 AND pk = 0'
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    return {table: frozenset(name for (name,) in db.execute(columns, (table,))) for table in tables}
 
 
 def all_statements() -> Iterator[tuple[str, str, bool]]:
@@ -33,7 +49,14 @@ def all_statements() -> Iterator[tuple[str, str, bool]]:
 
 
 def test_no_statement_has_what_the_databases_understand_differently() -> None:
-    found = {where: faults for where, sql, _ in all_statements() if (faults := faults_of(sql))}
+    columns = nullable()
+    found = {where: faults for where, sql, _ in all_statements() if (faults := faults_of(sql, columns))}
+    found |= {
+        f"{path.relative_to(APPLIANCE)}:{line}": faults
+        for path in files()
+        for line, sql in orders(path)
+        if (faults := faults_of(sql, columns))
+    }
     assert found == {}
     assert len(list(all_statements())) > 15
 
@@ -66,6 +89,30 @@ def test_no_statement_has_what_the_databases_understand_differently() -> None:
 )
 def test_forbidden_sql_is_found(sql: str, fault: str | None) -> None:
     assert faults_of(sql) == ([] if fault is None else [fault])
+
+
+SCHEMA: Nullable = {"t": frozenset({"ended_us"}), "u": frozenset({"format"}), "v": frozenset()}
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_found"),
+    [
+        ("SELECT a FROM t ORDER BY ended_us", True),
+        ("SELECT a FROM t ORDER BY a, ended_us DESC LIMIT ?", True),
+        ("SELECT x.a FROM v JOIN t AS x ON x.a = v.a ORDER BY x.ended_us, v.a", True),
+        ("SELECT a FROM v WHERE a IN (SELECT a FROM t ORDER BY max(a, ended_us) LIMIT 1) ORDER BY a", True),
+        ("SELECT a FROM u ORDER BY a, format", True),
+        ("SELECT a FROM t ORDER BY ended_us NULLS LAST, a", False),
+        ("SELECT a FROM t ORDER BY coalesce(ended_us, 0), a", False),
+        ("SELECT a FROM t ORDER BY a LIMIT ?", False),
+        ("SELECT v.ended_us FROM v JOIN t ON t.a = v.a ORDER BY v.ended_us", False),
+        ("SELECT a FROM v ORDER BY ended_us, format", False),
+        ("SELECT a, ended_us FROM t ORDER BY a UNION SELECT a, ended_us FROM t", False),
+    ],
+)
+def test_an_order_that_relies_on_where_null_comes_is_found(sql: str, is_found: bool) -> None:
+    faults = [] if not is_found else ["an order that relies on where NULL comes"]
+    assert [fault for fault in faults_of(sql, SCHEMA) if "NULL comes" in fault] == faults
 
 
 @pytest.mark.postgres
