@@ -28,6 +28,7 @@ from appliance.cloud.edge import CloudEdge
 from appliance.cloud.objects.opened import open_objects
 from appliance.cloud.permissions import ROLES, cloud_matrix
 from appliance.cloud.settings import CloudSettings
+from appliance.http.limits import ServerLimits
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
 from appliance.kernel.store import Store
@@ -48,6 +49,8 @@ log = structlog.get_logger("cloud")
 
 TITLE: Final = "The stadium cloud"
 _SITE_ID, _RESERVE_BYTES = "cloud", 1e9
+# a thousand boxes with a few connections each; a batch of 1 MiB over a stadium's uplink of 0.3 Mbit/s
+_LIMITS: Final = ServerLimits(connections=8000, sockets=4000, body_s=30.0)
 
 Ready = Callable[[Bound, Store], Awaitable[None]]
 """Called once everything serves. The demo makes its sample data with it."""
@@ -155,6 +158,7 @@ async def _serving_layer(cloud: Services, door: TokenDoor, notifier: Notifier, r
         port=server.port,
         local_port=server.local_port or None,
         stop=closing,
+        limits=_LIMITS,
         finish=closing.set,
     ) as bound:
         log.info("ready", url=f"http://{server.host}:{bound.port}", process=cloud.process)
@@ -181,6 +185,7 @@ def applications(
         door=door,
         title=TITLE,
     )
+    app.sockets_max = _LIMITS.sockets
     local = make_local_app([], store=cloud.store, clock=cloud.clock, site=site, hooks=hooks)
     return CloudEdge(app, door), local
 

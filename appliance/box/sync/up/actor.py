@@ -135,11 +135,12 @@ class Upstream:
             return None
         return entries
 
-    async def _post(self, state: UpState, body: bytes) -> dict[str, Any]:
+    async def _post(self, state: UpState, batch: Batch | None) -> dict[str, Any]:
+        body, last = (b"[]", state.acked) if batch is None else (batch.body, batch.last)
         headers = {
             "Sync-After": f"{state.acked}:{state.acked_sha256}",
             "Sync-Epoch": state.epoch,
-            "Sync-Backlog": str(max(0, self._store.journal.head - state.acked)),
+            "Sync-Backlog": str(max(0, self._store.journal.head - last)),  # when this was taken
             "Box-Version": self._box.version,
         }
         return await self._client.call("POST", PATH, body=body, content_type=CONTENT_TYPE, headers=headers)
@@ -148,7 +149,7 @@ class Upstream:
         """Send a batch, or show that the box is there, and follow the answer. Raises Refused for one that
         leads nowhere, Unavailable."""
         try:
-            answer = await self._post(state, b"[]" if batch is None else batch.body)
+            answer = await self._post(state, batch)
         except Refused as error:
             await self._refused(state, error)
             return
