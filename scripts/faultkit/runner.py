@@ -34,11 +34,13 @@ from tests.attacks.faults import (  # noqa: E402
 )
 from tests.faults.bad_files import bad_recordings  # noqa: E402
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
+from tests.faults.cloud_kills import cloud_kills  # noqa: E402
 from tests.faults.flapping import flaps  # noqa: E402
 from tests.faults.half import half_chromium, half_webkit  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.mixed_load import mixed_load  # noqa: E402
-from tests.faults.postgres_kills import process_kills  # noqa: E402
+from tests.faults.postgres_full import full_disks  # noqa: E402
+from tests.faults.postgres_kills import kills_of_four  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
 from tests.faults.second_namespace import stranger  # noqa: E402
 from tests.faults.sync_kills import sync_kills  # noqa: E402
@@ -55,7 +57,9 @@ FAULTS: dict[str, Fault] = {
     "any_order": any_order,
     "daemon_kill": daemon_kills,
     "worker_kill": worker_kills,
-    "postgres_kill": process_kills,
+    "postgres_kill": kills_of_four,
+    "cloud_kill": cloud_kills,
+    "postgres_full": full_disks,  # needs root
     "sync": sync_kills,
     "bad_recording": bad_recordings,
     "flapping_source": flaps,

@@ -1,7 +1,8 @@
 """Processes that share a PostgreSQL are killed and stopped, and the server is: nothing acknowledged is lost.
 
-Checked afterwards: every acknowledged change is there once, the hot rows count exactly the changes, the
-journal has neither gaps nor another order than a follower saw, and no token of a lease had two owners.
+The clocks of the processes are seconds apart (libfaketime). Checked afterwards: every acknowledged change is
+there once, the hot rows count exactly the changes, the journal has neither gaps nor another order than the
+followers of every process saw, its times rise, and no lease had two owners at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -21,7 +23,7 @@ import trio
 from appliance.kernel.postgres.store import open_postgres
 from appliance.kernel.schema import KERNEL_SCHEMA
 from appliance.kernel.store import Store
-from tests.faults.postgres_worker import ANSWER, HOT
+from tests.faults.postgres_worker import ANSWER, FAULT, HOT
 from tests.faults.tally import Tally
 from tests.kit.clock import WallClock
 from tests.kit.postgres import Server, own_server
@@ -34,24 +36,32 @@ TABLES = f"""
 CREATE TABLE changes (id TEXT PRIMARY KEY);
 CREATE TABLE hot (id BIGINT PRIMARY KEY, n BIGINT NOT NULL);
 INSERT INTO hot SELECT g, 0 FROM generate_series(0, {HOT - 1}) g;
-CREATE TABLE holders (subject BIGINT, token BIGINT, owner TEXT, PRIMARY KEY (subject, token));
+CREATE TABLE holders (
+    subject BIGINT, token BIGINT, owner TEXT, from_us BIGINT, until_us BIGINT, PRIMARY KEY (subject, token)
+);
 """
+FAKETIME = Path("/usr/lib") / "x86_64-linux-gnu" / "faketime" / "libfaketimeMT.so.1"
+AHEAD_S = (0, 5, -5, 10)  # of each process: its clock
 
 
 @dataclass
 class Worker:
-    """A process and what it printed. `seed`: of its work."""
+    """A process and what it printed. `seed`: of its work. `ahead_s`: of its clock."""
 
     url: str
     seed: int
+    ahead_s: int = 0
     process: subprocess.Popen[bytes] = field(init=False)
     acknowledged: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
     _rest: bytes = b""
 
     def start(self) -> None:
         self._rest = b""
         words = [sys.executable, "-m", "tests.faults.postgres_worker", self.url, str(self.seed)]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=ROOT)
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=ROOT, env=skewed(self.ahead_s)
+        )
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
 
@@ -60,8 +70,10 @@ class Worker:
         assert self.process.stdout is not None
         while data := self.process.stdout.read():
             *lines, self._rest = (self._rest + data).split(b"\n")
-            answers = (line.decode().partition(ANSWER) for line in lines)
+            texts = [line.decode() for line in lines]
+            answers = (text.partition(ANSWER) for text in texts)
             self.acknowledged.update(name for _, found, name in answers if found)
+            self.faults += [text for text in texts if FAULT in text]
         return len(self.acknowledged)
 
     def kill(self) -> None:
@@ -72,8 +84,20 @@ class Worker:
         self.process.stdout.close()
 
 
-async def process_kills(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` strikes at two processes and their server."""
+def skewed(ahead_s: int) -> dict[str, str]:
+    """The environment of a process whose wall clock is wrong by so much; where libfaketime is missing, of one
+    whose clock is right."""
+    faked = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{ahead_s:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {**os.environ, **(faked if ahead_s and FAKETIME.exists() else {})}
+
+
+async def kills_of_four(rounds: int, seed: int, folder: Path) -> Tally:
+    """The long form, for scripts/faults."""
+    return await process_kills(rounds, seed, folder, processes=4)
+
+
+async def process_kills(rounds: int, seed: int, folder: Path, *, processes: int = 2) -> Tally:
+    """`rounds` strikes at processes and their server."""
     tally, rnd = Tally(), Random(seed)
     with own_server() as server:
         url = server.empty_database()
@@ -81,7 +105,7 @@ async def process_kills(rounds: int, seed: int, folder: Path) -> Tally:
             pass
         with psycopg.connect(url) as connection:
             connection.execute(TABLES)
-        workers = [Worker(url, number) for number in range(2)]
+        workers = [Worker(url, number, AHEAD_S[number]) for number in range(processes)]
         seen: list[int] = []
         for worker in workers:
             worker.start()
@@ -141,12 +165,20 @@ async def _check(store: Store, workers: list[Worker], seen: list[int], tally: Ta
     tally.lose(sorted(acknowledged - rows))
     counted = await store.read(lambda tx: int(tx.value("SELECT CAST(sum(n) AS BIGINT) FROM hot")))
     tally.check(counted == len(rows), f"the hot rows count {counted}, there are {len(rows)} changes")
-    subjects = await store.read(lambda tx: tx.all("SELECT seq, subject FROM journal ORDER BY seq"))
+    subjects = await store.read(lambda tx: tx.all("SELECT seq, subject, ts_us FROM journal ORDER BY seq"))
+    times = [row["ts_us"] for row in subjects]
+    tally.check(times == sorted(times), "the journal's times do not rise")
+    for worker in workers:
+        tally.violations += worker.faults
     tally.check([row["seq"] for row in subjects] == list(range(1, len(subjects) + 1)), "gaps in the journal")
     entries = sorted(row["subject"].partition(":")[2] for row in subjects)
     tally.check(entries == sorted(rows), "the journal has other changes than the table")
     await eventually(lambda: len(seen) >= len(subjects), what="the follower")
     tally.check(seen == [row["seq"] for row in subjects], f"a follower saw {len(seen)} of {len(subjects)}")
+    held = await store.read(lambda tx: tx.all("SELECT * FROM holders ORDER BY subject, token"))
+    for one, next_ in pairwise(held):
+        is_apart = one["subject"] != next_["subject"] or one["until_us"] <= next_["from_us"]
+        tally.check(is_apart, f"two held lease {one['subject']} at a time, from token {one['token']} on")
     tokens = "SELECT subject, count(*) AS n, max(token) AS last FROM holders GROUP BY subject"
     for row in await store.read(lambda tx: tx.all(tokens)):
         tally.check(

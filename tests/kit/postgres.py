@@ -74,6 +74,7 @@ class Server:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    wal_mb: int = 16  # of a file of its log
 
     def url(self, name: str) -> str:
         return f"postgresql://appliance@/{name}?host={self.folder}"
@@ -84,7 +85,7 @@ class Server:
         if os.geteuid() == 0 and (user := _system_user()) is not None:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
         arguments = ("--username=appliance", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-        self._run(["initdb", *arguments, str(self.folder / "data")])
+        self._run(["initdb", *arguments, f"--wal-segsize={self.wal_mb}", str(self.folder / "data")])
 
     def start(self) -> None:
         """Start it, or start it again; returns when it accepts connections."""
@@ -104,6 +105,11 @@ class Server:
                     raise AssertionError((self.folder / "server.log").read_text()) from None
                 time.sleep(0.02)
 
+    @property
+    def is_running(self) -> bool:
+        """False: it was ended, or has ended itself because its disk is full."""
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """kill -9 of the server and all its processes, as when the machine ends them."""
         assert self.process is not None
@@ -118,7 +124,7 @@ class Server:
             time.sleep(0.005)
 
     def remove(self) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.is_running:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -162,17 +168,22 @@ def server() -> Server:
 
 
 @contextmanager
-def own_server(**settings: str) -> Iterator[Server]:
-    """A server for one test that kills or limits it."""
-    started = _started(**settings)
+def own_server(folder: Path | None = None, **settings: str) -> Iterator[Server]:
+    """A server for one test that kills or limits it. `folder`: made for it, on a small disk."""
+    if folder is not None:
+        folder.mkdir()
+    started = _started(folder, **settings)
     try:
         yield started
     finally:
         started.remove()
 
 
-def _started(**settings: str) -> Server:
-    made = Server(Path(tempfile.mkdtemp(prefix="postgres-")), settings=settings)
+def _started(folder: Path | None = None, **settings: str) -> Server:
+    if folder is None:
+        made = Server(Path(tempfile.mkdtemp(prefix="postgres-")), settings=settings)
+    else:
+        made = Server(folder, settings=settings, wal_mb=1)
     try:
         made.make()
         made.start()
