@@ -17,6 +17,10 @@ from appliance.kernel.journal import PAGE_MAX, Entry, Journal
 from appliance.kernel.tx import ReadTx, Tx
 
 
+class EntriesPruned(Exception):
+    """Entries past a follower's cursor were deleted before it read them: it must start from a snapshot."""
+
+
 class Follower:
     """A cursor in memory. `cursor`: seq of the last entry that was returned. For one task."""
 
@@ -31,10 +35,12 @@ class Follower:
 
     async def __anext__(self) -> list[Entry]:
         """The next page, oldest entry first, never empty: waits until there is one. Returns each entry once.
-        Raises what `Store.read` raises, when the page is no longer in memory."""
+        Raises what `Store.read` raises, when the page is no longer in memory, and EntriesPruned."""
         while True:
             await self.wait()
             entries = await self._journal.read(self.cursor)
+            if entries and entries[0].seq > self.cursor + 1 and self.cursor < self._journal.oldest - 1:
+                raise EntriesPruned(f"entries {self.cursor + 1} to {self._journal.oldest - 1} were pruned")
             if entries:
                 self.cursor = entries[-1].seq
                 return entries

@@ -41,12 +41,13 @@ def event_bytes(type_: str, seq: int, ts_us: int, body: bytes) -> bytes:
     return b'{"type":"%s","seq":%d,"ts":"%s"' % (type_.encode(), seq, to_rfc3339(ts_us).encode()) + rest
 
 
-Read = Callable[[Callable[[Any], list[Entry]]], Awaitable[list[Entry]]]
+Read = Callable[[Callable[[Any], tuple[int, list[Entry]]]], Awaitable[tuple[int, list[Entry]]]]
 """Runs a query in a read transaction (Store.read)."""
 
 
 class Journal:
-    """The read side. `changed` is notified after every commit that appended."""
+    """The read side. `changed` is notified after every commit that appended. `oldest`: seq of the oldest
+    entry that is kept; where several processes prune, as far as this one knows."""
 
     def __init__(self, read: Read) -> None:
         self._read = read
@@ -60,8 +61,7 @@ class Journal:
         """Read epoch, head and the newest entries at start."""
         self.epoch = str(tx.value("SELECT value FROM meta WHERE key = 'epoch'"))
         self.head = tx.head()
-        oldest = tx.value("SELECT min(seq) FROM journal")
-        self.oldest = self.head + 1 if oldest is None else int(oldest)
+        self.oldest = oldest_of(tx)
         self._ring.extend(read_entries(tx, self.head - RING_MAX, RING_MAX))
 
     def missing(self, tx: ReadTx) -> list[Entry]:
@@ -85,7 +85,14 @@ class Journal:
     def publish_read(self, entries: Sequence[Entry]) -> None:
         """`publish` entries that were read from the database; those that are published already are left
         out."""
-        self.publish(self._unknown(entries))
+        new = self._unknown(entries)
+        if new and new[0].seq > self.head + 1:
+            self._ring.clear()  # those between were pruned before they were read: memory has not all
+        self.publish(new)
+
+    def note_oldest(self, seq: int) -> None:
+        """Entries before `seq` were deleted, by this process or another one."""
+        self.oldest = max(self.oldest, seq)
 
     def _unknown(self, entries: Sequence[Entry]) -> list[Entry]:
         return [entry for entry in entries if entry.seq > self.head]
@@ -102,15 +109,23 @@ class Journal:
         return list(islice(self._ring, start, start + limit))
 
     async def read(self, since: int, limit: int = PAGE_MAX) -> list[Entry]:
-        """Entries after `since`, oldest first, from the ring or from the database."""
+        """Entries after `since`, oldest first, from the ring or from the database. When `oldest` is then more
+        than one above `since`, those between were pruned."""
         recent = self.recent(since, limit)
         if recent is not None:
             return recent
-        entries: list[Entry] = await self._read(lambda tx: read_entries(tx, since, limit))
+        oldest, entries = await self._read(lambda tx: (oldest_of(tx), read_entries(tx, since, limit)))
+        self.note_oldest(oldest)
         return entries
 
 
 _SELECT = "SELECT seq, ts_us, type, subject, session_id, body FROM journal "
+
+
+def oldest_of(tx: ReadTx) -> int:
+    """The seq of the oldest entry that is kept; of the next one when there is none."""
+    oldest = tx.value("SELECT min(seq) FROM journal")
+    return tx.head() + 1 if oldest is None else int(oldest)
 
 
 def read_entries(tx: ReadTx, since: int, limit: int) -> list[Entry]:

@@ -50,11 +50,13 @@ class Measurements:
     disks: dict[str, DiskSpace] = field(default_factory=dict)
     wal_bytes: int = 0
     lost_cursors: tuple[str, ...] = ()
+    silent_max_s: float = PROBE_BAD_S
 
     def trouble(self) -> str | None:
-        """Why the watchdog must not be pinged, or None. A full disk is no reason: the store still answers."""
+        """Why the watchdog must not be pinged, or None. A full disk is no reason, nor a server that is away
+        or frozen: the store still answers, within `silent_max_s`."""
         silent_s = trio.current_time() - self.answered_at_s
-        if silent_s > PROBE_BAD_S:
+        if silent_s > self.silent_max_s:
             return f"the store has not answered for {silent_s:.0f} s"
         if self.lag_s > LAG_MAX_S:
             return f"the event loop stood still for {self.lag_s:.1f} s"
@@ -85,7 +87,9 @@ async def run_measurements(
     Start: when the first probe was answered and the disks were measured once. Stop: cancel. Raises:
     StoreBroken when the store ends.
     """
-    measured = Measurements(answered_at_s=trio.current_time())
+    engine, measured = store.engine, Measurements(answered_at_s=trio.current_time())
+    if engine.is_shared:  # another machine may hang: this process is not to be restarted for that
+        measured.silent_max_s = max(PROBE_BAD_S, LOOK_S + engine.answers_within_s)
     await _probe(store, measured)
     await _ask_disks(measured, folders, file_of(store))
     await _ask_cursors(measured, store)

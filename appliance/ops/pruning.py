@@ -48,9 +48,10 @@ async def prune(store: Store) -> None:
         pass
     due_to = await store.read(_journal_due_to)
     while (pruned := await store.write(partial(_prune_journal, due_to=due_to))) is not None:
-        store.journal.oldest, lost = pruned
+        oldest, lost = pruned
+        store.journal.note_oldest(oldest)
         for name in lost:
-            log.error("cursor_needs_resync", cursor=name, oldest=store.journal.oldest)
+            log.error("cursor_needs_resync", cursor=name, oldest=oldest)
 
 
 def _prune_keys(tx: Tx, keep_us: int) -> int:

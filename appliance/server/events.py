@@ -82,6 +82,7 @@ def journal_routes(
         journal = store.journal
         require_position(journal, query.since, query.epoch)
         entries = await journal.read(query.since, query.limit)
+        require_position(journal, query.since, query.epoch)  # another process may have pruned meanwhile
         await send_reply(send, _page(journal, query.since, entries))
 
     routes.raw.append(

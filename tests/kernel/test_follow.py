@@ -11,6 +11,7 @@ from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 from appliance.kernel import journal as journal_module
 from appliance.kernel.follow import (
     Cursor,
+    EntriesPruned,
     all_cursors,
     calling_on_entries,
     find_cursor,
@@ -194,3 +195,19 @@ async def test_a_cursor_that_lost_entries_to_pruning_continues_only_from_a_snaps
         assert await store.read(lambda tx: find_cursor(tx, "b")) is None
         result = await store.read(lambda tx: find_cursor(tx, "behind"))
         assert result is not None and (result.seq, result.needs_resync) == (41, False)
+
+
+async def test_a_follower_past_whose_cursor_was_pruned_is_not_handed_the_rest(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another process, which this one has not noticed."""
+    monkeypatch.setattr(journal_module, "RING_MAX", 2)
+    async with database.open() as store:
+        await add(store, *["clip"] * 6)
+        await store.write(lambda tx: tx.run("DELETE FROM journal WHERE seq < 4"))
+        assert store.journal.oldest == 1
+        kept = follow(store.journal, 3)
+        assert [entry.seq for entry in await anext(kept)] == [4, 5, 6]
+        with pytest.raises(EntriesPruned, match="3 to 3"):
+            await anext(follow(store.journal, 2))
+        assert store.journal.oldest == 4

@@ -93,6 +93,18 @@ def test_seqs_skipped_after_a_restore_do_not_stop_readers() -> None:
     assert seqs(journal.recent(1, limit=2) or []) == [2, 3]
 
 
+def test_entries_that_were_pruned_before_they_were_read_are_not_passed_over() -> None:
+    """Where other processes write and prune: memory does not claim to have all entries past a cursor."""
+    journal = Journal(Store.read)  # type: ignore[arg-type]  # never called
+    journal.publish_read([entry(seq) for seq in (1, 2, 3)])
+    journal.publish_read([entry(seq) for seq in (8, 9)])
+    assert [journal.recent(since) for since in (0, 3, 6)] == [None] * 3
+    assert seqs(journal.recent(7) or []) == [8, 9] and journal.head == 9
+    journal.note_oldest(8)
+    journal.note_oldest(5)
+    assert journal.oldest == 8
+
+
 async def test_entries_that_were_committed_but_not_published_are_found(database: Database) -> None:
     async with database.open() as store:
         await add(store, 3)

@@ -31,8 +31,11 @@ class Proxy:
     exchanges: int = 0
     is_down: bool = False
     """Connections are refused, and those that exist end."""
+    is_frozen: bool = False
+    """Nothing arrives on the other side until `thaw`, and connections are refused."""
     _cut: tuple[int, Side] | None = None
     _links: set[trio.CancelScope] = field(default_factory=set)
+    _thawed: trio.Event = field(default_factory=trio.Event)
 
     def cut_at(self, exchange: int, side: Side) -> None:
         """Cut the connection once, in the next batch that reaches this exchange."""
@@ -47,8 +50,18 @@ class Proxy:
         for link in list(self._links):
             link.cancel()
 
+    def thaw(self) -> None:
+        self.is_frozen = False
+        self._thawed.set()
+        self._thawed = trio.Event()
+
+    async def pass_on(self) -> None:
+        """Wait while it is frozen."""
+        while self.is_frozen:
+            await self._thawed.wait()
+
     async def _link(self, client: trio.SocketStream) -> None:
-        if self.is_down:
+        if self.is_down or self.is_frozen:
             await client.aclose()
             return
         server = await trio.open_unix_socket(self.server / SOCKET)
@@ -81,6 +94,7 @@ class _Link:
     async def up(self) -> None:
         try:
             async for data in self.client:
+                await self.proxy.pass_on()
                 self.writes = self.writes or BEGINS in data
                 side = self.proxy.decide(bytes(data)) if self.writes else None
                 if side == "before":
@@ -96,6 +110,7 @@ class _Link:
             async for data in self.server:
                 if self.loses_answer:
                     break
+                await self.proxy.pass_on()
                 await self.client.send_all(data)
         except trio.BrokenResourceError:
             pass

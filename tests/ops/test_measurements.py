@@ -122,6 +122,20 @@ def test_a_standing_loop_or_a_silent_store_is_trouble(
         assert result is not None and says in result
 
 
+async def test_a_server_elsewhere_is_given_the_time_that_its_engine_takes_to_answer(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "cloud.db", HandClock()) as store, trio.open_nursery() as nursery:
+        for is_shared, silent_s in ((False, 10.0), (True, 51.0)):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(type(store.engine), "is_shared", is_shared)
+                patch.setattr(type(store.engine), "answers_within_s", 50.0)
+                measured = await start(nursery, store, Board(), tmp_path, Metrics())
+            measured.answered_at_s = trio.current_time() - silent_s + 1
+            assert measured.trouble() is None
+            measured.answered_at_s -= 2
+            assert measured.trouble() is not None
+        nursery.cancel_scope.cancel()
+
+
 def test_a_folder_that_is_not_there_says_why(tmp_path: Path) -> None:
     assert disk_space(tmp_path / "no").error == "No such file or directory"
     here = disk_space(tmp_path)

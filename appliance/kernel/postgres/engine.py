@@ -21,7 +21,7 @@ from appliance.kernel.journal import Journal
 from appliance.kernel.postgres.connection import Connection
 from appliance.kernel.postgres.errors import belongs_to_batch, is_connection_lost, one_line, refusal
 from appliance.kernel.postgres.migrate import migrate
-from appliance.kernel.postgres.server import Server
+from appliance.kernel.postgres.server import Server, answers_within_s
 from appliance.kernel.postgres.tail import Listener
 from appliance.kernel.postgres.tx import PostgresReadTx
 from appliance.kernel.postgres.writer import NOW_US, PostgresWriter
@@ -66,6 +66,10 @@ class PostgresEngine:
         self._doubtful: PostgresWriter | None = None  # its COMMIT was not answered
 
     @property
+    def answers_within_s(self) -> float:
+        return answers_within_s()
+
+    @property
     def detached(self) -> str | None:
         return self._server.reason if self._server.is_away else None
 
@@ -83,7 +87,7 @@ class PostgresEngine:
             migrate(self._url, *(schema_folders() if self._folders is None else self._folders))
             self._idle.append(reader := Connection(self._url))
             self._read(reader, journal.load)
-            self._place_row(self._connected())
+            self._place_row(self._connected(None))
         except BaseException as error:
             self.close()
             if isinstance(error, psycopg.OperationalError):
@@ -119,7 +123,7 @@ class PostgresEngine:
         while self._server.may_try():
             connection: Connection | None = None
             try:
-                connection = self._take_reader()
+                connection = self._take_reader(call.until_s)
                 attempt += 1
                 result = self._read(connection, query)
             except psycopg.Error as error:
@@ -139,11 +143,13 @@ class PostgresEngine:
                     self._idle.append(connection)
         raise self._server.refusal()
 
-    def _take_reader(self) -> Connection:
+    def _take_reader(self, until_s: float) -> Connection:
         try:
-            return self._idle.pop()  # other readers take theirs at the same time
+            connection = self._idle.pop()  # other readers take theirs at the same time
         except IndexError:
-            return Connection(self._url)
+            return Connection(self._url, until_s=until_s)
+        connection.limit(until_s)
+        return connection
 
     def _close_idle(self) -> None:
         """Most likely they are lost too: with them a query would use up its attempts."""
@@ -168,7 +174,7 @@ class PostgresEngine:
         while self._server.may_try():
             part = batch if attempt < TOGETHER else batch[:1]
             try:
-                connection = self._connected()
+                connection = self._connected(call.until_s)
                 attempt += 1
                 writer = self._transact(connection, part)
             except BaseException as error:  # noqa: BLE001  passed to every caller of the batch
@@ -226,16 +232,18 @@ class PostgresEngine:
         self._doubtful = None
         return row is not None and row[0] == writer.number
 
-    def _connected(self) -> Connection:
-        """The connection that writes. Raises StoreBroken when another database is behind the same address."""
+    def _connected(self, until_s: float | None) -> Connection:
+        """The connection that writes; it waits for the server until then. Raises StoreBroken when another
+        database is behind the same address."""
         if self._writer is None or self._writer.is_lost:
-            connection = Connection(self._url)
+            connection = Connection(self._url, until_s=until_s)
             try:
                 self._check(connection)
             except BaseException:
                 connection.close()
                 raise
             self._writer = connection
+        self._writer.limit(until_s)
         return self._writer
 
     def _check(self, connection: Connection) -> None:

@@ -11,12 +11,23 @@ import secrets
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
+
+from appliance.kernel.batch import StoreBroken
 from appliance.kernel.postgres import dialect
 from appliance.kernel.postgres.connection import Connection
 from appliance.kernel.schema import WrongDatabase, numbered
 
 OLDEST_SERVER: Final = 150000
+LOCK_S: Final = 60  # seconds; systemd gives a start 90 and then tries again
 _LOCK: Final = 0x53424F58  # "SBOX"
+_HOLDER: Final = """
+SELECT activity.application_name, activity.pid, coalesce(host(activity.client_addr), 'this machine')
+FROM pg_locks AS held JOIN pg_stat_activity AS activity ON activity.pid = held.pid
+WHERE held.locktype = 'advisory' AND held.granted
+AND held.classid = 0 AND held.objid = %s AND held.objsubid = 1
+AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 # schema_version: as in SQLite's user_version. journal_head: the newest seq; each batch locks it. writers:
 # the newest batch of each process, to find out whether it was committed; used_us: microseconds.
 _OWN: Final = """
@@ -29,11 +40,12 @@ CREATE TABLE writers (process TEXT COLLATE "C" PRIMARY KEY, batch BIGINT NOT NUL
 
 
 def migrate(url: str, *folders: Path) -> None:
-    """Forward only. Raises WrongDatabase; psycopg.Error when a step fails, which then changes nothing."""
+    """Forward only. Raises WrongDatabase; StoreBroken while another process migrates, after LOCK_S;
+    psycopg.Error when a step fails, which then changes nothing."""
     connection = Connection(url, is_patient=True)
     try:
         _check_server(connection)
-        connection.run("SELECT pg_advisory_lock(%s)", (_LOCK,))  # held until the connection is closed
+        _lock(connection)
         version = _version(connection)
         steps = numbered(*folders)
         newest = steps[-1][0]
@@ -44,6 +56,21 @@ def migrate(url: str, *folders: Path) -> None:
                 _apply(connection, number, files)
     finally:
         connection.close()
+
+
+def _lock(connection: Connection) -> None:
+    """Take the lock; it is held until the connection is closed."""
+    connection.run(f"SET lock_timeout = '{LOCK_S}s'")
+    try:
+        connection.run("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    except psycopg.errors.LockNotAvailable as error:
+        holder = connection.run(_HOLDER, (_LOCK,)).fetchone()
+        who = "another process" if holder is None else "{} (server process {}, from {})".format(*holder)
+        raise StoreBroken(
+            f"the schema is being changed by {who} for over {LOCK_S} s; if that hangs, end it there:"
+            f" SELECT pg_terminate_backend({'PID' if holder is None else holder[1]})"
+        ) from error
+    connection.run("SET lock_timeout = 0")
 
 
 def _check_server(connection: Connection) -> None:

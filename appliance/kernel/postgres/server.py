@@ -12,12 +12,25 @@ from typing import Final
 import structlog
 
 from appliance.kernel.errors import Unavailable
+from appliance.kernel.postgres.connection import CONNECT_S, SILENT_S
 from appliance.kernel.postgres.errors import one_line, unavailable
 
 log = structlog.get_logger("store")
 
 AWAY_S: Final = 5.0  # seconds that callers wait for a server that is away; then they get 503
 AGAIN_S: Final = 1.0  # seconds between attempts while callers get 503
+
+
+def call_s() -> float:
+    """The longest that one call lasts, but for connecting: an attempt at a server that has stopped answering,
+    and trying again."""
+    return SILENT_S + 2 * AWAY_S
+
+
+def answers_within_s() -> float:
+    """By then a write is answered, whatever the server does: a batch that is under way, then its own, which
+    finds the server away; each may begin to connect just before its end."""
+    return call_s() + AWAY_S + 2 * (CONNECT_S + 1)
 
 
 class Server:
@@ -72,6 +85,7 @@ class Call:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._since_s: float | None = None
+        self._end_s = time.monotonic() + (AWAY_S if server.is_away else call_s())
 
     def failed(self, error: BaseException) -> None:
         """Its connection was lost or could not be made."""
@@ -80,7 +94,12 @@ class Call:
             self._since_s = time.monotonic()
 
     @property
+    def until_s(self) -> float:
+        """No wait of this call for the server goes on after this monotonic time."""
+        return self._end_s if self._since_s is None else min(self._end_s, self._since_s + AWAY_S)
+
+    @property
     def is_over(self) -> bool:
-        """AWAY_S after its own first failure; earlier when the server has been away for that long."""
-        since_s = self._since_s
-        return self._server.is_away or (since_s is not None and time.monotonic() - since_s > AWAY_S)
+        """AWAY_S after its own first failure; earlier when the server has been away for that long, or the
+        call has lasted for as long as any may."""
+        return self._server.is_away or time.monotonic() >= self.until_s

@@ -38,11 +38,14 @@ class Listener:
         self._own_pid = own_pid
         self._connection: Connection | None = None
         self._is_behind = False
+        self._looked_s = 0.0
+        self.oldest = 1
         self.is_over = False
 
     def news(self) -> list[Entry]:
-        """Wait, and return the entries past the journal's head: one page. Blocks for up to a second. Raises
-        psycopg.Error; the next call connects again."""
+        """Wait, and return the entries past the journal's head: one page. Once a second also set `oldest`:
+        another process may have pruned. Blocks for up to a second. Raises psycopg.Error; the next call
+        connects again."""
         connection = self._connection
         try:
             if connection is None:
@@ -51,6 +54,8 @@ class Listener:
             elif not self._is_behind:
                 self._wait(connection)
             entries = read_entries(ReadTx(connection, 0), self._journal.head, PAGE_MAX)
+            if time.monotonic() - self._looked_s >= EVERY_S:
+                self.oldest, self._looked_s = _oldest(connection), time.monotonic()
         except psycopg.Error:
             self._connection = None
             if connection is not None:
@@ -96,3 +101,12 @@ async def run_tail(
             continue
         reason = ""
         journal.publish_read(entries)
+        journal.note_oldest(listener.oldest)
+
+
+def _oldest(connection: Connection) -> int:
+    """journal.oldest_of, from one snapshot."""
+    row = connection.run(
+        "SELECT coalesce((SELECT min(seq) FROM journal), head.seq + 1) FROM journal_head AS head"
+    ).fetchone()
+    return 1 if row is None else int(row[0])

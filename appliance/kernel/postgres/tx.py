@@ -17,6 +17,7 @@ _INSERT = """
 INSERT INTO journal (seq, ts_us, type, subject, session_id, body)
 SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
 """
+_INSERT_NOW = "INSERT INTO journal (seq, ts_us, type, subject, session_id, body) VALUES "
 Entry = tuple[int, int, str, str, str | None, str]
 
 
@@ -59,6 +60,15 @@ class Entries:
         if rows:
             connection.run(_INSERT, [list(column) for column in zip(*rows, strict=True)])
             self._written = len(self._rows)
+
+    def insertion(self, connection: Connection) -> str:
+        """The statement that inserts those that are not in the table yet, to be sent with others in one
+        exchange; "": there are none."""
+        rows = [
+            f"({seq},{ts_us},{','.join(map(connection.literal, texts))})"
+            for seq, ts_us, *texts in self._rows[self._written :]
+        ]
+        return f"{_INSERT_NOW}{','.join(rows)};" if rows else ""
 
 
 class BatchConnection:

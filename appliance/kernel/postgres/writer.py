@@ -18,6 +18,7 @@ from appliance.kernel.journal import Entry, Journal, read_entries
 from appliance.kernel.postgres.connection import Connection
 from appliance.kernel.postgres.errors import belongs_to_batch, refusal
 from appliance.kernel.postgres.tx import BatchConnection, Entries, Mark, PostgresTx
+from appliance.kernel.tx import ReadTx
 
 NOW_US = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
 CHANNEL = "journal"
@@ -49,7 +50,8 @@ class PostgresWriter:
             f"SELECT {NOW_US};"  # read once the row is locked: time rises with seq
             "INSERT INTO writers (process, batch, used_us)"
             f" VALUES ('{self._process}', {self.number}, {NOW_US})"
-            " ON CONFLICT (process) DO UPDATE SET batch = excluded.batch, used_us = excluded.used_us"
+            " ON CONFLICT (process) DO UPDATE SET batch = excluded.batch, used_us = excluded.used_us;"
+            "SAVEPOINT request"
         )
         rows.nextset()
         head = rows.fetchone()
@@ -60,7 +62,7 @@ class PostgresWriter:
         self.now_us = int(now[0])
         self._entries = Entries(int(head[0]))
         self._database = BatchConnection(self._connection, self._entries)
-        self._next = "SAVEPOINT request"
+        self._next = ""
         self._mark = Mark(0, 0)
         self.started = 0
 
@@ -97,9 +99,11 @@ class PostgresWriter:
         """Raises LostTransaction when COMMIT was answered by ROLLBACK."""
         sql = "COMMIT"
         if self._entries.head > self._entries.first_head:
-            self._entries.write(self._connection)
             self._read_earlier()
-            sql = f"UPDATE journal_head SET seq = {self._entries.head}; NOTIFY {CHANNEL}; COMMIT"
+            sql = (
+                f"{self._entries.insertion(self._connection)}"
+                f"UPDATE journal_head SET seq = {self._entries.head}; NOTIFY {CHANNEL}; COMMIT"
+            )
         self.is_sent = True
         rows = self._connection.run(sql)
         self.is_sent = False
@@ -113,8 +117,7 @@ class PostgresWriter:
         entries would have to wait for the tailer."""
         known, before = self._journal.head, self._entries.first_head
         if known < before and before - known <= EARLIER_MAX:
-            tx = PostgresTx(self._database, self.now_us, self._entries)
-            entries = read_entries(tx, known, before - known)
+            entries = read_entries(ReadTx(self._connection, self.now_us), known, before - known)
             self.earlier = [entry for entry in entries if entry.seq <= before]
 
     def rollback(self) -> None:

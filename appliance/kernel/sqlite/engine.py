@@ -66,7 +66,7 @@ class SqliteEngine:
     readers = 3
     is_shared = False
     # seconds; a COMMIT this slow is a dead disk: end, so that systemd restarts the daemon and reports it
-    commit_limit_s = 10.0
+    commit_limit_s = answers_within_s = 10.0
     damage = (apsw.CorruptError, apsw.NotADBError)
 
     def __init__(

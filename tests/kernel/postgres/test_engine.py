@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from appliance.kernel.postgres import engine as engines
 from appliance.kernel.postgres import server as servers
 from appliance.kernel.postgres.store import open_postgres
 from appliance.kernel.schema import KERNEL_SCHEMA
-from appliance.kernel.store import Store, StoreBroken, StoreReadOnly
+from appliance.kernel.store import Store, StoreBroken
 from appliance.kernel.tx import ReadTx, Tx
 from tests.kernel.test_store import Gate, keys, one_batch, outcome, put
 from tests.kit.clock import HandClock
@@ -29,14 +29,6 @@ from tests.kit.postgres_proxy import SIDES, Proxy, cutting_proxy
 from tests.kit.waiting import LIMIT_S, eventually
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def database(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> PostgresDatabase:
-    monkeypatch.setattr(engines, "BATCH_S", 0.0)
-    monkeypatch.setattr(servers, "AWAY_S", LIMIT_S)  # however slow the machine
-    monkeypatch.setattr(connections, "_SETTINGS", idle_limit(LIMIT_S))
-    return PostgresDatabase(postgres_server.new_database())
 
 
 def open_at(url: str) -> Any:
@@ -276,6 +268,38 @@ async def test_a_server_that_does_not_answer_is_given_up(
         silent.close()
 
 
+async def test_a_server_that_stops_answering_does_not_look_like_a_process_that_hangs(
+    database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writes are answered in a time that the watchdog waits for, however many wait."""
+    async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
+        await store.write(put("a"))
+        for module in (connections, servers):
+            monkeypatch.setattr(module, "SILENT_S", 0.3)
+        monkeypatch.setattr(servers, "AWAY_S", 0.2)
+        engine, answers = store.engine, dict[str, Any]()
+        assert isinstance(engine, engines.PostgresEngine) and engine._writer is not None
+        engine._writer.raw.silent_s = 0.3
+        limit_s = engine.answers_within_s
+        proxy.is_frozen = True
+        with trio.fail_after(limit_s):
+            async with trio.open_nursery() as nursery:
+                for name in map(str, range(2 * engine.batch_max)):
+                    nursery.start_soon(outcome, store, put(name), answers, name)
+        assert {type(answer) for answer in answers.values()} == {Unavailable}
+        proxy.thaw()
+        monkeypatch.setattr(servers, "AGAIN_S", 0.0)
+        with trio.fail_after(LIMIT_S):
+            assert await store.write_retrying(put("b")) == "b"
+
+
+def test_the_watchdog_waits_longer_than_any_write() -> None:
+    """By the limits of one attempt, of trying again, and of connecting."""
+    assert connections.SILENT_S > connections.STATEMENT_S, "the server's own limit comes first"
+    longest_s = connections.SILENT_S + servers.AWAY_S + connections.CONNECT_S
+    assert servers.answers_within_s() > longest_s + servers.AWAY_S + connections.CONNECT_S
+
+
 async def test_a_server_killed_and_started_again_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with own_server() as server:
         url = server.empty_database()
@@ -307,87 +331,36 @@ async def test_another_database_behind_the_same_address_ends_the_store(
     assert caught.group_contains(StoreBroken) and isinstance(answers["b"], StoreBroken)
 
 
+async def test_an_older_database_is_recognised_and_one_that_others_write_to_is_not_older(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a process reconnects, its tailer publishes what the snapshot of the check cannot have."""
+    async with database.open() as store:
+        await store.write(put("a"))
+        engine, begin_read = store.engine, engines._begin_read
+        assert isinstance(engine, engines.PostgresEngine)
+        newer = [replace(store.journal.recent(0)[0], seq=2)]  # type: ignore[index]
+
+        def followed_meanwhile(connection: connections.Connection) -> Any:
+            snapshot = begin_read(connection)
+            store.journal.publish_read(newer)
+            return snapshot
+
+        connection = connections.Connection(database.url)
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(engines, "_begin_read", followed_meanwhile)
+                engine._check(connection)
+            assert store.journal.head == 2
+            with pytest.raises(StoreBroken, match="older"):
+                engine._check(connection)
+        finally:
+            connection.close()
+
+
 async def test_a_server_that_cannot_be_reached_at_the_start_ends_it_with_an_error(
     postgres_server: Server,
 ) -> None:
     with pytest.raises(StoreBroken, match="cannot be opened"):
         async with open_at(postgres_server.url("nothing_here")):
             pass
-
-
-# -- several processes -------------------------------------------------------------------------------------
-
-
-async def test_other_stores_follow_the_commits_of_one_in_order(database: PostgresDatabase) -> None:
-    async with database.open() as first, database.open() as second:
-        assert first.journal.epoch == second.journal.epoch
-        for number in range(6):
-            store = (first, second)[number % 2]
-            await store.write(lambda tx: add_one(tx, "n"))
-            assert store.journal.head == number + 1, "one's own is there with its answer"
-        for store in (first, second):
-            with trio.fail_after(LIMIT_S):
-                while store.journal.head < 6:
-                    await store.journal.changed.wait_past(store.journal.changed.count)
-            assert [entry.seq for entry in store.journal.recent(0) or []] == [1, 2, 3, 4, 5, 6]
-            assert [entry.event for entry in store.journal.recent(0) or []] == [
-                entry.event for entry in await first.journal.read(0)
-            ]
-
-
-async def test_two_stores_that_count_the_same_row_lose_nothing(database: PostgresDatabase) -> None:
-    async with database.open() as first, database.open() as second, trio.open_nursery() as nursery:
-
-        async def count(store: Store) -> None:
-            for _ in range(20):
-                await store.write(lambda tx: add_one(tx, "n"))
-
-        for store in (first, second) * 3:
-            nursery.start_soon(count, store)
-    async with database.open() as store:
-        assert await store.read(lambda tx: tx.value("SELECT value FROM meta WHERE key = 'n'")) == "120"
-        assert [seq for seq, _ in await store.read(journal_of)] == list(range(1, 121))
-
-
-async def test_a_read_and_its_head_are_of_one_snapshot(database: PostgresDatabase) -> None:
-    async with database.open() as store, database.open() as other:
-        looked, written = threading.Event(), threading.Event()
-
-        def look(tx: ReadTx) -> tuple[int, list[Any], int]:
-            head = tx.head()
-            looked.set()
-            assert written.wait(LIMIT_S)
-            return head, journal_of(tx), tx.head()
-
-        async with trio.open_nursery() as nursery:
-
-            async def write() -> None:
-                await trio.to_thread.run_sync(looked.wait)
-                await other.write(put("b"))
-                written.set()
-
-            nursery.start_soon(write)
-            assert await store.read(look) == (0, [], 0)
-
-
-async def test_a_reader_cannot_write(database: PostgresDatabase) -> None:
-    async with database.open() as store:
-        with pytest.raises(StoreReadOnly):
-            await store.read(lambda tx: tx.db.execute("DELETE FROM meta"))
-
-
-async def test_a_column_that_a_newer_process_adds_does_not_disturb(
-    database: PostgresDatabase, postgres_server: Server
-) -> None:
-    """A connection's prepared statements then fail: the batch is run on another connection."""
-
-    def look(tx: ReadTx) -> list[str]:
-        return sorted(tx.all("SELECT * FROM cursors")[0])
-
-    async with database.open() as store, database.open() as other:
-        await store.write(lambda tx: tx.run("INSERT INTO cursors (name, seq, moved_us) VALUES ('a', 1, 1)"))
-        for _ in range(8):
-            before = await store.write(look), await store.read(look)
-        await other.write(lambda tx: tx.run("ALTER TABLE cursors ADD COLUMN extra BIGINT"))
-        after = await store.write(look), await store.read(look)
-        assert after == tuple(sorted([*columns, "extra"]) for columns in before)

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from appliance.kernel.batch import StoreBroken
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.postgres import migrate as migrations
 from appliance.kernel.postgres.migrate import migrate
@@ -34,6 +35,20 @@ def test_processes_that_start_at_once_make_it_once(postgres_server: Server) -> N
         list(pool.map(lambda _: migrate(url, KERNEL_SCHEMA), range(4)))
     assert version(url) == numbered(KERNEL_SCHEMA)[-1][0]
     assert len(rows(url, "SELECT value FROM meta WHERE key = 'epoch'")) == 1
+
+
+def test_a_lock_that_is_held_on_is_reported_with_its_holder(
+    postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_S", "0.05")
+    url = postgres_server.empty_database()
+    with psycopg.connect(url, autocommit=True, application_name="appliance elsewhere 7") as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (migrations._LOCK,))
+        with pytest.raises(StoreBroken, match="appliance elsewhere 7") as caught:
+            migrate(url, KERNEL_SCHEMA)
+        assert f"pg_terminate_backend({other.info.backend_pid})" in str(caught.value)
+        assert rows(url, "SELECT to_regclass('meta')") == [(None,)]
+    migrate(url, KERNEL_SCHEMA)
 
 
 def test_each_file_is_applied_once_and_a_broken_step_changes_nothing(

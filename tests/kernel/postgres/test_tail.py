@@ -122,3 +122,15 @@ def test_a_stopped_listener_does_not_wait(listener: Listener, monkeypatch: pytes
     listener.stop()
     with pytest.raises(psycopg.OperationalError):
         listener.news()
+
+
+def test_it_notices_that_another_process_has_pruned(
+    listener: Listener, other: Other, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "EVERY_S", 0.01)
+    other.commit(1, 2, 3)
+    assert (seqs(listener), listener.oldest) == ([1, 2, 3], 1)
+    other.connection.execute("DELETE FROM journal WHERE seq < 3")
+    assert (seqs(listener), listener.oldest) == ([], 3)
+    other.connection.execute("UPDATE journal_head SET seq = 3; DELETE FROM journal")
+    assert (seqs(listener), listener.oldest) == ([], 4)

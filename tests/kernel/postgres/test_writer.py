@@ -55,6 +55,22 @@ def test_a_batch_leaves_its_number_entries_and_head(connection: Connection, jour
     assert value(connection, "SELECT batch FROM writers") == 8
 
 
+def test_text_arrives_as_it_was(connection: Connection, journal: Journal) -> None:
+    """Entries are sent as text of a statement, with COMMIT in one exchange."""
+    text = "o'clock \\' \\; DROP TABLE journal; -- %s ? :a $1 \u00e9 \U0001f3a5 \n\t"
+    writer = PostgresWriter(connection, journal, "process", 1)
+    writer.begin()
+    tx = writer.start()
+    tx.append("a", text, {"text": text}, session_id=text)
+    tx.append("a", "a:1", {})
+    writer.keep()
+    writer.commit()
+    rows = connection.run(
+        "SELECT subject, session_id, body::json ->> 'text' FROM journal ORDER BY seq"
+    ).fetchall()
+    assert rows == [(text, text, text), ("a:1", None, None)]
+
+
 def test_a_batch_reads_the_entries_committed_before_it(connection: Connection, journal: Journal) -> None:
     commit(connection, journal, 1, 2)
     writer = commit(connection, journal, 2, 1)
