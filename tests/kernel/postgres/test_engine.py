@@ -171,6 +171,16 @@ async def count_exchanges(store: Store, proxy: Proxy) -> int:
     return proxy.exchanges + 1
 
 
+async def test_a_change_takes_two_exchanges_beside_those_of_its_statements(
+    database: PostgresDatabase, postgres_server: Server
+) -> None:
+    """Beginning, with head row, time and savepoint; and the entries, with head, NOTIFY and COMMIT."""
+    async with cutting_proxy(database.url, postgres_server.folder) as proxy, open_at(proxy.url) as store:
+        for _ in range(2):
+            assert await store.write(partial(add_one, name="n"))
+            assert proxy.exchanges + 1 == 2 + 2
+
+
 async def test_cut_at_any_exchange_a_batch_has_one_effect(
     database: PostgresDatabase, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
