@@ -169,30 +169,35 @@ def _perform(writer: Writer, request: WriteRequest[Any]) -> None:
     try:
         request.value = request.closure(tx)
     except BaseException as error:
-        if tx.failure is not None:
-            _raise_caught(writer, tx)
+        _take_caught(writer, tx)
         if writer.spoils(error):
             raise
         if not writer.can_undo():
             raise LostTransaction from error
         _fail_one(writer, request, writer.refusal(error))
     else:
-        if tx.failure is not None:
-            _raise_caught(writer, tx)
-        if writer.is_sound():
+        caught = _take_caught(writer, tx)
+        if caught is None and writer.is_sound():
             request.error, request.entries = None, tx.entries
             writer.keep()
         elif writer.can_undo():
-            _fail_one(writer, request, CaughtError("the closure caught an error of the database"))
+            swallowed = CaughtError("the closure caught an error of the database")
+            _fail_one(writer, request, caught or swallowed)
         else:
             raise LostTransaction
 
 
-def _raise_caught(writer: Writer, tx: Tx) -> None:
-    """Raise the error that the closure has caught around a savepoint, if it belongs to the whole batch."""
-    failure, tx.failure = tx.failure, None  # its traceback holds the transaction: no reference cycle
-    if failure is not None and writer.spoils(failure):
-        raise failure
+def _take_caught(writer: Writer, tx: Tx) -> Unavailable | None:
+    """The error of the database's state that the closure has caught around a savepoint, as its caller gets
+    it. Raises one that belongs to the whole batch."""
+    if not tx.failures:
+        return None
+    failures, tx.failures = tx.failures, {}  # their tracebacks hold the transaction: no reference cycle
+    for failure in failures.values():
+        if writer.spoils(failure):
+            raise failure
+    refusals = [writer.refusal(failure) for failure in failures.values()]
+    return next((each for each in refusals if isinstance(each, Unavailable)), None)
 
 
 def _fail_one(writer: Writer, request: WriteRequest[Any], error: BaseException) -> None:

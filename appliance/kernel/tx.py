@@ -92,7 +92,7 @@ class Tx(ReadTx):
     never restored from a copy (kernel/rescue.py).
     """
 
-    __slots__ = ("entries", "failure", "floor")
+    __slots__ = ("entries", "failures", "floor")
 
     errors: ClassVar[type[BaseException]] = apsw.Error
     """The database's own errors."""
@@ -101,7 +101,8 @@ class Tx(ReadTx):
         super().__init__(db, now_us)
         self.floor = floor
         self.entries: list[Entry] = []
-        self.failure: BaseException | None = None  # the database's error that left a `savepoint`
+        # the database's errors that left a `savepoint`, the first of each type
+        self.failures: dict[type[BaseException], BaseException] = {}
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a change; returns the number of rows changed."""
@@ -158,14 +159,15 @@ class Tx(ReadTx):
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo the changes of the block when it raises; the error propagates. For closures that go on with
-        the next item of many. An error of the whole batch still fails the batch, also when it is caught."""
+        the next item of many. An error of the whole batch still fails the batch, also when it is caught; and
+        one that is no item's fault, as of a full disk, still fails the closure."""
         mark = self._mark()
         self.db.execute("SAVEPOINT part")
         try:
             yield
         except BaseException as error:
             if isinstance(error, self.errors):
-                self.failure = error
+                self.failures.setdefault(type(error), error)
             self._undo_part(mark)
             raise
         self.db.execute("RELEASE part")
@@ -179,5 +181,5 @@ class Tx(ReadTx):
             self.db.execute("ROLLBACK TO part")
             self.db.execute("RELEASE part")
         except self.errors as error:  # the transaction is gone: so is everything in it
-            self.failure = error
+            self.failures.setdefault(type(error), error)
         del self.entries[mark:]

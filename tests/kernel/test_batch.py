@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from appliance.kernel.errors import Refused, not_found
-from appliance.kernel.store import StoreBroken
+from appliance.kernel.store import StoreBroken, StoreFull
 from appliance.kernel.tx import Tx
 from tests.kernel.test_store import keys, one_batch, put
 from tests.kit.databases import Database, SqliteDatabase
@@ -83,6 +83,29 @@ async def test_an_error_of_the_whole_batch_cannot_be_caught_around_a_savepoint(t
             answers = await one_batch(store, {"a": put("a"), "bad": ingest})
             await trio.sleep_forever()
     assert {type(each) for each in answers.values()} == {StoreBroken}
+
+
+async def test_an_error_of_the_databases_state_is_no_parts_to_catch_either(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor when the next part fails by itself; the other closures of the batch are not concerned."""
+
+    def no_room(tx: Tx) -> None:
+        if database.name == "sqlite":
+            raise apsw.FullError("database or disk is full")
+        tx.run("DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$")
+
+    def ingest(tx: Tx) -> str:
+        for part in (no_room, put("a")):
+            with pytest.raises((apsw.Error, psycopg.Error)), tx.savepoint():
+                part(tx)
+        return "parked"
+
+    async with database.open(rehearse=False) as store:
+        answers = await one_batch(store, {"a": put("a"), "bad": ingest, "b": put("b")})
+        assert isinstance(answers["bad"], StoreFull)
+        assert (answers["a"], answers["b"]) == ("a", "b")
+        assert await store.read(keys) == ["a", "b"]
 
 
 async def test_rehearsed_every_closure_is_run_twice_and_counts_once(database: Database) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -78,6 +78,23 @@ async def test_a_batch_with_a_conflict_is_run_again(database: PostgresDatabase, 
         assert answers == {"a": "a", "bad": "bad", "b": "b"}
         assert await store.read(keys) == ["a", "b", "bad"]
         assert [seq for seq, _ in await store.read(journal_of)] == [1, 2, 3]
+
+
+async def test_a_conflict_that_a_closure_has_caught_runs_the_batch_again(database: PostgresDatabase) -> None:
+    """Also when an error of its own followed it."""
+    conflict = fails_with("40001", 1)
+
+    def parts(tx: Tx) -> str:
+        with suppress(psycopg.Error), tx.savepoint():
+            conflict(tx)
+        with pytest.raises(psycopg.Error), tx.savepoint():
+            put("a")(tx)
+        return "done"
+
+    async with database.open(rehearse=False) as store:
+        answers = await one_batch(store, {"a": put("a"), "parts": parts})
+        assert answers == {"a": "a", "parts": "done"}
+        assert await store.read(keys) == ["a", "bad"]
 
 
 async def test_a_closure_that_always_conflicts_fails_alone(database: PostgresDatabase) -> None:
