@@ -47,6 +47,7 @@ from tests.faults.sync_kills import sync_kills  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
 from tests.faults.test_stateful import any_order  # noqa: E402
 from tests.faults.unsynced_cut import unsynced_cuts  # noqa: E402
+from tests.kernel.test_store_model import store_orders  # noqa: E402
 
 Fault = Callable[[int, int, Path], Awaitable[Tally]]
 
@@ -55,6 +56,7 @@ FAULTS: dict[str, Fault] = {
     "clip_power_cut": clip_power_cuts,
     "unsynced_cut": unsynced_cuts,
     "any_order": any_order,
+    "store_order": store_orders,
     "daemon_kill": daemon_kills,
     "worker_kill": worker_kills,
     "postgres_kill": kills_of_four,

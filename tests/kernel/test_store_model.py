@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
+import hypothesis
 import pytest
 import trio
 from hypothesis import HealthCheck, Phase, settings
@@ -27,6 +29,7 @@ from appliance.kernel.postgres import engine as engines
 from appliance.kernel.postgres import server as servers
 from appliance.kernel.tx import ReadTx, Tx
 from tests.faults.loop import Portal
+from tests.faults.tally import Tally
 from tests.kernel.sides import FileSide, ServerSide, Side
 from tests.kernel.test_store import one_batch
 from tests.kit import postgres
@@ -249,7 +252,8 @@ class StoreMachine(RuleBasedStateMachine):
         assert cursor is not None and cursor.seq == self.cursor
 
 
-def run(new_side: Callable[[Portal], Side], examples: int, steps: int = 12) -> None:
+def run(new_side: Callable[[Portal], Side], examples: int, steps: int = 12, seed: int | None = None) -> None:
+    """`seed`: of a long run; without it the examples are those of Hypothesis."""
     portal = Portal()
     request = settings(
         max_examples=examples,
@@ -259,10 +263,33 @@ def run(new_side: Callable[[Portal], Side], examples: int, steps: int = 12) -> N
         phases=(Phase.explicit, Phase.reuse, Phase.generate),
     )
     machine = type("OfSide", (StoreMachine,), {"portal": portal, "new_side": staticmethod(new_side)})
+    if seed is not None:
+        machine, request = hypothesis.seed(seed)(machine), settings(request, database=None)
     try:
         run_state_machine_as_test(machine, settings=request)
     finally:
         portal.close()
+
+
+async def store_orders(rounds: int, seed: int, folder: Path) -> Tally:
+    """`rounds` examples of up to 50 steps on each database, for scripts/faults."""
+    tally = Tally(rounds=rounds, struck=rounds)
+    sides: tuple[Callable[[Portal], Side], ...] = (FileSide, partial(ServerSide, server=postgres.server()))
+    with pytest.MonkeyPatch.context() as patch:
+        patiently(patch)
+        for side in sides:
+            try:
+                await trio.to_thread.run_sync(run, side, rounds, 50, seed)
+            except AssertionError as error:
+                tally.wrong("\n".join([str(error), *getattr(error, "__notes__", [])]))
+    return tally
+
+
+def patiently(patch: pytest.MonkeyPatch) -> None:
+    """No slow machine reaches a limit of time."""
+    patch.setattr(engines, "BATCH_S", 0.0)
+    patch.setattr(engines, "PAUSE_S", 0.001)
+    patch.setattr(servers, "AWAY_S", LIMIT_S)
 
 
 def test_a_file_holds_what_the_model_holds() -> None:
@@ -273,7 +300,5 @@ def test_a_file_holds_what_the_model_holds() -> None:
 def test_a_server_holds_what_the_model_holds(
     postgres_server: postgres.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "BATCH_S", 0.0)
-    monkeypatch.setattr(engines, "PAUSE_S", 0.001)
-    monkeypatch.setattr(servers, "AWAY_S", LIMIT_S)
+    patiently(monkeypatch)
     run(partial(ServerSide, server=postgres_server), 6)
