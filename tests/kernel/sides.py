@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import pytest
 import trio
@@ -20,7 +20,8 @@ from appliance.kernel.tx import Tx
 from tests.faults.loop import Portal
 from tests.kit import postgres
 from tests.kit.databases import PostgresDatabase, SqliteDatabase
-from tests.kit.postgres_proxy import Proxy, cutting_proxy
+from tests.kit.postgres_proxy import Exchange, Proxy, cutting_proxy
+from tests.kit.postgres_proxy import Side as End
 
 
 class Side(Protocol):
@@ -28,7 +29,7 @@ class Side(Protocol):
 
     stores: tuple[Store, Store]
 
-    def cut_at(self, exchange: int, side: Literal["before", "after"]) -> None:
+    def cut_at(self, exchange: Exchange, side: End) -> None:
         """Cut the line of the first store in its next batch."""
         ...
 
@@ -80,7 +81,7 @@ class FileSide:
         self._opened = Opened(self._portal, lambda stack: stack.enter_async_context(database.open()))
         self.stores = self._opened.value, self._opened.value
 
-    def cut_at(self, exchange: int, side: Literal["before", "after"]) -> None:
+    def cut_at(self, exchange: Exchange, side: End) -> None:
         """There is no line."""
 
     def die(self, change: Callable[[Tx], object], *, is_committed: bool) -> None:
@@ -133,7 +134,7 @@ class ServerSide:
         self._proxy, *stores = self._opened.value
         self.stores = stores[0], stores[1]
 
-    def cut_at(self, exchange: int, side: Literal["before", "after"]) -> None:
+    def cut_at(self, exchange: Exchange, side: End) -> None:
         self._proxy.cut_at(exchange, side)
 
     def die(self, change: Callable[[Tx], object], *, is_committed: bool) -> None:

@@ -33,16 +33,18 @@ from tests.faults.tally import Tally
 from tests.kernel.sides import FileSide, ServerSide, Side
 from tests.kernel.test_store import one_batch
 from tests.kit import postgres
+from tests.kit.postgres_proxy import SIDES, Exchange
+from tests.kit.postgres_proxy import Side as End
 from tests.kit.waiting import LIMIT_S
 
 Kind = Literal["set", "fail", "part", "entries", "remove"]
 Action = tuple[Kind, str, int]
-Cut = tuple[int, Literal["before", "after"]]
+Cut = tuple[Exchange, End]
 
 KEYS = st.sampled_from("abcd")
 ACTIONS = st.tuples(st.sampled_from(["set", "fail", "part", "entries", "remove"]), KEYS, st.integers(0, 3))
 BATCHES = st.lists(ACTIONS, min_size=1, max_size=5)
-CUTS = st.none() | st.tuples(st.integers(0, 12), st.sampled_from(["before", "after"]))
+CUTS = st.none() | st.tuples(st.just("commit") | st.integers(0, 8), st.sampled_from(SIDES))
 
 
 @dataclass
@@ -106,7 +108,7 @@ def held(tx: ReadTx) -> tuple[dict[str, str], list[tuple[int, str]], int]:
 # -- the machine -------------------------------------------------------------------------------------------
 
 CURSOR = "reader"
-SUBJECTS = st.sampled_from("xy")
+SUBJECTS = st.sampled_from("xxy")
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -200,12 +202,15 @@ class StoreMachine(RuleBasedStateMachine):
 
     # -- leases --------------------------------------------------------------------------------------------
 
-    @rule(subject=SUBJECTS, number=st.integers(0, 1))
-    def take(self, subject: str, number: int) -> None:
+    @rule(subject=SUBJECTS, number=st.integers(0, 1), is_over=st.booleans())
+    def take(self, subject: str, number: int, is_over: bool) -> None:
+        """`is_over`: the time of whoever has it."""
+        token, is_held = self.model.leases.get(subject, (0, False))
+        if is_over:
+            self.write(lambda tx: tx.run("UPDATE leases SET until_us = 0 WHERE subject = ?", (subject,)))
         store, owner = self.side.stores[number], f"process-{number}"
         lease = self.portal.call(store.write, lambda tx: take_lease(tx, "work", subject, owner))
-        token, is_held = self.model.leases.get(subject, (0, False))
-        assert (lease is None) == is_held
+        assert (lease is None) == (is_held and not is_over)
         if lease is not None:
             assert lease.token == token + 1
             self.model.leases[subject] = lease.token, True
@@ -232,12 +237,6 @@ class StoreMachine(RuleBasedStateMachine):
             with pytest.raises(LeaseLost):
                 self.write(call[what])
 
-    @rule()
-    def time_passes(self) -> None:
-        """The time of every lease is over."""
-        self.write(lambda tx: tx.run("UPDATE leases SET until_us = 0"))
-        self.model.leases = {subject: (token, False) for subject, (token, _) in self.model.leases.items()}
-
     # -- what always holds ---------------------------------------------------------------------------------
 
     def expected(self) -> Any:
@@ -252,7 +251,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert cursor is not None and cursor.seq == self.cursor
 
 
-def run(new_side: Callable[[Portal], Side], examples: int, steps: int = 12, seed: int | None = None) -> None:
+def run(new_side: Callable[[Portal], Side], examples: int, steps: int = 20, seed: int | None = None) -> None:
     """`seed`: of a long run; without it the examples are those of Hypothesis."""
     portal = Portal()
     request = settings(
@@ -293,7 +292,7 @@ def patiently(patch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_holds_what_the_model_holds() -> None:
-    run(FileSide, 10)
+    run(FileSide, 8)
 
 
 @pytest.mark.postgres

@@ -17,7 +17,9 @@ import trio
 
 SOCKET = ".s.PGSQL.5432"
 BEGINS = b"journal_head FOR UPDATE"
+COMMITS = b"NOTIFY"  # in one exchange with COMMIT, where a batch has entries
 Side = Literal["before", "after"]
+Exchange = int | Literal["commit"]
 SIDES: Final[tuple[Side, ...]] = ("before", "after")
 
 
@@ -33,12 +35,13 @@ class Proxy:
     """Connections are refused, and those that exist end."""
     is_frozen: bool = False
     """Nothing arrives on the other side until `thaw`, and connections are refused."""
-    _cut: tuple[int, Side] | None = None
+    _cut: tuple[Exchange, Side] | None = None
     _links: set[trio.CancelScope] = field(default_factory=set)
     _thawed: trio.Event = field(default_factory=trio.Event)
 
-    def cut_at(self, exchange: int, side: Side) -> None:
-        """Cut the connection once, in the next batch that reaches this exchange."""
+    def cut_at(self, exchange: Exchange, side: Side) -> None:
+        """Cut the connection once, in the next batch that reaches this exchange. "commit": the last one of a
+        batch with entries."""
         self._cut = exchange, side
 
     @property
@@ -75,9 +78,11 @@ class Proxy:
     def decide(self, data: bytes) -> Side | None:
         """Whether this exchange of the writer is cut, and where."""
         self.exchanges = 0 if BEGINS in data else self.exchanges + 1
-        if self._cut is None or self._cut[0] != self.exchanges:
+        if self._cut is None:
             return None
-        _, side = self._cut
+        exchange, side = self._cut
+        if exchange != (self.exchanges if isinstance(exchange, int) else COMMITS in data and "commit"):
+            return None
         self._cut = None
         return side
 
