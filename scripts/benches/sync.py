@@ -7,6 +7,7 @@ one process; the ratio of each pair is taken, and the median shown. `reconnect`:
 
 from __future__ import annotations
 
+import atexit
 import json
 import multiprocessing
 import os
@@ -15,8 +16,9 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from functools import partial
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -123,9 +125,29 @@ def _bare(url: str, site: str, count: int) -> float:
 # -- a box and the hosted program ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Hosted:
+    """The hosted program in a process of its own, the same for all parts."""
+
+    url: str  # of its database
+    folder: Path
+    port: int
+    process: BaseProcess
+
+
+@cache
+def _hosted(options: Options) -> Hosted:
+    """Started by the first part that needs it, ended with this program."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    url, folder = stack.enter_context(_database(options)), options.folder / "hosted"
+    folder.mkdir()
+    port, process = stack.enter_context(_process(folder, url))
+    return Hosted(url, folder, port, process)
+
+
 @contextmanager
-def _hosted(folder: Path, url: str) -> Iterator[tuple[int, BaseProcess]]:
-    """The hosted program in a process of its own: its port, and the process."""
+def _process(folder: Path, url: str) -> Iterator[tuple[int, BaseProcess]]:
     from tests.faults.sync_worker import run_hosted
     from tests.kit.ports import free_port
 
@@ -151,7 +173,7 @@ async def _until_open(port: int) -> None:
     await eventually(is_open, what="the hosted program")
 
 
-async def _tokens(url: str, folder: Path, sites: list[str]) -> dict[str, str]:
+async def _tokens(at: Hosted, sites: list[str]) -> dict[str, str]:
     from appliance.access.tokens import store as tokens
     from appliance.cloud.database import open_database
 
@@ -163,7 +185,7 @@ async def _tokens(url: str, folder: Path, sites: list[str]) -> dict[str, str]:
                 tx, token_hash=token_hash, role="box", scopes=[f"site:{site}"], name=site, created_by="b"
             )
 
-    async with open_database(url, folder, connections=3) as store:
+    async with open_database(at.url, at.folder, connections=3) as store:
         await store.write(add)
     return {site: token for site, (token, _) in made.items()}
 
@@ -178,11 +200,11 @@ async def _box(folder: Path, port: int, token: str) -> AsyncIterator[tuple[Any, 
     from appliance.kernel.clock import BoxClock
     from appliance.kernel.store import open_store
     from tests.cloud.fleet.sending import BOX
-    from tests.faults.sync_worker import SITE, box_of
+    from tests.faults.sync_worker import box_of
 
     domains.cache_clear()
     domains()
-    clock, box = BoxClock.start(None, None), box_of(SITE, port)
+    clock, box = BoxClock.start(None, None), box_of(folder.name, port)
     async with (
         open_store(folder / "box.db", clock) as store,
         open_client(box.url, token, BOX) as client,
@@ -193,21 +215,28 @@ async def _box(folder: Path, port: int, token: str) -> AsyncIterator[tuple[Any, 
 
 def latency(options: Options) -> list[Row]:
     """From the answer to a change on the box until another process of the hosted side has it."""
-    with _database(options) as url:
-        folder = options.folder / "latency"
-        folder.mkdir()
-        token = trio.run(_tokens, url, folder, ["north"])["north"]
-        with _hosted(folder, url) as (port, _):
-            took = trio.run(_latencies, folder, port, token, url, 20 if options.quick else 300)
+    hosted, count = _hosted(options), 20 if options.quick else 300
+    took = trio.run(_latencies, _own(options, "latency"), hosted, count)
     return [{"what": "box commit -> cloud row", **benchkit.spread_ms(took), "goal": "p50 < 50 ms"}]
 
 
-async def _latencies(folder: Path, port: int, token: str, url: str, count: int) -> list[float]:
+def _own(options: Options, site: str) -> Path:
+    """A folder for the box of a site."""
+    folder = options.folder / site
+    folder.mkdir()
+    return folder
+
+
+async def _latencies(folder: Path, at: Hosted, count: int) -> list[float]:
     from appliance.cloud.database import open_database
 
-    took = list[float]()
-    hosting = open_database(url, folder, connections=3)
-    async with hosting as hosted, _box(folder, port, token) as (store, run), trio.open_nursery() as nursery:
+    took, token = list[float](), (await _tokens(at, [folder.name]))[folder.name]
+    hosting = open_database(at.url, folder, connections=3)
+    async with (
+        hosting as hosted,
+        _box(folder, at.port, token) as (store, run),
+        trio.open_nursery() as nursery,
+    ):
         await nursery.start(run)
         for number in range(count):
             await trio.sleep(0.02)
@@ -234,12 +263,7 @@ async def _has(hosted: Any, since: int, seq: int) -> bool:
 def marks(options: Options) -> list[Row]:
     """A mark's time on the box, idle and while 20,000 entries drain, five pairs: 100,000 entries."""
     pairs, backlog = (1, 600) if options.quick else (5, 20_000)
-    with _database(options) as url:
-        folder = options.folder / "marks"
-        folder.mkdir()
-        token = trio.run(_tokens, url, folder, ["north"])["north"]
-        with _hosted(folder, url) as (port, _):
-            windows = trio.run(_windows, folder, port, token, pairs, backlog)
+    windows = trio.run(_windows, _own(options, "marks"), _hosted(options), pairs, backlog)
     ratios = [drained["p95"] / idle["p95"] for idle, drained in windows]
     report = []
     for at, what in enumerate(("idle", "draining")):
@@ -257,12 +281,13 @@ def marks(options: Options) -> list[Row]:
     return report
 
 
-async def _windows(folder: Path, port: int, token: str, pairs: int, backlog: int) -> list[tuple[Row, Row]]:
+async def _windows(folder: Path, at: Hosted, pairs: int, backlog: int) -> list[tuple[Row, Row]]:
     from appliance.kernel import interpreter
     from tests.box.sync.up.linked import make_entries
 
-    windows = []
-    async with _box(folder, port, token) as (store, run):
+    windows, idle_s = [], 0.3 if backlog < 10_000 else 4.0
+    token = (await _tokens(at, [folder.name]))[folder.name]
+    async with _box(folder, at.port, token) as (store, run):
         await _drained(store, run)
         interpreter.configure()
         interpreter.freeze()
@@ -272,7 +297,7 @@ async def _windows(folder: Path, port: int, token: str, pairs: int, backlog: int
             taken = {}
             for what in ("idle", "draining") if turn % 2 == 0 else ("draining", "idle"):
                 if what == "idle":
-                    taken[what] = await _marked(store, None, 4.0)
+                    taken[what] = await _marked(store, None, idle_s)
                 else:
                     taken[what] = await _marked(store, run, 0.0)
             windows.append((taken["idle"], taken["draining"]))
@@ -320,18 +345,11 @@ async def _marked(store: Any, run: Any, seconds: float) -> Row:
 
 def reconnect(options: Options) -> list[Row]:
     """Every box connects and sends 300 events in two batches, all at the same moment."""
-    boxes = 20 if options.quick else 1000
-    with _database(options) as url:
-        folder = options.folder / "reconnect"
-        folder.mkdir()
-        sites = [f"site{number}" for number in range(boxes)]
-        tokens = trio.run(_tokens, url, folder, sites)
-        with _hosted(folder, url) as (port, process):
-            before = _rss_mb(process.pid)
-            began = time.perf_counter()
-            took = trio.run(_all_at_once, port, tokens)
-            spent = time.perf_counter() - began
-            after = _rss_mb(process.pid)
+    boxes, at = 20 if options.quick else 1000, _hosted(options)
+    tokens = trio.run(_tokens, at, [f"site{number}" for number in range(boxes)])
+    before, began = _rss_mb(at.process.pid), time.perf_counter()
+    took = trio.run(_all_at_once, at.port, tokens)
+    spent, after = time.perf_counter() - began, _rss_mb(at.process.pid)
     spread = benchkit.spread_ms(took)
     return [
         {
@@ -381,6 +399,9 @@ async def _all_at_once(port: int, tokens: dict[str, str]) -> list[float]:
 
 
 def main() -> None:
+    from tests.faults.sync_worker import quiet
+
+    quiet()
     parts = {"intake": intake, "latency": latency, "marks": marks, "reconnect": reconnect}
     benchkit.run("sync", __doc__, parts)
 

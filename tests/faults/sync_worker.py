@@ -38,14 +38,14 @@ _BURST = 40
 
 def run_box(folder: Path, port: int, token: str, seed: int) -> None:
     """Until it is killed. It asks for the hosted side again without long pauses."""
-    _quiet()
+    quiet()
     actor.RETRY_MAX_S = 0.1  # type: ignore[misc]
     trio.run(_box, folder, port, token, seed)
 
 
 def run_hosted(folder: Path, port: int, url: str) -> None:
     """Until it is killed."""
-    _quiet()
+    quiet()
     settings = check_settings(
         {
             "cloud": {"environment": "demo", "state_dir": folder},
@@ -56,7 +56,7 @@ def run_hosted(folder: Path, port: int, url: str) -> None:
     trio.run(partial(run_cloud, settings, stop=trio.Event(), loop=LoopWatch()))
 
 
-def _quiet() -> None:
+def quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.CRITICAL)
 

@@ -47,7 +47,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
     "start": {"start": ("what", "median_ms", "min_ms", "ratio")},
     "store": {"writes": ("synchronous", "callers", "per_s", "p50_ms", "p99_ms", "ratio")},
     "sync": {
-        "intake": ("way", "events_s", "times", "goal"),
+        "intake": ("way", "events_s", "times"),
         "latency": ("what", "p50_ms", "p99_ms", "goal"),
         "marks": ("box", "p95_ms", "ratio", "goal"),
         "reconnect": ("boxes", "drained", "max_ms", "rss_mb", "goal"),
