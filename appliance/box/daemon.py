@@ -18,6 +18,7 @@ import trio
 
 from appliance.box import database_check, domains, safe_mode_parts
 from appliance.box.domains import Services
+from appliance.box.journal_metrics import run_journal_metrics
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
 from appliance.box.sources import Sources
@@ -36,7 +37,7 @@ from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
 from appliance.ops.loopwatch import LoopWatch
 from appliance.ops.measurements import DiskLimits, run_measurements
-from appliance.ops.metrics import Metrics, run_journal_metrics
+from appliance.ops.metrics import Metrics
 from appliance.ops.notify import Notifier
 from appliance.ops.pruning import run_pruning
 from appliance.ops.snapshots import run_snapshots
