@@ -6,7 +6,7 @@ Quart. Raw routes read their requests with the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -23,6 +23,7 @@ from appliance.kernel.fields import Input
 
 M = TypeVar("M", bound=BaseModel)
 
+NUL_WORDS = "must not contain the character U+0000"
 MAX_QUERY_FIELDS = 64  # the longest list filter has a dozen
 # on any request: `client` names the device (contract section 4), `k` is a media key (section 6)
 RESERVED_QUERY = frozenset({"client", "k"})
@@ -180,7 +181,10 @@ def _literals(annotation: Any) -> tuple[Any, ...]:
 def validate(model: type[M], value: Any, *, unknown: str = "no such field") -> M:
     """The model of a decoded value. Raises Refused 422 with one entry for every wrong field."""
     try:
-        return model.model_validate(value)
+        made = model.model_validate(value)
+        if (where := nul_in(value)) is None:
+            return made
+        errors = [FieldError(where, NUL_WORDS)]
     except ValidationError as error:
         errors = [
             FieldError(_path(each["loc"]), unknown if each["type"] == "extra_forbidden" else _words(each))
@@ -188,6 +192,24 @@ def validate(model: type[M], value: Any, *, unknown: str = "no such field") -> M
         ]
     detail = "; ".join(f"{each.loc}: {each.msg}" for each in errors[:5])
     raise Refused(422, "invalid", detail, "correct the named fields", tuple(errors))
+
+
+def nul_in(value: Any, *above: int | str) -> str | None:
+    """The path of a text with U+0000 (a key counts as its value); None: there is none. PostgreSQL stores no
+    such text, and no field needs it: refused on input, whichever database is behind."""
+    if isinstance(value, str):
+        return _path(above) if "\x00" in value else None
+    inside: Iterable[tuple[int | str, Any]] = ()
+    if isinstance(value, dict):
+        if any("\x00" in key for key in value):
+            return _path(above)
+        inside = value.items()
+    elif isinstance(value, list):
+        inside = enumerate(value)
+    for name, each in inside:
+        if (where := nul_in(each, *above, name)) is not None:
+            return where
+    return None
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

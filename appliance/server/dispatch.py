@@ -125,6 +125,8 @@ class Dispatcher:
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, out: Outgoing
     ) -> None:
         method, path = scope["method"], scope["path"]
+        if "\x00" in path:  # no id has it, and PostgreSQL takes no text with it
+            raise no_such_path(path.replace("\x00", "%00"))
         raw = self.raw.find(method, path)
         if raw is not None:
             grant = await self._let_in(scope, headers, raw)
@@ -232,7 +234,7 @@ class Dispatcher:
                     "too_many_sockets", f"{self.sockets_max} are open", "try again", retry_after_s=5
                 )
             match = self.raw.find("WS", scope["path"])
-            if match is None:
+            if match is None or "\x00" in scope["path"]:
                 raise Refused(404, "no_such_path", "no WebSocket is served here", "see /docs")
             await self._let_in(scope, headers, match)
             await match[0].handler(scope, receive, send, match[1])

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from appliance.http.requests import ClientGone, Empty, parse_body, parse_query, read_body
+from appliance.http.requests import (
+    NUL_WORDS,
+    ClientGone,
+    Empty,
+    nul_in,
+    parse_body,
+    parse_query,
+    read_body,
+)
 from appliance.kernel import json
 from appliance.kernel.errors import Refused
 from tests.server.sample import NoteIn, NoteQuery
@@ -74,3 +82,31 @@ def test_blank_values_are_values() -> None:
     with pytest.raises(Refused) as refused:
         parse_query("limit=", NoteQuery)
     assert refused.value.errors[0].loc == "limit"
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ("a\x00", "body"),
+        ({"a": {"b": ["", "x\x00"]}}, "a.b.1"),
+        ({"a": [{"no\x00": 1}]}, "a.0"),
+        ({"a": [1, None, True, {"b": "U+0000"}]}, None),
+    ],
+)
+def test_u0000_is_found_wherever_it_stands(value: Any, where: str | None) -> None:
+    assert nul_in(value) == where
+
+
+def test_no_field_takes_u0000() -> None:
+    """PostgreSQL stores no such text: a request that one database takes, the other would fail at."""
+    for request in (
+        lambda: parse_body(JSON, b'{"text":"a\\u0000b"}', NoteIn),
+        lambda: parse_query("label=a&label=%00", NoteQuery),
+    ):
+        with pytest.raises(Refused) as refused:
+            request()
+        assert refused.value.status == 422
+        assert [each.msg for each in refused.value.errors] == [NUL_WORDS]
+    with pytest.raises(Refused) as malformed:
+        parse_body(JSON, b'{"text":"a\x00b"}', NoteIn)
+    assert malformed.value.status == 400

@@ -22,6 +22,7 @@ from appliance.box.channels.model import (
 )
 from appliance.box.channels.monitor import MonitorHandle
 from appliance.http.api import Collection, Ctx, RawRoute, Receive, Routes, Scope, Send
+from appliance.http.requests import NUL_WORDS, nul_in
 from appliance.kernel import json
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.errors import FieldError, Refused, invalid
@@ -138,13 +139,16 @@ def parse_heartbeat(body: bytes) -> Beat:
     if not body.strip():
         return Beat()
     try:
-        sent = Heartbeat.model_validate(json.decode(body))
+        value = json.decode(body)
+        sent = Heartbeat.model_validate(value)
     except json.BadJson as error:
         raise Refused(
             400, "malformed_json", f"the body is not JSON: {error}", "send an object, or no body"
         ) from None
     except ValidationError as error:
         raise _wrong_fields(error) from None
+    if b"\\u0000" in body and (where := nul_in(value)) is not None:
+        raise invalid(where, NUL_WORDS)
     figures = sent.model_dump(
         include={"resolution", "framerate", "bitrate", "dropped_frames"}, exclude_none=True
     )
