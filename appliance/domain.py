@@ -10,11 +10,11 @@ forgotten) is read from here: `connect` is called once by the root of the proces
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from appliance.kernel.fields import Section
 
@@ -115,6 +115,26 @@ class Consistency:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusLine:
+    """Something of a domain that a person may have to look at. `since_us`: None when it has no beginning."""
+
+    status: Literal["ok", "warn", "bad"]
+    name: str
+    detail: str
+    since_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPart:
+    """What a domain of the hosted side reports in GET /status, for people. `figures`: counts by their words,
+    such as "pending"."""
+
+    title: str
+    figures: Mapping[str, int]
+    lines: Sequence[StatusLine] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Domain(Generic[S_contra]):
     """`S_contra`: what its root offers to the actors of its domains."""
 
@@ -159,6 +179,8 @@ class Domain(Generic[S_contra]):
     """Its part of undoing any delete: of this session's rows those deleted at this instant (us)."""
     on_footage: Callable[[Tx, str, Any], object] | None = None
     """What it does when the footage of a channel comes or ends: (tx, channel id, state)."""
+    status: Callable[[ReadTx], StatusPart] | None = None
+    """Its part of GET /status of the hosted side."""
     before_start: Callable[[Path], object] | None = None
     """Called with the state folder before the database is opened."""
     prepare: Callable[[S_contra], AbstractAsyncContextManager[object]] | None = None
@@ -170,6 +192,59 @@ class Domain(Generic[S_contra]):
     run: Callable[[S_contra], AbstractAsyncContextManager[object]] | None = None
     """Its actors, from start to end of the block."""
 
+
+# -- what a root puts together ----------------------------------------------------------------------------
+
+
+class Offers(Protocol):
+    """What `running_all` needs of what a root offers to its domains."""
+
+    routes: list[Routes]
+
+    @property
+    def settings(self) -> Any: ...
+
+
+def sections_of(records: Iterable[Domain[Any]]) -> dict[str, type[Section]]:
+    """Sections of the settings tree, by name."""
+    return {name: section for record in records for name, section in record.sections.items()}
+
+
+def section_lists_of(records: Iterable[Domain[Any]]) -> dict[str, type[Section]]:
+    """Sections that the file may have several of, by name."""
+    return {name: section for record in records for name, section in record.section_lists.items()}
+
+
+def demo_of(records: Iterable[Domain[Any]]) -> dict[str, Mapping[str, Any]]:
+    """What the demo sets in their sections."""
+    return {name: values for record in records for name, values in record.demo.items()}
+
+
+def access_of(records: Iterable[Domain[Any]]) -> list[Mapping[str, Permission]]:
+    """Who may use their routes and commands."""
+    return [record.access for record in records]
+
+
+def routes_of(records: Iterable[Domain[Any]], settings: Any) -> list[Routes]:
+    """Routes that need no actor."""
+    return [each for record in records for each in record.routes(settings)]
+
+
+@asynccontextmanager
+async def running_all(records: Sequence[Domain[Any]], offered: Offers) -> AsyncIterator[None]:
+    """Everything that was prepared, and their actors in the order of the list; the last one ends first."""
+    async with AsyncExitStack() as stack:
+        for record in records:
+            if record.prepare is not None:
+                await stack.enter_async_context(record.prepare(offered))
+        offered.routes += routes_of(records, offered.settings)
+        for record in records:
+            if record.run is not None:
+                await stack.enter_async_context(record.run(offered))
+        yield
+
+
+# -- the domains of this process --------------------------------------------------------------------------
 
 _connected: list[Sequence[Domain[Any]]] = []
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from appliance.access import core
 from appliance.access.registry import Known, Registry
-from appliance.access.roles import Matrix, Permission
+from appliance.access.roles import Matrix, Permission, role_refused
 from appliance.http.access import CLAIM_KEY, COOKIE_KEY, NO_PARAMETERS, STRANGER, Close, Grant
 from appliance.http.api import Routes, Scope
 from appliance.kernel.clock import DAY_US, S_US, Clock
@@ -207,14 +207,7 @@ def _allowed(known: Known, row: Permission) -> Grant:
     grant = known.grant
     if row.allows(grant.role):
         return grant
-    may = sorted({*row.roles, "admin"})
-    raise Refused(
-        403,
-        "not_allowed",
-        f"a device with the role {grant.role} may not do this",
-        f"roles that may: {', '.join(may)}; an admin can change the role of this device",
-        extra={"role": grant.role, "roles": may},
-    )
+    raise role_refused(grant.role, row, "device", "; an admin can change the role of this device")
 
 
 def _not_paired(has_token: bool) -> Refused:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from appliance.kernel.errors import Refused
+
 if TYPE_CHECKING:
     from appliance.http.api import Routes
 
@@ -41,6 +43,18 @@ class Permission:
 def roles(*names: Role) -> Permission:
     """A row for these roles and admin."""
     return Permission(frozenset(names))
+
+
+def role_refused(role: str, row: Permission, what: str, more: str = "") -> Refused:
+    """The 403 of a `what` (device, token) whose role may not; `more` follows the hint's list of roles."""
+    may = sorted({*row.roles, ADMIN})
+    return Refused(
+        403,
+        "not_allowed",
+        f"a {what} with the role {role} may not do this",
+        f"roles that may: {', '.join(may)}{more}",
+        extra={"role": role, "roles": may},
+    )
 
 
 EVERYBODY = Permission(public=True)

@@ -7,20 +7,29 @@ which schema files of one number are applied.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.domain import Consistency, Domain, Resources, connect
+from appliance.domain import (
+    Consistency,
+    Domain,
+    Resources,
+    access_of,
+    connect,
+    demo_of,
+    routes_of,
+    running_all,
+    section_lists_of,
+    sections_of,
+)
 from appliance.kernel.fields import Section
 from appliance.kernel.schema import use_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import trio
 
     from appliance.access.roles import Permission
@@ -119,17 +128,17 @@ def domains() -> tuple[Domain[Services], ...]:
 
 def sections() -> dict[str, type[Section]]:
     """Sections of the settings tree, by name."""
-    return {name: section for domain in domains() for name, section in domain.sections.items()}
+    return sections_of(domains())
 
 
 def section_lists() -> dict[str, type[Section]]:
     """Sections that the file may have several of, by name."""
-    return {name: section for domain in domains() for name, section in domain.section_lists.items()}
+    return section_lists_of(domains())
 
 
 def demo_sections() -> dict[str, Mapping[str, Any]]:
     """What `appliance demo` sets in them."""
-    return {name: values for domain in domains() for name, values in domain.demo.items()}
+    return demo_of(domains())
 
 
 def kept_free_gb(settings: Any) -> dict[str, float]:
@@ -160,23 +169,14 @@ def before_start(state_dir: Path) -> None:
 
 def access_rows() -> list[Mapping[str, Permission]]:
     """Who may use their routes and commands."""
-    return [domain.access for domain in domains()]
+    return access_of(domains())
 
 
 def routes(settings: Any) -> Sequence[Routes]:
     """Routes that need no actor."""
-    return [each for domain in domains() for each in domain.routes(settings)]
+    return routes_of(domains(), settings)
 
 
-@asynccontextmanager
-async def running_domains(box: Services) -> AsyncIterator[None]:
+def running_domains(box: Services) -> AbstractAsyncContextManager[None]:
     """Everything that was prepared, and their actors in the order of the list; the last one ends first."""
-    async with AsyncExitStack() as stack:
-        for domain in domains():
-            if domain.prepare is not None:
-                await stack.enter_async_context(domain.prepare(box))
-        box.routes += routes(box.settings)
-        for domain in domains():
-            if domain.run is not None:
-                await stack.enter_async_context(domain.run(box))
-        yield
+    return running_all(domains(), box)

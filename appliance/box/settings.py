@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, create_model, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from appliance.box.contradictions import contradictions
 from appliance.box.domains import section_lists, sections
 from appliance.kernel.fields import (
+    SETTINGS_PREFIX,
     HostName,
     Port,
     Section,
     SettingsError,
+    SettingsTree,
     Zone,
     is_loopback,
     read_toml,
+    refuse_unknown_variables,
     setting_problem,
 )
 
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
     from appliance.box.recorder.settings import RecorderSettings
 
 __all__ = ["DEFAULT_PATH", "DEMO_ID", "Settings", "SettingsError", "check_settings", "load_settings"]
-
-SectionT = TypeVar("SectionT", bound=Section)
 
 DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
 
@@ -93,11 +94,11 @@ class AccessSettings(Section):
     unused_days: Annotated[int, Field(ge=0, le=10_000)] = 90
 
 
-class _BoxSettings(BaseSettings):
+class _BoxSettings(SettingsTree, BaseSettings):
     """The sections of the box itself."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="APPLIANCE_", env_nested_delimiter="__"
+        extra="forbid", frozen=True, env_prefix=SETTINGS_PREFIX, env_nested_delimiter="__"
     )
 
     site: SiteSettings = SiteSettings()
@@ -105,30 +106,11 @@ class _BoxSettings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     access: AccessSettings = AccessSettings()
 
-    def section(self, kind: type[SectionT]) -> SectionT:
-        """The section of this class. Raises LookupError: there is none."""
-        for name in type(self).model_fields:
-            section = getattr(self, name)
-            if isinstance(section, kind):
-                return section
-        raise LookupError(kind.__name__)
-
     @model_validator(mode="after")
     def _nothing_contradicts(self) -> _BoxSettings:
         if problems := contradictions(cast(Settings, self)):
             raise SettingsError(problems)
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings  # the environment overrides the file
 
 
 if TYPE_CHECKING:
@@ -157,13 +139,7 @@ def load_settings(path: Path) -> Settings:
 
 def check_settings(tree: dict[str, Any]) -> Settings:
     """Settings from a parsed tree. Raises SettingsError."""
-    unknown = [
-        f"{name}: no such setting (from the environment)"
-        for name in os.environ
-        if name.startswith("APPLIANCE_") and name[10:].split("__")[0].lower() not in Settings.model_fields
-    ]
-    if unknown:
-        raise SettingsError(unknown)
+    refuse_unknown_variables(os.environ, Settings.model_fields)
     try:
         return Settings(**tree)
     except ValidationError as error:

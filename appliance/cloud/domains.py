@@ -5,20 +5,27 @@ What a domain is stands in its `domain.py`. The order of the list is that in whi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.domain import Domain
+from appliance.domain import (
+    Domain,
+    StatusPart,
+    access_of,
+    demo_of,
+    routes_of,
+    running_all,
+    section_lists_of,
+    sections_of,
+)
 from appliance.kernel.fields import Section
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import trio
 
     from appliance.access.roles import Permission
@@ -27,13 +34,17 @@ if TYPE_CHECKING:
     from appliance.http.api import Routes
     from appliance.kernel.clock import Clock
     from appliance.kernel.store import Store
+    from appliance.kernel.tx import ReadTx
     from appliance.network.outbound import Outbound
     from appliance.ops.health import Board
     from appliance.ops.metrics import Metrics
 
 NAMES: Final[tuple[str, ...]] = ("competitions", "deliveries", "fleet")
 
-_TOKENS_SCHEMA: Final = Path(__file__).parents[1] / "access/tokens/schema"
+_OWN_SCHEMAS: Final = (
+    Path(__file__).parents[1] / "access/tokens/schema",
+    Path(__file__).parent / "status/schema",
+)
 
 
 @dataclass(slots=True)
@@ -59,44 +70,40 @@ def domains() -> tuple[Domain[Services], ...]:
 
 
 def schemas() -> list[Path]:
-    """The domains' folders of schema files."""
-    return [_TOKENS_SCHEMA, *(domain.schema for domain in domains() if domain.schema is not None)]
+    """The domains' folders of schema files, and the program's own."""
+    return [*_OWN_SCHEMAS, *(domain.schema for domain in domains() if domain.schema is not None)]
 
 
 def sections() -> dict[str, type[Section]]:
     """The domains' sections of the settings, by name."""
-    return {name: section for domain in domains() for name, section in domain.sections.items()}
+    return sections_of(domains())
 
 
 def section_lists() -> dict[str, type[Section]]:
     """The domains' sections that may occur several times in the settings file, by name."""
-    return {name: section for domain in domains() for name, section in domain.section_lists.items()}
+    return section_lists_of(domains())
 
 
 def demo_sections() -> dict[str, Mapping[str, Any]]:
     """The values that `appliance cloud demo` sets in the domains' sections."""
-    return {name: values for domain in domains() for name, values in domain.demo.items()}
+    return demo_of(domains())
+
+
+def status_parts() -> dict[str, Callable[[ReadTx], StatusPart]]:
+    """The domains' parts of GET /status, by name."""
+    return {domain.name: domain.status for domain in domains() if domain.status is not None}
 
 
 def access_rows() -> list[Mapping[str, Permission]]:
     """The domains' rows of the permission matrix."""
-    return [domain.access for domain in domains()]
+    return access_of(domains())
 
 
 def routes(settings: CloudSettings) -> Sequence[Routes]:
     """The domains' routes that need no actor."""
-    return [each for domain in domains() for each in domain.routes(settings)]
+    return routes_of(domains(), settings)
 
 
-@asynccontextmanager
-async def running_domains(cloud: Services) -> AsyncIterator[None]:
+def running_domains(cloud: Services) -> AbstractAsyncContextManager[None]:
     """Run the domains' actors, started in the order of the list; the last one ends first."""
-    async with AsyncExitStack() as stack:
-        for domain in domains():
-            if domain.prepare is not None:
-                await stack.enter_async_context(domain.prepare(cloud))
-        cloud.routes += routes(cloud.settings)
-        for domain in domains():
-            if domain.run is not None:
-                await stack.enter_async_context(domain.run(cloud))
-        yield
+    return running_all(domains(), cloud)

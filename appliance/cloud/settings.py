@@ -10,32 +10,32 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, create_model
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from appliance.cloud.domains import section_lists, sections
 from appliance.cloud.objects.opened import contradictions as missing_keys
 from appliance.cloud.objects.settings import ObjectsSettings
 from appliance.kernel.fields import (
+    SETTINGS_PREFIX,
     HostName,
     Port,
     Section,
     SettingsError,
+    SettingsTree,
     is_loopback,
     read_toml,
+    refuse_unknown_variables,
     setting_problem,
 )
 
-_PREFIX: Final = "APPLIANCE_"
 _HOSTING: Final = {  # variable: (section, key)
     "NODE_ENV": ("cloud", "environment"),
     "API_DOMAIN": ("cloud", "api_domain"),
 }
 _TOKEN_VARIABLE: Final = "INTERNAL_SERVICE_TOKEN"
-
-SectionT = TypeVar("SectionT", bound=Section)
 
 DomainName = Annotated[str, Field(pattern=r"^$|^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")]
 Environment = Literal["", "demo", "production"]
@@ -56,6 +56,7 @@ class ServerSection(Section):
     port: Port = 8090
     local_port: Port = 9090
     allowed_hosts: tuple[HostName, ...] = ()
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
@@ -83,13 +84,13 @@ class NetSection(Section):
     allow_private: tuple[IPvAnyNetwork, ...] = ()
 
 
-class _CloudSettings(BaseSettings):
+class _CloudSettings(SettingsTree, BaseSettings):
     """The sections of the program itself."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
         frozen=True,
-        env_prefix=_PREFIX,
+        env_prefix=SETTINGS_PREFIX,
         env_nested_delimiter="__",
         hide_input_in_errors=True,
     )
@@ -101,31 +102,12 @@ class _CloudSettings(BaseSettings):
     net: NetSection = NetSection()
     objects: ObjectsSettings = ObjectsSettings()
 
-    def section(self, kind: type[SectionT]) -> SectionT:
-        """The section of this class. Raises LookupError: there is none."""
-        for name in type(self).model_fields:
-            section = getattr(self, name)
-            if isinstance(section, kind):
-                return section
-        raise LookupError(kind.__name__)
-
     @property
     def internal_token(self) -> str:
         """The token of this environment; that of the other one is never accepted."""
         section = self.internal
         is_demo = self.cloud.environment == "demo"
         return (section.token_demo if is_demo else section.token_production).get_secret_value()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings  # the environment overrides the file
 
 
 if TYPE_CHECKING:
@@ -159,14 +141,7 @@ def load_to_serve(path: Path) -> CloudSettings:
 def check_settings(tree: dict[str, Any], *, is_demo: bool = False) -> CloudSettings:
     """Settings from a parsed tree. `is_demo`: made by `appliance cloud demo`, which of the variables of
     hosting reads only the token. Raises SettingsError."""
-    unknown = [
-        f"{name}: no such setting (from the environment)"
-        for name in os.environ
-        if name.startswith(_PREFIX)
-        and name.removeprefix(_PREFIX).split("__")[0].lower() not in CloudSettings.model_fields
-    ]
-    if unknown:
-        raise SettingsError(unknown)
+    refuse_unknown_variables(os.environ, CloudSettings.model_fields)
     try:
         return CloudSettings(**_with_hosting(tree, os.environ, {} if is_demo else _HOSTING))
     except ValidationError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
+from collections.abc import Container, Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -68,6 +69,48 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+class SettingsTree:
+    """What the settings of both sides share; beside pydantic's BaseSettings, which commands do not load."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: Any,
+        init_settings: Any,
+        env_settings: Any,
+        dotenv_settings: Any,
+        file_secret_settings: Any,
+    ) -> tuple[Any, ...]:
+        """The environment overrides the file."""
+        return env_settings, init_settings
+
+    def section(self, kind: type[SectionT]) -> SectionT:
+        """The section of this class. Raises LookupError: there is none."""
+        for name in getattr(type(self), "model_fields"):  # noqa: B009  pydantic's
+            section = getattr(self, name)
+            if isinstance(section, kind):
+                return section
+        raise LookupError(kind.__name__)
+
+
+SETTINGS_PREFIX = "APPLIANCE_"
+
+
+def refuse_unknown_variables(names: Iterable[str], sections: Container[str]) -> None:
+    """Raises SettingsError for variables of ours (APPLIANCE_SECTION__KEY) that name no section."""
+    unknown = [
+        f"{name}: no such setting (from the environment)"
+        for name in names
+        if name.startswith(SETTINGS_PREFIX)
+        and name.removeprefix(SETTINGS_PREFIX).split("__")[0].lower() not in sections
+    ]
+    if unknown:
+        raise SettingsError(unknown)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

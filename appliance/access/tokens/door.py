@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from appliance.access.door import is_local
-from appliance.access.roles import ADMIN, Matrix, Permission
+from appliance.access.roles import Matrix, Permission, role_refused
 from appliance.access.tokens.cache import TokenCache
 from appliance.access.tokens.core import is_shared_token
 from appliance.http.access import NO_PARAMETERS, STRANGER, Close, Grant
@@ -107,14 +107,7 @@ def bearer_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
 def _allowed(grant: Grant, row: Permission) -> Grant:
     if row.allows(grant.role):
         return grant
-    may = sorted({*row.roles, ADMIN})
-    raise Refused(
-        403,
-        "not_allowed",
-        f"a token with the role {grant.role} may not do this",
-        f"roles that may: {', '.join(may)}",
-        extra={"role": grant.role, "roles": may},
-    )
+    raise role_refused(grant.role, row, "token")
 
 
 def _not_admitted(has_token: bool) -> Refused:
