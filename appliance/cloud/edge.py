@@ -1,4 +1,5 @@
-"""Before the dispatcher, on the hosted side: reading the token's row, and CORS headers of public answers.
+"""Before the dispatcher, on the hosted side: the client behind a trusted proxy, reading the token's row, and
+CORS headers of public answers.
 
 Owns: that pages of any origin may read public routes, and no others. Must not know: roles, domains.
 """
@@ -12,7 +13,9 @@ from functools import wraps
 from typing import Any, Final
 
 from appliance.access.tokens.door import TokenDoor
+from appliance.cloud.forwarded import take_forwarded
 from appliance.http.api import Receive, Scope, Send
+from appliance.http.limits import Network
 from appliance.http.outgoing import Outgoing
 from appliance.http.replies import Reply, problem_reply, send_reply
 from appliance.http.requests import header_map
@@ -35,6 +38,7 @@ class CloudEdge:
 
     app: Dispatcher
     door: TokenDoor
+    proxies: tuple[Network, ...] = ()
     public: tuple[re.Pattern[str], ...] = field(init=False)  # paths that everybody may read
 
     def __post_init__(self) -> None:
@@ -51,6 +55,7 @@ class CloudEdge:
             await self.app(scope, receive, send)
             return
         headers = header_map(scope)
+        take_forwarded(scope, headers, self.proxies)
         is_foreign = scope["type"] == "http" and b"origin" in headers
         is_public = is_foreign and any(each.fullmatch(scope["path"]) for each in self.public)
         if is_public and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:

@@ -9,6 +9,8 @@ import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 LARGE_BYTES = 64 * 1024  # answers of at least this size are not copied for each client that reads them slowly
 
 
@@ -26,6 +28,7 @@ class ServerLimits:
     sockets: int = 750  # WebSockets among them: the rest is free for requests
     per_address: int = 64  # from one address that is not this machine: a tablet with four videos has 11
     per_network: int = 256  # from one IPv6 /64: a whole stadium may be in one, an attacker has 2^64 addresses
+    proxies: tuple[Network, ...] = ()  # all clients come from their addresses: only `connections` limits them
 
 
 @lru_cache(maxsize=1024)
@@ -38,6 +41,17 @@ def network_of(address: str) -> str | None:
     if parsed.version == 4 or parsed.ipv4_mapped is not None:
         return None
     return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+@lru_cache(maxsize=1024)
+def is_in(address: str, networks: tuple[Network, ...]) -> bool:
+    """Whether the address, IPv4 also when written as IPv6, is in one of the networks."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return any((mapped or parsed) in network for network in networks)
 
 
 class Seldom:

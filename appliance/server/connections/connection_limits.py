@@ -20,7 +20,7 @@ from typing import Protocol
 
 import trio
 
-from appliance.http.limits import ServerLimits, network_of
+from appliance.http.limits import ServerLimits, is_in, network_of
 from appliance.kernel.fields import is_loopback
 from appliance.kernel.signal import Signal
 from appliance.server.connections.priority import MarkPriority
@@ -102,7 +102,7 @@ class OpenConnections:
         all are being served."""
         limits, network = self.limits, network_of(address)
         group = self.groups.get(network or address)
-        if group is not None and not is_loopback(address):
+        if group is not None and not is_loopback(address) and not is_in(address, limits.proxies):
             own = self.addresses.get(address, {})
             if len(own) >= limits.per_address and not self._evict_of([group], own):
                 return False
