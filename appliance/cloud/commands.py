@@ -71,6 +71,27 @@ def cloud_token(
     return OK
 
 
+@cloud_commands.command(name="tokens")
+def cloud_tokens(
+    *,
+    revoke: Annotated[str, Parameter(help="id of a token that is to end")] = "",
+    config: Config = CLOUD_PATH,
+) -> int:
+    """List the tokens, or revoke one; a running service refuses it within a second."""
+    from appliance.cloud.console import BadToken, list_tokens, revoke_token
+    from appliance.cloud.settings import load_settings
+
+    settings = load_settings(config)
+    try:
+        lines = trio.run(revoke_token, settings, revoke) if revoke else trio.run(list_tokens, settings)
+    except BadToken as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return USAGE
+    for line in lines:
+        say(line)
+    return OK
+
+
 def say(text: str) -> None:
     print(text, flush=True)
 

@@ -12,7 +12,7 @@ from appliance.access.core import secret_hash
 from appliance.access.tokens.store import grant_of_hash
 from appliance.cloud import console
 from appliance.cloud.commands import cloud_commands
-from appliance.cloud.console import BadToken, make_token
+from appliance.cloud.console import BadToken, list_tokens, make_token, revoke_token
 from appliance.cloud.database import open_database
 from appliance.cloud.settings import check_settings
 from appliance.kernel.store import StoreBroken
@@ -64,6 +64,23 @@ def test_a_token_is_printed_once_and_only_its_hash_is_stored(
     assert (grant.name, grant.role, grant.scopes) == ("Office", "league", ("league:a", "league:b"))  # type: ignore[attr-defined]
 
 
+def test_tokens_are_listed_and_revoked(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cloud", "tokens", "--config", config) == 0
+    assert capsys.readouterr().out == "there are no tokens\n"
+    assert (
+        run("cloud", "token", "--role", "box", "--name", "North", "--scope", "site:a", "--config", config)
+        == 0
+    )
+    token = capsys.readouterr().out.strip()
+    assert run("cloud", "tokens", "--config", config) == 0
+    token_id, *shown = capsys.readouterr().out.split()
+    assert shown[:4] == ["box", "North", "site:a", "made"] and token not in shown
+    assert run("cloud", "tokens", "--revoke", token_id, "--config", config) == 0
+    assert "revoked" in capsys.readouterr().out
+    assert run("cloud", "tokens", "--revoke", "no", "--config", config) == 2
+    assert capsys.readouterr().err == "error: no token with id no\n"
+
+
 @pytest.mark.parametrize(
     "words", [["--role", "league", "--name", "x"], ["--role", "admin", "--name", "\n"]], ids=["scope", "name"]
 )
@@ -83,6 +100,9 @@ async def test_a_token_is_made_beside_a_running_service(tmp_path: Path) -> None:
         assert grant is not None and grant.role == "admin"
         await service.write(lambda tx: tx.append("x", "x:1", {}))  # its writer is as it was
         assert service.journal.head == 1
+        (line,) = await list_tokens(settings)
+        assert await revoke_token(settings, line.split()[0]) != [line]
+        assert await service.read(lambda tx: grant_of_hash(tx, secret_hash(token))) is None
     with pytest.raises(BadToken, match="one scope"):
         await make_token(settings, "box", "North", ("site:a", "site:b"))
 
