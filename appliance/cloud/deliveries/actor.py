@@ -5,7 +5,7 @@ Owns: the sends that are under way. Must not know: SQL, why a message was announ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -35,15 +35,18 @@ async def run_deliveries(
     retry_s: Sequence[float],
     owner: str,
     *,
+    count: Callable[[Outcome], object] = lambda outcome: None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """`owner`: this process, for its leases. A send that is cancelled is repeated once its lease is over."""
+    """`owner`: this process, for its leases. `count` gets the outcome of every attempt. A send that is
+    cancelled is repeated once its lease is over."""
     wake, under_way = Signal(), 0
 
     async def send(claim: Claim) -> None:
         nonlocal under_way
         try:
             outcome = await attempt(outbound, claim)
+            count(outcome)
             await store.write_retrying(partial(record, claim=claim, outcome=outcome, retry_s=retry_s))
             if outcome.http_status is None:
                 log.info("webhook_not_delivered", delivery=claim.delivery_id, reason=outcome.error)

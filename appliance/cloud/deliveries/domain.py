@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.access.roles import Permission
+from appliance.cloud.deliveries.figures import status_part
 from appliance.cloud.deliveries.settings import WebhookSettings
+from appliance.cloud.permissions import roles
 from appliance.domain import Domain
 from appliance.http.api import Routes
 
 if TYPE_CHECKING:
     from appliance.cloud.domains import Services
 
-_ADMIN: Final = Permission()  # admin only, until clients have scopes of their own here
+_CLIENT: Final = roles("client")  # of its own, see owners.py
 
 
 def _routes(settings: Any) -> Sequence[Routes]:
@@ -26,17 +27,22 @@ def _routes(settings: Any) -> Sequence[Routes]:
 
 @asynccontextmanager
 async def _run(cloud: Services) -> AsyncIterator[None]:
-    """Send what is due."""
+    """Send what is due, and measure it."""
     from appliance.cloud.deliveries.actor import run_deliveries
+    from appliance.cloud.deliveries.health import counting_attempts, run_figures
     from appliance.kernel.actor import running
 
-    async with running(
-        "deliveries",
-        run_deliveries,
-        store=cloud.store,
-        outbound=cloud.outbound,
-        retry_s=cloud.settings.section(WebhookSettings).retry_s,
-        owner=cloud.process,
+    async with (
+        running("delivery figures", run_figures, store=cloud.store, board=cloud.board, metrics=cloud.metrics),
+        running(
+            "deliveries",
+            run_deliveries,
+            store=cloud.store,
+            outbound=cloud.outbound,
+            retry_s=cloud.settings.section(WebhookSettings).retry_s,
+            owner=cloud.process,
+            count=counting_attempts(cloud.metrics),
+        ),
     ):
         yield
 
@@ -47,14 +53,15 @@ DOMAIN: Domain[Services] = Domain(
     sections={"webhooks": WebhookSettings},
     routes=_routes,
     access={
-        "POST /logging/v1/subscriptions": _ADMIN,
-        "GET /logging/v1/subscriptions": _ADMIN,
-        "GET /logging/v1/subscriptions/{subscription_id}": _ADMIN,
-        "POST /logging/v1/subscriptions/{subscription_id}/rotate": _ADMIN,
-        "DELETE /logging/v1/subscriptions/{subscription_id}": _ADMIN,
-        "GET /logging/v1/deliveries": _ADMIN,
-        "GET /logging/v1/deliveries/{delivery_id}": _ADMIN,
-        "POST /logging/v1/deliveries/{delivery_id}/redeliver": _ADMIN,
+        "POST /logging/v1/subscriptions": _CLIENT,
+        "GET /logging/v1/subscriptions": _CLIENT,
+        "GET /logging/v1/subscriptions/{subscription_id}": _CLIENT,
+        "POST /logging/v1/subscriptions/{subscription_id}/rotate": _CLIENT,
+        "DELETE /logging/v1/subscriptions/{subscription_id}": _CLIENT,
+        "GET /logging/v1/deliveries": _CLIENT,
+        "GET /logging/v1/deliveries/{delivery_id}": _CLIENT,
+        "POST /logging/v1/deliveries/{delivery_id}/redeliver": _CLIENT,
     },
+    status=status_part,
     run=_run,
 )

@@ -18,7 +18,7 @@ ScopeName = Annotated[str, Field(pattern=r"^[a-z]+:[A-Za-z0-9._-]{1,64}$")]
 
 
 class SubscriptionIn(Input):
-    """POST /subscriptions. `scope`: as in league:ID; empty: everything."""
+    """POST /subscriptions. `scope`: as in league:ID; empty: everything, of a client all of its token's."""
 
     url: Annotated[str, Field(min_length=1, max_length=2048)]
     types: Annotated[list[MessageType], Field(min_length=1, max_length=20)]
@@ -32,6 +32,7 @@ class Subscription(BaseModel):
     url: str
     types: list[str]
     scope: list[str]
+    owner: str = Field(description="client:NAME or token:ID of a client; empty: the service's own")
     created_at: str
     created_by: str
     updated_at: str
@@ -89,6 +90,7 @@ def subscription_resource(row: Row) -> dict[str, Any]:
         "url": row["url"],
         "types": json.decode(row["types"].encode()),
         "scope": json.decode(row["scope"].encode()),
+        "owner": row["owner"],
         "created_at": to_rfc3339(row["created_us"]),
         "created_by": row["created_by"],
         "updated_at": to_rfc3339(row["updated_us"]),

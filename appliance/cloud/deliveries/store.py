@@ -17,6 +17,7 @@ from appliance.cloud.deliveries.model import (
     delivery_resource,
     subscription_resource,
 )
+from appliance.cloud.deliveries.owners import granted_scope, owner_of
 from appliance.cloud.deliveries.signature import new_secret
 from appliance.kernel import json
 from appliance.kernel.clock import DAY_US, to_rfc3339
@@ -31,13 +32,16 @@ ROTATION_US = DAY_US  # how long a replaced secret still signs
 
 
 def create_subscription(tx: Tx, caller: Caller, body: SubscriptionIn) -> Answer:
-    """Create a subscription. The caller has checked the URL."""
+    """Create a subscription. The caller has checked the URL. Raises Refused 422: a client may not subscribe to
+    this."""
+    scope = granted_scope(caller, body)
     secret = new_secret()
     row: dict[str, Any] = {
         "id": new_uuid(),
         "url": body.url,
         "types": json.encode(list(dict.fromkeys(body.types))).decode(),
-        "scope": json.encode(list(dict.fromkeys(body.scope))).decode(),
+        "scope": json.encode(scope).decode(),
+        "owner": owner_of(caller),
         "secret": secret,
         "created_by": caller.device,
         "created_us": tx.now_us,
@@ -47,24 +51,26 @@ def create_subscription(tx: Tx, caller: Caller, body: SubscriptionIn) -> Answer:
     return Answer(201, {**_changed(tx, row["id"]), "secret": secret})
 
 
-def list_subscriptions(tx: ReadTx, query: Page) -> dict[str, Any]:
+def list_subscriptions(tx: ReadTx, query: Page, *, owner: str = "") -> dict[str, Any]:
+    """Oldest first. `owner`, here and below: whose alone exist; "": all of them (owners.py)."""
     return list_page(
         tx,
         query,
         table="subscriptions",
         key="created_us",
-        where=[],
+        where=[("owner = ?", (owner,))] if owner else [],
         resource=lambda tx, row: subscription_resource(row),
     )
 
 
-def get_subscription(tx: ReadTx, subscription_id: str) -> dict[str, Any]:
-    return subscription_resource(load_row(tx, "subscription", subscription_id))
+def get_subscription(tx: ReadTx, subscription_id: str, *, owner: str = "") -> dict[str, Any]:
+    """Raises Refused 404 or 410."""
+    return subscription_resource(_subscription(tx, subscription_id, owner))
 
 
-def rotate(tx: Tx, subscription_id: str) -> Answer:
+def rotate(tx: Tx, subscription_id: str, *, owner: str = "") -> Answer:
     """Replace the secret. The old one signs too for a day; one that was replaced before ends at once."""
-    row = load_row(tx, "subscription", subscription_id)
+    row = _subscription(tx, subscription_id, owner)
     secret = new_secret()
     changes = {
         "secret": secret,
@@ -75,9 +81,9 @@ def rotate(tx: Tx, subscription_id: str) -> Answer:
     return Answer(200, {**_changed(tx, subscription_id), "secret": secret})
 
 
-def delete_subscription(tx: Tx, subscription_id: str) -> Answer:
+def delete_subscription(tx: Tx, subscription_id: str, *, owner: str = "") -> Answer:
     """End a subscription: nothing more is sent, and its deliveries are no longer listed."""
-    load_row(tx, "subscription", subscription_id)
+    _subscription(tx, subscription_id, owner)
     cancel_pending(tx, subscription_id, "the subscription was deleted")
     tx.run(
         "UPDATE deliveries SET deleted_us = ? WHERE subscription_id = ? AND deleted_us IS NULL",
@@ -117,9 +123,9 @@ def announce(tx: Tx, type_: MessageType, data: Mapping[str, Any], scope: Collect
     return message_id
 
 
-def redeliver(tx: Tx, delivery_id: str) -> Answer:
+def redeliver(tx: Tx, delivery_id: str, *, owner: str = "") -> Answer:
     """Send the message once more, as a delivery of its own with the same webhook-id."""
-    row = _delivery(tx, delivery_id)
+    row = _delivery(tx, delivery_id, owner)
     subscription = load_row(tx, "subscription", row["subscription_id"])
     if subscription["disabled_us"] is not None:
         raise Refused(
@@ -131,9 +137,13 @@ def redeliver(tx: Tx, delivery_id: str) -> Answer:
     return Answer(201, _queue(tx, row["message_id"], row["type"], subscription["id"]))
 
 
-def list_deliveries(tx: ReadTx, query: DeliveryQuery) -> dict[str, Any]:
+def list_deliveries(tx: ReadTx, query: DeliveryQuery, *, owner: str = "") -> dict[str, Any]:
     """A page of deliveries, oldest first."""
-    chosen = {"status = ?": query.status, "subscription_id = ?": query.subscription_id}
+    chosen = {
+        "status = ?": query.status,
+        "subscription_id = ?": query.subscription_id,
+        "subscription_id IN (SELECT id FROM subscriptions WHERE owner = ?)": owner or None,
+    }
     return list_page(
         tx,
         query,
@@ -144,9 +154,9 @@ def list_deliveries(tx: ReadTx, query: DeliveryQuery) -> dict[str, Any]:
     )
 
 
-def get_delivery(tx: ReadTx, delivery_id: str) -> dict[str, Any]:
-    """A delivery with its attempts."""
-    row = _delivery(tx, delivery_id)
+def get_delivery(tx: ReadTx, delivery_id: str, *, owner: str = "") -> dict[str, Any]:
+    """A delivery with its attempts. Raises Refused 404."""
+    row = _delivery(tx, delivery_id, owner)
     attempts = tx.all("SELECT * FROM delivery_attempts WHERE delivery_id = ? ORDER BY number", (delivery_id,))
     return {**delivery_resource(row), "log": [attempt_resource(attempt) for attempt in attempts]}
 
@@ -157,9 +167,19 @@ def end_delivery(tx: Tx, delivery_id: str, changes: Mapping[str, Any]) -> None:
     _tell(tx, delivery_id)
 
 
-def _delivery(tx: ReadTx, delivery_id: str) -> Row:
+def _subscription(tx: ReadTx, subscription_id: str, owner: str) -> Row:
+    """Of another owner it does not exist, deleted or not."""
+    if owner and tx.value("SELECT owner FROM subscriptions WHERE id = ?", (subscription_id,)) != owner:
+        raise not_found("subscription", subscription_id)
+    return load_row(tx, "subscription", subscription_id)
+
+
+def _delivery(tx: ReadTx, delivery_id: str, owner: str = "") -> Row:
     row = tx.one("SELECT * FROM deliveries WHERE id = ? AND deleted_us IS NULL", (delivery_id,))
     if row is None:
+        raise not_found("delivery", delivery_id)
+    sql = "SELECT owner FROM subscriptions WHERE id = ?"
+    if owner and tx.value(sql, (row["subscription_id"],)) != owner:
         raise not_found("delivery", delivery_id)
     return row
 

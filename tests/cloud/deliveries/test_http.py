@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from appliance.cloud.deliveries import domain, http
+from appliance.cloud.deliveries.owners import CLIENT_TYPES
 from appliance.cloud.deliveries.settings import WebhookSettings
 from tests.cloud.conftest import Cloud
 from tests.cloud.deliveries.test_deliveries import announce
@@ -65,7 +66,55 @@ def test_a_pause_that_cannot_be_is_refused(retry_s: tuple[Any, ...]) -> None:
         WebhookSettings(retry_s=retry_s)
 
 
-async def test_other_roles_have_no_webhooks_yet(cloud: Cloud) -> None:
-    client = await cloud.holder("client", "client:one")
-    assert (await client.get("/logging/v1/subscriptions")).status == 403
-    assert (await cloud.client.get("/logging/v1/deliveries")).status == 401
+V1 = "/logging/v1"
+BREAKDOWNS = {"url": "https://receiver.example/", "types": ["breakdown.available"]}
+
+
+async def test_a_client_has_its_own_subscriptions_and_deliveries_alone(cloud: Cloud) -> None:
+    admin = await cloud.holder("admin")
+    scopes = ("client:one", "league:a", "league:b")
+    one, again, other = [await cloud.holder("client", *each) for each in (scopes, scopes, ("league:a",))]
+    made = (await one.post(f"{V1}/subscriptions", {**BREAKDOWNS, "scope": ["league:a"]})).json
+    assert (made["scope"], made["owner"]) == (["league:a"], "client:one")
+    whole = (await again.post(f"{V1}/subscriptions", BREAKDOWNS)).json
+    assert whole["scope"] == list(scopes)  # never everything
+    theirs = (await other.post(f"{V1}/subscriptions", BREAKDOWNS)).json
+    assert theirs["owner"].startswith("token:") and theirs["scope"] == ["league:a"]
+    own = (await admin.post(f"{V1}/subscriptions", BREAKDOWNS)).json
+    assert (own["owner"], own["scope"]) == ("", [])
+    await announce(cloud.store, "league:a")
+    counts = {"one": (one, 2), "again": (again, 2), "other": (other, 1), "admin": (admin, 4)}
+    for name, (client, count) in counts.items():
+        for table in ("subscriptions", "deliveries"):
+            items = (await client.get(f"{V1}/{table}")).json["items"]
+            assert len(items) == count, (name, table)
+    (delivery,) = (await other.get(f"{V1}/deliveries")).json["items"]
+    for method, path in (
+        ("GET", f"subscriptions/{theirs['id']}"),
+        ("POST", f"subscriptions/{theirs['id']}/rotate"),
+        ("DELETE", f"subscriptions/{theirs['id']}"),
+        ("GET", f"deliveries/{delivery['id']}"),
+        ("POST", f"deliveries/{delivery['id']}/redeliver"),
+    ):
+        assert (await one.request(method, f"{V1}/{path}")).status == 404, path
+        assert (await other.request(method, f"{V1}/{path}")).status in (200, 201, 404), path
+    assert (await other.get(f"{V1}/subscriptions/{theirs['id']}")).status == 410
+    assert (await one.get(f"{V1}/subscriptions/{theirs['id']}")).status == 404
+    assert (await other.get(f"{V1}/deliveries")).json["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [({"types": ["breakdown.available", "job.logged"]}, "types.1"), ({"scope": ["league:b"]}, "scope.0")],
+)
+async def test_a_client_subscribes_within_its_token(cloud: Cloud, change: dict[str, Any], where: str) -> None:
+    client = await cloud.holder("client", "client:one", "league:a")
+    refused = await client.post(f"{V1}/subscriptions", {**BREAKDOWNS, **change})
+    assert refused.status == 422 and where in refused.wrong
+    assert (await client.post(f"{V1}/subscriptions", {**BREAKDOWNS, "types": [*CLIENT_TYPES]})).status == 201
+
+
+async def test_other_roles_have_no_webhooks(cloud: Cloud) -> None:
+    league = await cloud.holder("league", "league:a")
+    assert (await league.get(f"{V1}/subscriptions")).status == 403
+    assert (await cloud.client.get(f"{V1}/deliveries")).status == 401
