@@ -33,11 +33,15 @@ def _access() -> dict[str, Permission]:
     for table, parameter in _PARAMETERS.items():
         path = f"/logging/v1/{table}"
         rows[f"GET {path}"] = rows[f"GET {path}/{{{parameter}}}"] = READ
-        # only an admin makes a league; tokens with the role league name an existing one
-        rows[f"POST {path}"] = ADMIN_ONLY if table == "leagues" else WRITE
+        # only an admin makes and deletes a league; tokens with the role league name an existing one
+        rows[f"POST {path}"] = makes = ADMIN_ONLY if table == "leagues" else WRITE
         rows[f"PATCH {path}/{{{parameter}}}"] = WRITE
+        if table != "associations":  # one that ends stays, see KEPT of kinds.py
+            rows[f"DELETE {path}/{{{parameter}}}"] = makes
     rows["GET /api/v2/teams/{team_id}/aliases"] = READ
-    rows["POST /api/v2/teams/{team_id}/aliases"] = roles("league", "internal")
+    changes = roles("league", "internal")
+    rows["POST /api/v2/teams/{team_id}/aliases"] = changes
+    rows["DELETE /api/v2/teams/{team_id}/aliases/{alias_id}"] = changes
     return rows
 
 

@@ -1,11 +1,11 @@
-"""Routes of reference data: the same four for every kind, and the aliases of a team."""
+"""Routes of reference data: the same for every kind, and the aliases of a team."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel
 
 from appliance.cloud.competitions import store
-from appliance.cloud.competitions.kinds import KINDS, Kind
+from appliance.cloud.competitions.kinds import KEPT, KINDS, Kind
 from appliance.cloud.competitions.model import Alias, Aliases, AliasIn, ListQuery
 from appliance.http.api import Collection, Ctx, Routes
 from appliance.kernel.operation import Answer
@@ -34,15 +34,21 @@ def _kind_routes(kind: Kind) -> Routes:
     async def change(ctx: Ctx, body: BaseModel, **given: str) -> Answer:
         return await ctx.write(lambda tx: store.change(tx, ctx.caller, kind, given[name], body))
 
+    async def remove(ctx: Ctx, **given: str) -> Answer:
+        return await ctx.write(lambda tx: store.remove(tx, ctx.caller, kind, given[name]))
+
     article = "an" if kind.name[0] in "aeiou" else "a"
     create.__doc__ = f"Make {article} {kind.name}."
     listing.__doc__ = f"List {kind.table}, oldest first: those of the token's scope."
     one.__doc__ = f"One {kind.name}."
     change.__doc__ = f"Change {article} {kind.name}: only the fields sent."
+    remove.__doc__ = f"Delete {article} {kind.name} that nothing refers to."
     routes.post(path, body=kind.takes, returns=kind.shows, status=201)(create)
     routes.get(path, query=ListQuery, items=kind.shows)(listing)
     routes.get(f"{path}/{{{name}}}", returns=kind.shows)(one)
     routes.patch(f"{path}/{{{name}}}", body=kind.patch, returns=kind.shows)(change)
+    if kind.name not in KEPT:
+        routes.delete(f"{path}/{{{name}}}")(remove)
     return routes
 
 
@@ -58,5 +64,10 @@ def _alias_routes() -> Routes:
     async def add(ctx: Ctx, team_id: str, body: AliasIn) -> Answer:
         """Map a provider's name to a team."""
         return await ctx.write(lambda tx: store.add_alias(tx, ctx.caller, team_id, body))
+
+    @routes.delete("/api/v2/teams/{team_id}/aliases/{alias_id}")
+    async def remove(ctx: Ctx, team_id: str, alias_id: str) -> Answer:
+        """Delete a provider's name of a team."""
+        return await ctx.write(lambda tx: store.remove_alias(tx, ctx.caller, team_id, alias_id))
 
     return routes

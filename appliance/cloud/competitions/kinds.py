@@ -99,6 +99,23 @@ KINDS: Final[Mapping[str, Kind]] = {
     kind.name: kind for kind in (LEAGUE, SEASON, TEAM, ATHLETE, ASSOCIATION, EVENT)
 }
 
+KEPT: Final = frozenset({"association"})
+"""Kinds that are not deleted: `is_active` ends one, and the next one of this team and season revives it."""
+
+
+def users_of(kind: Kind) -> list[tuple[str, str]]:
+    """(table, SQL condition on a row's id) of the rows that keep one of this kind from being deleted. An
+    association that ended is history, and keeps nothing."""
+    users = []
+    for other in KINDS.values():
+        columns = [column for column, named in other.required.items() if named == kind.name]
+        if columns:
+            condition = " OR ".join(f"{column} = ?" for column in columns)
+            active = " AND is_active = 1" if other.name in KEPT else ""
+            users.append((other.table, f"({condition}) AND deleted_us IS NULL{active}"))
+    return users
+
+
 LIMITED: Final = frozenset({"league", "manager", "client"})
 """Roles that see the leagues of their token's scope alone; all others see every league."""
 

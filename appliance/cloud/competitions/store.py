@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from appliance.cloud.competitions.kinds import ASSOCIATION, KINDS, TEAM, Kind, leagues_of, limited
+from appliance.cloud.competitions.kinds import ASSOCIATION, KINDS, TEAM, Kind, leagues_of, limited, users_of
 from appliance.cloud.competitions.model import AliasIn, ListQuery, columns, shown, shown_alias
-from appliance.kernel.errors import FieldError, Refused, invalid, not_found
+from appliance.kernel.errors import FieldError, Refused, gone, invalid, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.paging import list_page
@@ -74,7 +74,39 @@ def change(tx: Tx, caller: Caller, kind: Kind, row_id: str, patch: BaseModel) ->
     sent = patch.model_dump(exclude_unset=True)
     changes = columns(sent) | _references(tx, caller, kind, sent)
     _check(kind, {**row, **changes})
+    if kind is ASSOCIATION and changes.get("is_active"):
+        _require_there(tx, kind, row)
     return _changed(tx, kind, row, changes)
+
+
+def remove(tx: Tx, caller: Caller, kind: Kind, row_id: str) -> Answer:
+    """Delete what nothing refers to; a team's aliases go with it. Raises Refused 409 naming what does."""
+    row = _load(tx, caller, kind, row_id)
+    _require_own(tx, caller, kind, row_id)
+    check_rev(caller, kind.name, row["rev"])
+    if used_by := _used_by(tx, kind, row_id):
+        words = ", ".join(f"{count} of {table}" for table, count in used_by.items())
+        raise Refused(
+            409,
+            "in_use",
+            f"this {kind.name} is used: {words}",
+            "delete those first, or let them name another",
+            extra={"used_by": used_by},
+        )
+    if kind is TEAM:
+        tx.run("DELETE FROM team_aliases WHERE team_id = ?", (row_id,))
+    tx.update(kind.table, row_id, {"deleted_us": tx.now_us})
+    tx.append(f"{kind.name}_deleted", f"{kind.name}:{row_id}", {f"{kind.name}_id": row_id})
+    return Answer(200, {"id": row_id})
+
+
+def _used_by(tx: ReadTx, kind: Kind, row_id: str) -> dict[str, int]:
+    """Rows that refer to this one, by table."""
+    counts = {}
+    for table, condition in users_of(kind):
+        sql = f"SELECT count(*) FROM {table} WHERE {condition}"
+        counts[table] = int(tx.value(sql, (row_id,) * condition.count("?")))
+    return {table: count for table, count in counts.items() if count}
 
 
 def aliases(tx: ReadTx, caller: Caller, team_id: str) -> list[dict[str, Any]]:
@@ -114,17 +146,36 @@ def add_alias(tx: Tx, caller: Caller, team_id: str, body: AliasIn) -> Answer:
     return Answer(201, alias)
 
 
+def remove_alias(tx: Tx, caller: Caller, team_id: str, alias_id: str) -> Answer:
+    """The provider's name leads to no team any more."""
+    _load(tx, caller, TEAM, team_id)
+    _require_own(tx, caller, TEAM, team_id)
+    if not tx.run("DELETE FROM team_aliases WHERE id = ? AND team_id = ?", (alias_id, team_id)):
+        raise not_found("alias", alias_id)
+    tx.append("alias_deleted", f"team:{team_id}", {"team_id": team_id, "alias_id": alias_id})
+    return Answer(200, {"id": alias_id})
+
+
 def _load(tx: ReadTx, caller: Caller, kind: Kind, row_id: str) -> Row:
-    row = _find(tx, caller, kind, kind.sees, row_id)
+    """Raises Refused 404, or 410 for one that was deleted."""
+    row = _any(tx, caller, kind, kind.sees, row_id)
     if row is None:
         raise not_found(kind.name, row_id)
+    if row["deleted_us"] is not None:
+        raise gone(kind.name, row_id)
     return row
 
 
 def _find(tx: ReadTx, caller: Caller, kind: Kind, condition: str, row_id: str) -> Row | None:
     """The row with this id for which the condition holds; every row for a caller who is not limited."""
+    row = _any(tx, caller, kind, condition, row_id)
+    return None if row is None or row["deleted_us"] is not None else row
+
+
+def _any(tx: ReadTx, caller: Caller, kind: Kind, condition: str, row_id: str) -> Row | None:
+    """As `_find`, deleted rows too."""
     where = [("id = ?", (row_id,)), *limited(condition, leagues_of(caller))]
-    sql = f"SELECT * FROM {kind.table} WHERE deleted_us IS NULL AND " + " AND ".join(sql for sql, _ in where)
+    sql = f"SELECT * FROM {kind.table} WHERE " + " AND ".join(sql for sql, _ in where)
     return tx.one(sql, [value for _, values in where for value in values])
 
 
@@ -155,6 +206,14 @@ def _check(kind: Kind, row: dict[str, Any]) -> None:
         raise invalid("away_team_id", "is the home team")
     if kind.name == "season" and row["starts_on"] and row["ends_on"] and row["ends_on"] < row["starts_on"]:
         raise invalid("ends_on", "is before starts_on")
+
+
+def _require_there(tx: ReadTx, kind: Kind, row: Row) -> None:
+    """What an association that ended names may have been deleted since. Raises Refused 422."""
+    for name, named in kind.required.items():
+        sql = f"SELECT 1 FROM {KINDS[named].table} WHERE id = ? AND deleted_us IS NULL"
+        if tx.value(sql, (row[name],)) is None:
+            raise invalid(name, f"this {named} was deleted", "unknown_reference")
 
 
 def _same_association(tx: ReadTx, own: dict[str, Any]) -> Row | None:

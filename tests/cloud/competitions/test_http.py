@@ -228,6 +228,45 @@ async def test_a_providers_name_leads_to_one_team(country: Country) -> None:
     assert (made.status, made.json["created_by"]) == (201, "internal")
 
 
+async def test_what_is_referred_to_is_not_deleted(country: Country) -> None:
+    north, office, admin = country.ids[0], country.offices[0], country.admin
+    paths = {kind.name: f"{V1}/{kind.table}/{north.get(kind.name, north['home'])}" for kind in KINDS.values()}
+    used = await office.delete(paths["team"])
+    assert (used.status, used.json["code"]) == (409, "in_use")
+    assert used.json["used_by"] == {"athletes": 1, "associations": 1, "events": 1}
+    assert (await admin.delete(paths["league"])).json["used_by"] == {"seasons": 1, "teams": 2}
+    assert (await office.delete(paths["association"])).status == 405
+    assert (await office.delete(paths["event"], if_match='"r9"')).status == 412
+    await office.post(f"/api/v2/teams/{north['home']}/aliases", {"provider": "x", "name": "N"})
+    before = country.cloud.store.journal.head
+    for name in ("event", "athlete"):
+        assert (await office.delete(paths[name])).json == {"id": north[name]}
+    assert (await office.patch(paths["association"], {"is_active": False})).status == 200
+    for name in ("team", "season"):
+        assert (await office.delete(paths[name])).status == 200
+    away = f"{V1}/teams/{north['away']}"
+    assert (await office.delete(paths["league"])).status == 403
+    assert (await office.delete(away)).status == (await admin.delete(paths["league"])).status == 200
+    for name in ("event", "team", "season"):
+        gone = await office.get(paths[name])
+        assert (gone.status, gone.json["code"]) == (410, "deleted"), name
+        assert (await country.offices[1].get(paths[name])).status == 404
+    assert (await office.get(f"{V1}/teams")).json["items"] == []
+    revived = await office.patch(paths["association"], {"is_active": True})
+    assert (revived.status, set(revived.wrong)) == (422, {"season_id"})
+    body = {"league_id": country.ids[1]["league"], "name": "x"}
+    assert (await admin.post(f"{V1}/teams", {**body, "id": north["home"]})).status == 410
+    alias = {"provider": "x", "name": "N"}
+    path = f"/api/v2/teams/{country.ids[1]['home']}/aliases"
+    made = await country.offices[1].post(path, alias)
+    assert made.status == 201  # the name was that of the deleted team
+    assert (await country.offices[1].delete(f"{path}/{made.json['id']}")).status == 200
+    assert (await country.offices[1].delete(f"{path}/{made.json['id']}")).status == 404
+    types = [entry.type for entry in country.cloud.store.journal.recent(before) or []]
+    deleted = ["event", "athlete", "team", "season", "team", "league", "alias"]
+    assert [each for each in types if each.endswith("_deleted")] == [f"{each}_deleted" for each in deleted]
+
+
 async def test_a_closure_can_run_twice(country: Country) -> None:
     """A batch may be run again: nothing outside the transaction has changed."""
     caller, kind = Caller("test", role="admin"), KINDS["league"]

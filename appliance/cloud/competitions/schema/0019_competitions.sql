@@ -1,5 +1,5 @@
 -- Leagues, seasons, teams, athletes, associations, events, aliases. Written by cloud/competitions/store.py alone.
--- deleted_us is there for `rows.load_row`; no route deletes yet.
+-- deleted_us: when a row was deleted; null: it was not. Associations are not deleted: is_active ends them.
 
 CREATE TABLE leagues (
     id           TEXT PRIMARY KEY,  -- UUID
