@@ -5,7 +5,7 @@ addEventListener(
   (event) => {
     const words = document.querySelector("main p");
     if (!(event.target instanceof HTMLScriptElement) || !words) return;
-    words.textContent = "This page is not whole on this device. It opens as soon as the box answers.";
+    words.textContent = "This page is not whole on this device. It opens as soon as it can be loaded.";
     const look = () =>
       void fetch("/", { cache: "reload" }).then(
         () => location.reload(),

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from appliance.cloud.domains import schemas
 from appliance.kernel.clock import wall_us
@@ -25,6 +26,15 @@ class ServerClock:
 
     def now_us(self) -> int:
         return wall_us()
+
+
+def described(url: str, connections: int) -> dict[str, Any]:
+    """The database for people: engine, place (never a user or password), connections of this process."""
+    if url.startswith(SQLITE):
+        return {"engine": "SQLite", "place": url.removeprefix(SQLITE), "connections": 1}
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2] or dict(parse_qsl(parts.query)).get("host", "local socket")
+    return {"engine": "PostgreSQL", "place": f"{host}{parts.path}", "connections": connections}
 
 
 @asynccontextmanager

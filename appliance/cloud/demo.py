@@ -44,9 +44,10 @@ def begin_demo(
         if not is_empty:
             await store.write(make_sample)
         say("")
-        say(f"  The demo of the cloud runs. Open http://{bound.host}:{bound.port}/docs")
+        say(f"  The demo of the cloud runs. Open http://{bound.host}:{bound.port}")
         if not is_empty:
             say(f"  Sample data: http://{bound.host}:{bound.port}/logging/v1/events")
+        say(f"  The API: http://{bound.host}:{bound.port}/docs")
         say(f"  Internal token: {settings.internal_token}")
         say(f"  Files are in {settings.cloud.state_dir}")
         say("  Ctrl-C stops it.")

@@ -34,6 +34,7 @@ def roles(*names: Role) -> Permission:
 READ: Final = roles("league", "manager", "logger", "client", "internal")  # reference data
 WRITE: Final = roles("league")  # of the leagues in its scope
 ADMIN_ONLY: Final = roles()
+EVERY_ROLE: Final = Permission(frozenset(ROLES))
 
 ROWS: Final[Mapping[str, Permission]] = {  # routes of the program itself
     "GET /healthz": EVERYBODY,
@@ -41,7 +42,11 @@ ROWS: Final[Mapping[str, Permission]] = {  # routes of the program itself
     "GET /time": EVERYBODY,
     "GET /readyz": roles("internal"),
     "GET /metrics": roles("internal"),
-    "GET /openapi.json": roles("league", "manager", "logger", "client", "box", "internal"),
+    "GET /status": roles("internal"),
+    "GET /openapi.json": EVERY_ROLE,
+    "GET /me": EVERY_ROLE,
+    "GET /tokens": ADMIN_ONLY,
+    "DELETE /tokens/{token_id}": ADMIN_ONLY,
 }
 
 

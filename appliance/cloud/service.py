@@ -13,6 +13,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,17 +22,22 @@ import trio
 
 from appliance.access.tokens.cache import TokenCache
 from appliance.access.tokens.door import TokenDoor
+from appliance.access.tokens.http import token_routes
 from appliance.cloud import domains
-from appliance.cloud.database import SQLITE, ServerClock, open_database
+from appliance.cloud.database import SQLITE, ServerClock, described, open_database
 from appliance.cloud.domains import Services
 from appliance.cloud.edge import CloudEdge
 from appliance.cloud.objects.opened import open_objects
 from appliance.cloud.permissions import ROLES, cloud_matrix
 from appliance.cloud.settings import CloudSettings
+from appliance.cloud.status.http import status_routes
+from appliance.cloud.status.processes import run_beats
+from appliance.cloud.status.report import About
 from appliance.http.limits import ServerLimits
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_trimming
 from appliance.kernel.store import Store
+from appliance.kernel.version import appliance_version
 from appliance.network.outbound import Outbound
 from appliance.ops.health import Board, HealthPart
 from appliance.ops.lock import StateLock, hold_state
@@ -44,6 +50,7 @@ from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.server.app import make_app, make_local_app
 from appliance.server.box_routes import Hooks, Site
 from appliance.server.connections.server import Bound, run_server
+from appliance.server.pages import APP_DIR, CLOUD_SIDE
 
 log = structlog.get_logger("cloud")
 
@@ -125,6 +132,7 @@ async def _watching_layer(cloud: Services, door: TokenDoor, loop: LoopWatch, rea
     async with (
         running("pruning", run_pruning, store=store),
         running("allocator", run_trimming),
+        running("beats", run_beats, store=store, process=cloud.process, version=appliance_version()),
         running(
             "measurements",
             run_measurements,
@@ -148,7 +156,7 @@ async def _watching_layer(cloud: Services, door: TokenDoor, loop: LoopWatch, rea
 async def _serving_layer(cloud: Services, door: TokenDoor, notifier: Notifier, ready: Ready | None) -> None:
     """The web server: started last, stopped first."""
     server, closing = cloud.settings.server, trio.Event()
-    app, local_app = applications(cloud, door)
+    app, local_app = applications(cloud, door, APP_DIR)
     async with running(
         "web",
         run_server,
@@ -158,7 +166,7 @@ async def _serving_layer(cloud: Services, door: TokenDoor, notifier: Notifier, r
         port=server.port,
         local_port=server.local_port or None,
         stop=closing,
-        limits=_LIMITS,
+        limits=replace(_LIMITS, proxies=server.trusted_proxies),
         finish=closing.set,
     ) as bound:
         log.info("ready", url=f"http://{server.host}:{bound.port}", process=cloud.process)
@@ -176,18 +184,33 @@ def applications(
     site = Site(_SITE_ID, TITLE, host_names(cloud.settings))
     hooks = Hooks(ready=cloud.board.parts, metrics=cloud.metrics.render, snapshot=None)
     app = make_app(
-        cloud.routes,
+        [*cloud.routes, token_routes(), status_routes(about(cloud))],
         store=cloud.store,
         clock=cloud.clock,
         site=site,
         hooks=hooks,
         static_dir=static_dir,
+        side=CLOUD_SIDE,
         door=door,
         title=TITLE,
     )
     app.sockets_max = _LIMITS.sockets
     local = make_local_app([], store=cloud.store, clock=cloud.clock, site=site, hooks=hooks)
-    return CloudEdge(app, door), local
+    return CloudEdge(app, door, cloud.settings.server.trusted_proxies), local
+
+
+def about(cloud: Services) -> About:
+    """What GET /status shows of this process."""
+    settings = cloud.settings
+    database = settings.database
+    return About(
+        environment=settings.cloud.environment,
+        api_domain=settings.cloud.api_domain,
+        version=appliance_version(),
+        process=cloud.process,
+        database=described(database.url, database.connections),
+        parts=domains.status_parts(),
+    )
 
 
 def host_names(settings: CloudSettings) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from appliance.server.events import journal_routes
 from appliance.server.gate import Gate
 from appliance.server.mount import OrdinaryRoutes
 from appliance.server.openapi import Document, openapi_document
-from appliance.server.pages import APP_DIR, DOCS_DIR, Files
+from appliance.server.pages import APP_DIR, BOX_SIDE, DOCS_DIR, Files, Side
 
 
 def make_app(
@@ -34,19 +34,21 @@ def make_app(
     site: Site,
     hooks: Hooks,
     static_dir: Path | None = APP_DIR,
+    side: Side = BOX_SIDE,
     door: Door | None = None,
     title: str | None = None,
     priority: MarkPriority | None = None,
 ) -> Dispatcher:
     """The ASGI application: the domains' `routes`, those of every side, the files, /openapi.json, /docs.
 
-    `door` decides who may use them; without one everything is open. `title`: of the API's documentation.
-    `priority`: that of the server which serves it; threads that compute long give way to its marks.
+    `side`: whose pages of the app are served. `door` decides who may use the routes; without one everything
+    is open. `title`: of the API's documentation. `priority`: that of the server which serves it; threads that
+    compute long give way to its marks.
     """
     groups = [*routes, box_routes(site), health_routes(hooks)]
     if hooks.snapshot is not None:
         groups.append(journal_routes(store, hooks.snapshot, site, priority))
-    files = Files(static_dir, DOCS_DIR)
+    files = Files(static_dir, DOCS_DIR, side)
     document = Document(
         partial(
             openapi_document,

@@ -56,6 +56,8 @@ _OF_PAGES = (
     (b"x-frame-options", b"DENY"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
 )
+_PAGES = "pages/"  # the app's folder of the hosted side
+_SHARED = ("pages/", "parts/", "state/", "style/", "icons/", "theme.js")
 _ADDRESS = re.compile(rb'(href|src)="/([^"]+)"')
 # A page may be cached for this long; whenever it reaches the box it checks for a newer one. A build's files
 # never change.
@@ -82,12 +84,32 @@ _RENEW = b"""(function () {
   };
   const words = document.querySelector("main p");
   if (!renewed()) look();
-  else if (words) words.textContent = "The box has another version of this page. Reload it.";
+  else if (words) words.textContent = "{{who}} has another version of this page. Reload it.";
 })();
 """
 _JSDOC = re.compile(rb"[ \t]*/\*\*.*?\*/", re.DOTALL)
 _LINE = re.compile(rb"^[ \t]*//.*$", re.MULTILINE)
 _INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Which files of the app one side serves. `page`: what is at /. `is_kept`: it is of use while the server
+    is away, so a browser keeps it. `who`: the server, in the texts of a page."""
+
+    page: str
+    who: str
+    is_kept: bool
+
+    def serves(self, name: str) -> bool:
+        """Whether a file of the app is served here, by its name."""
+        if self.page.startswith(_PAGES):
+            return name.startswith(_SHARED)
+        return not name.startswith(_PAGES)
+
+
+BOX_SIDE = Side("index.html", "The box", is_kept=True)
+CLOUD_SIDE = Side(f"{_PAGES}index.html", "The service", is_kept=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +147,21 @@ class File:
 class Files:
     """Files by URL path: the app at / and at /static/, the API's page at /docs."""
 
-    def __init__(self, static_dir: Path | None = APP_DIR, docs_dir: Path | None = DOCS_DIR) -> None:
+    def __init__(
+        self,
+        static_dir: Path | None = APP_DIR,
+        docs_dir: Path | None = DOCS_DIR,
+        side: Side = BOX_SIDE,
+    ) -> None:
         self._by_path: dict[str, File] = {}
-        self._renew = replace(made_file(_RENEW, TYPES[".js"]), cache_control=b"no-store")
+        self._side = side
+        renew = made_file(_RENEW.replace(b"{{who}}", side.who.encode()), TYPES[".js"])
+        self._renew = replace(renew, cache_control=b"no-store")
         for name, file in _load(docs_dir):
             self._by_path[f"/docs/{name}"] = file
-        self._add_app(dict(_load(static_dir)))
+        self._add_app({name: file for name, file in _load(static_dir) if side.serves(name)})
         self._alias("/docs", "/docs/index.html")
-        self._alias("/", "/index.html")
+        self._alias("/", f"/{side.page}")
         self._alias("/selftest", "/index.html")
         self._alias("/pair", f"/{_PAIR}")
         self._alias("/favicon.ico", "/favicon.svg", "/docs/favicon.svg")
@@ -168,7 +197,7 @@ class Files:
                 file = made_file(body, file.media_type)
                 if name == _PAIR:  # never from a cache: pairing needs the box, and scripts of its build
                     file = replace(file, policy=_PAIR_POLICY)
-                else:
+                elif self._side.is_kept:
                     file = replace(file, cache_control=_PAGE_CACHE)
             else:
                 self._by_path[f"/v/{build}/{name}"] = replace(file, cache_control=_BUILD_CACHE)

@@ -43,9 +43,14 @@ def changing(role: str) -> set[str]:
 
 
 def test_roles_that_read_change_nothing() -> None:
-    for role in ("manager", "logger", "client"):
+    for role in ("manager", "logger"):
         assert changing(role) == set()
 
 
 def test_a_box_changes_what_it_sends_and_nothing_else() -> None:
     assert [rule for rule in changing("box") if not rule.split()[1].startswith("/edge/v1/")] == []
+
+
+def test_a_client_changes_its_webhooks_and_nothing_else() -> None:
+    hooks = ("/logging/v1/subscriptions", "/logging/v1/deliveries")
+    assert [rule for rule in changing("client") if not rule.split()[1].startswith(hooks)] == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.server.pages import APP_DIR, Files, without_comments
+from appliance.server.pages import APP_DIR, BOX_SIDE, CLOUD_SIDE, Files, Side, without_comments
 from tests.server.conftest import Box
 
 TYPESCRIPT = Path(__file__).parents[1] / "app/node_modules/typescript"
@@ -211,15 +211,33 @@ async def test_the_pairing_page_is_open_and_loads_nothing_of_others(box: Box) ->
         assert re.findall(r'<script .*?src="/v/\w+/([\w.]+)"', text) == ["theme.js", "pair.js"]
 
 
-def test_what_we_ship_refers_to_no_other_host() -> None:
+@pytest.mark.parametrize("side", [BOX_SIDE, CLOUD_SIDE], ids=["box", "cloud"])
+def test_what_we_ship_refers_to_no_other_host(side: Side) -> None:
     """A stadium may have no internet: every page must be complete without it."""
-    files = Files()
+    files = Files(side=side)
     for path in files.paths():
         file = files.find("GET", path)
         assert file is not None
         text = file.body.replace(b"http://www.w3.org/", b"")
         if file.media_type.startswith((b"text/html", b"text/css", b"image/svg")):
             assert b"http://" not in text and b"https://" not in text and b'="//' not in text, path
+
+
+def test_each_side_serves_its_own_pages() -> None:
+    """Neither carries what only the other shows; the cloud's page is never an old one from a cache."""
+    box, cloud = Files(), Files(side=CLOUD_SIDE)
+    assert not [path for path in box.paths() if "/pages/" in path]
+    assert not [
+        path for path in cloud.paths() if "/screens/" in path or path in ("/pair", "/sw.js", "/app.js")
+    ]
+    page = cloud.find("GET", "/")
+    assert (
+        page is not None and page.cache_control == b"no-cache" and b"script-src" not in page.policy.encode()
+    )
+    named = re.findall(r'(?:href|src)="(/v/[^"]+)"', page.body.decode())
+    assert len(named) == 6 and all(cloud.find("GET", path) for path in named)
+    renew = cloud.find("GET", "/v/0123456789abcdef/theme.js")
+    assert renew is not None and b"The service has another version" in renew.body
 
 
 @pytest.mark.skipif(
