@@ -32,8 +32,8 @@ ROTATION_US = DAY_US  # how long a replaced secret still signs
 
 
 def create_subscription(tx: Tx, caller: Caller, body: SubscriptionIn) -> Answer:
-    """Create a subscription. The caller has checked the URL. Raises Refused 422: a client may not subscribe to
-    this."""
+    """Create a subscription. The caller has checked the URL. Raises Refused 422: a client may not subscribe
+    to this."""
     scope = granted_scope(caller, body)
     secret = new_secret()
     row: dict[str, Any] = {
