@@ -105,10 +105,9 @@ async def test_u0000_is_refused_wherever_text_enters(cloud: Cloud) -> None:
         assert (await admin.get(path)).json["code"] == "no_such_path"
 
 
-async def test_figures_are_those_of_the_hosted_side(cloud: Cloud) -> None:
-    assert (
-        await (await cloud.holder("internal")).get("/metrics")
-    ).body == b""  # of the domains' actors alone
+async def test_no_figure_is_one_of_a_box(cloud: Cloud) -> None:
+    shown = (await (await cloud.holder("internal")).get("/metrics")).body
+    assert not [name for name in (b"clip", b"ingest", b"clock_steps") if name in shown]
 
 
 async def test_the_document_is_the_clouds(cloud: Cloud) -> None:

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from appliance.access.tokens.cache import CACHE_S
 from appliance.access.tokens.http import Me
 from tests.cloud.conftest import Cloud
+from tests.kit.clock import HandClock
 
 
 async def test_a_token_is_told_whose_it_is(cloud: Cloud) -> None:
@@ -38,6 +39,7 @@ async def test_an_admin_lists_and_revokes(cloud: Cloud, autojump_clock: MockCloc
     assert revoked.status == 200 and revoked.json["revoked_at"] is not None
     await trio.sleep(CACHE_S)
     assert (await other.get("/me")).status == 401
+    assert isinstance(cloud.clock, HandClock)
     cloud.clock.advance(5)
     assert (await admin.delete(path)).json == revoked.json
     assert (await admin.delete("/tokens/no")).status == 404

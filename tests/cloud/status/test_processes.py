@@ -15,6 +15,12 @@ from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store
 from tests.cloud.conftest import Cloud
 from tests.kit.box import sim_store
+from tests.kit.clock import HandClock
+
+
+def advance(cloud: Cloud, seconds: float) -> None:
+    assert isinstance(cloud.clock, HandClock)
+    cloud.clock.advance(seconds)
 
 
 async def sign(store: Store, name: str, seq: int = 0) -> None:
@@ -27,13 +33,13 @@ async def alive(store: Store) -> dict[str, bool]:
 
 async def test_a_process_without_a_sign_is_gone_and_forgotten_after_a_day(cloud: Cloud) -> None:
     await sign(cloud.store, "first")
-    cloud.clock.advance(GONE_US / S_US)
+    advance(cloud, GONE_US / S_US)
     await sign(cloud.store, "second")
     assert await alive(cloud.store) == {"first": False, "second": True}
     await sign(cloud.store, "first")
     assert await alive(cloud.store) == {"first": True, "second": True}
     await cloud.store.write(partial(leave, name="second"))
-    cloud.clock.advance(KEEP_US / S_US + 1)
+    advance(cloud, KEEP_US / S_US + 1)
     await sign(cloud.store, "third")
     assert await alive(cloud.store) == {"third": True}
 
@@ -41,7 +47,7 @@ async def test_a_process_without_a_sign_is_gone_and_forgotten_after_a_day(cloud:
 async def test_lag_is_the_age_of_the_first_entry_that_was_not_read(cloud: Cloud) -> None:
     for _ in range(2):
         await cloud.store.write(lambda tx: tx.append("x", "x:1", {}))
-        cloud.clock.advance(3)
+        advance(cloud, 3)
     await sign(cloud.store, "late", seq=1)
     await sign(cloud.store, "there", seq=2)
     rows = {row["name"]: row for row in await cloud.store.read(list_processes)}
