@@ -60,9 +60,6 @@ def _events(site: str, first: int, count: int) -> list[dict[str, Any]]:
     return events
 
 
-# -- events taken in ----------------------------------------------------------------------------------------
-
-
 def intake(options: Options) -> list[Row]:
     """Events per second: ours from the bytes of a request to the commit; the other from decoded events."""
     batches, rounds = (2, 1) if options.quick else (40, 3)
@@ -122,9 +119,6 @@ def _bare(url: str, site: str, count: int) -> float:
         return count / (time.perf_counter() - began)
 
 
-# -- a box and the hosted program ---------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Hosted:
     """The hosted program in a process of its own, the same for all parts."""
@@ -146,31 +140,27 @@ def _hosted(options: Options) -> Hosted:
     return Hosted(url, folder, port, process)
 
 
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def _process(folder: Path, url: str) -> Iterator[tuple[int, BaseProcess]]:
     from tests.faults.sync_worker import run_hosted
     from tests.kit.ports import free_port
+    from tests.kit.waiting import eventually
 
     port = free_port()
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=run_hosted, args=(folder, port, url), daemon=True)
     process.start()
     try:
-        trio.run(_until_open, port)
+        trio.run(partial(eventually, partial(_is_open, port), what="the hosted program"))
         yield port, process
     finally:
         process.kill()
         process.join()
-
-
-async def _until_open(port: int) -> None:
-    from tests.kit.waiting import eventually
-
-    def is_open() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    await eventually(is_open, what="the hosted program")
 
 
 async def _tokens(at: Hosted, sites: list[str]) -> dict[str, str]:
@@ -338,9 +328,6 @@ async def _marked(store: Any, run: Any, seconds: float) -> Row:
     spent = time.perf_counter() - began
     sent = 0 if shown is None else shown.sent
     return {"p50": benchkit.quantile(took, 0.5), "p95": benchkit.quantile(took, 0.95), "rate": sent / spent}
-
-
-# -- all boxes at once --------------------------------------------------------------------------------------
 
 
 def reconnect(options: Options) -> list[Row]:
