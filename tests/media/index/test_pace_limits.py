@@ -80,7 +80,7 @@ def expected_holes(waits: Sequence[int], first: int) -> list[Hole]:
 def test_holes_are_those_of_the_rule_however_the_parts_end(seed: int) -> None:
     dice = Random(seed)
     lengths = dice.choice([[10, 11, 30, 31], [10, 30, 31, 90, 91, 93], [4, 10, 31, 100, 301, 900]])
-    waits = [10] * 6
+    waits = [10] * dice.choice([0, 1, 2, 6])
     while len(waits) < 60:
         waits += [dice.choice(lengths)] * dice.choice([1, 1, 2, 3, 5])
     parts = cut(waits, dice)
@@ -147,6 +147,8 @@ def test_holes_between_frames_that_are_decoded_out_of_order_are_those_of_the_rul
         ([0, 40, 51], 33, 10, True),
         ([0, 40, 51], 34, 10, False),
         ([0, 11, 51], 34, 10, False),
+        ([100, 140, 151], 33, 10, True),
+        ([100, 111, 151], 34, 10, False),
         ([0, 1, 21, 41], 60, 10, True),  # only the newest two count
         ([0, 20, 40, 41], 60, 10, False),
     ],
@@ -230,6 +232,10 @@ def test_several_runs_in_a_part_are_one_sequence() -> None:
     frames, note, pace, holes = next_part(FramePace(), runs)
     assert (frames, note, holes) == (Frames(0, 10, 40, 50), PartNote(40, None), [])
     assert pace.nominal == pace.opening == 10
+    longer = [run_of(0, [7, 8, 9]), run_of(24, [10, 11, 12])]
+    assert next_part(FramePace(), longer)[:2] == (Frames(0, 0, 45, 57), PartNote(57, None))
+    assert next_part(FramePace(), [run_of(0, [10, 12, 12, 10, 12])])[2].opening == 12
+    assert next_part(FramePace(), [run_of(0, [10, 12, 10, 12])])[2].opening == 12
 
 
 # -- leaps that a frame decoded ahead shows -----------------------------------------------------------------
