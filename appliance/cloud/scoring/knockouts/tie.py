@@ -95,8 +95,8 @@ def _level(
     if kicks is not None:
         return Outcome(last.home if kicks[0] > kicks[1] else last.away, "penalties", aggregate)
     if away_goals and len(played) == 2 and not any(match.is_neutral for match, _ in played):
-        away_from_home = {match.away: goals[1] for match, goals in played}
-        own, other = away_from_home.get(home, 0), away_from_home.get(away, 0)
+        own = sum(goals[1] for match, goals in played if match.away == home)
+        other = sum(goals[1] for match, goals in played if match.away == away)
         if own != other:
             return Outcome(home if own > other else away, "away_goals", aggregate)
     for replay in reversed(further):

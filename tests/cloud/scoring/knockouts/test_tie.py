@@ -62,6 +62,21 @@ def test_goals_away_mean_nothing_on_neutral_ground_and_after_a_shoot_out_that_wa
     assert (outcome.winner, outcome.decided_by) == ("B", "penalties")
 
 
+def test_goals_away_from_home_where_both_legs_are_at_one_ground() -> None:
+    """The first-named team plays at home twice: all the other's goals are away."""
+    outcome = decide("A", "B", [played("A 1-1 B"), played("A 1-1 B", id="2")], legs=2, away_goals=True)
+    assert (outcome.winner, outcome.decided_by) == ("B", "away_goals")
+
+
+def test_an_awarded_leg_counts_with_the_other() -> None:
+    outcome = tie("A 1-0 B", "B 1-0 A", official=(3, 0), detail="awarded")
+    assert (outcome.winner, outcome.decided_by, outcome.aggregate) == ("B", "aggregate", (1, 3))
+
+
+def test_goals_away_from_home_mean_nothing_in_one_match() -> None:
+    assert tie("A 1-1 B", away_goals=True).winner is None
+
+
 def test_a_level_shoot_out_is_a_defect_and_nothing_is_guessed() -> None:
     outcome = tie("A 1-1 B", shoot_out=(4, 4))
     assert outcome.winner is None and "ended level, 4-4" in outcome.defect

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from appliance.cloud.scoring.match import Match
 from appliance.cloud.scoring.rules.model import Points, RuleSet, Zone
+from appliance.cloud.scoring.tables.bounds import places, remaining_matches
+from appliance.cloud.scoring.tables.ledger import Ledger, Result
 from appliance.cloud.scoring.tables.model import Excluded, Row, Season
-from tests.cloud.scoring.kit import by_team, played, rows, season
+from tests.cloud.scoring.kit import by_team, plain_rules, played, rows, season
 
 ZONES = (
     Zone("Champions", "title", 1, 1),
@@ -120,3 +122,70 @@ def test_a_complete_table_is_certain_but_for_ties_that_remain() -> None:
         (1, 1, 2, False),
         (3, 3, 3, False),
     ]
+
+
+def ledger(*texts: str, teams: str = "ABC") -> Ledger:
+    own = Ledger(teams, Points(3, 1))
+    for at, text in enumerate(texts):
+        match = played(text)
+        assert match.score is not None
+        own.add(Result(str(at), "", match.home, match.away, *match.score))
+    return own
+
+
+def left(of: Ledger, *pairs: str, out: str = "", **fields: int) -> dict[str, int] | None:
+    open_pairs = [(pair[0], pair[1]) for pair in pairs]
+    return remaining_matches(plain_rules("points", **fields), of, open_pairs, out)
+
+
+def test_matches_left_by_the_number_of_meetings() -> None:
+    one = ledger("A 1-0 B")
+    assert left(one, meetings=2) == {"A": 3, "B": 3, "C": 4}
+    assert left(one, *["AB"] * 5, meetings=2) == {
+        "A": 5,
+        "B": 5,
+        "C": 4,
+    }  # more than the rules
+    assert left(one, meetings=2, out="C") == {"A": 1, "B": 1, "C": 0}
+    assert left(ledger("A 1-0 B", "C 1-0 A"), meetings=2, out="C") == {"A": 1, "B": 1, "C": 0}
+    assert left(ledger("A 1-0 C", "C 1-0 A", "A 0-0 C"), meetings=2, out="C") == {"A": 1, "B": 2, "C": 0}
+
+
+def test_matches_left_by_the_number_of_games() -> None:
+    assert left(ledger("A 1-0 B"), games=8) == {"A": 7, "B": 7, "C": 8}
+
+
+def test_matches_left_by_the_list_alone_where_every_pair_meets_as_often() -> None:
+    assert left(ledger("A 1-0 B"), "BC", "AC") == {"A": 1, "B": 1, "C": 2}
+    assert left(ledger("A 1-0 B"), "BC") is None  # A and C never meet
+    assert left(ledger("A 1-0 B"), "BC", "AC", "AC") is None
+    assert left(ledger("A 1-0 B"), "CA", "CB", "AB", out="C") == {"A": 1, "B": 1, "C": 0}
+    assert left(ledger()) is None
+
+
+def test_two_teams_that_still_meet_cannot_both_win() -> None:
+    """A has six points and no match left; B and C have four and meet."""
+    group = ledger("A 1-0 B", "A 1-0 C", "B 1-0 D", "C 1-0 D", "B 0-0 D", "C 0-0 D", teams="ABCD")
+    counts = {"A": 0, "B": 1, "C": 1, "D": 0}
+    assert places(group, counts, [("B", "C")])["A"] == (1, 2)
+    assert places(group, counts)["A"] == (1, 3)
+    assert places(group, counts, [("B", "C"), ("C", "B")])["A"] == (1, 3)  # two matches: each may win one
+
+
+def test_of_two_level_teams_that_still_meet_one_ends_above() -> None:
+    """All have four points; A has no match left, and a draw or a win lifts B, C or both."""
+    group = ledger("A 1-0 D", "A 0-0 E", "B 1-0 D", "B 0-0 E", "C 1-0 D", "C 0-0 E", teams="ABCDE")
+    counts = {"A": 0, "B": 1, "C": 1, "D": 0, "E": 0}
+    assert places(group, counts, [("B", "C")])["A"] == (2, 3)
+    assert places(group, counts)["A"] == (1, 3)
+
+
+def test_each_pair_counts_once() -> None:
+    """Y is above A. Four rivals in two matches: two more end above; no team is counted in two pairs."""
+    teams = "ABCDEXY"
+    texts = [text for team in "ABCDE" for text in (f"{team} 1-0 X", f"{team} 0-0 Y")]
+    group = ledger(*texts, teams=teams)
+    counts = {team: int(team in "BCDE") for team in teams}
+    assert places(group, counts, [("B", "C"), ("D", "E")])["A"] == (4, 6)
+    counts = {team: {"B": 1, "C": 2, "D": 1}.get(team, 0) for team in teams}
+    assert places(group, counts, [("B", "C"), ("C", "D")])["A"][0] == 3
