@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from appliance.box.sync.client import CloudClient
 from appliance.box.sync.link import Link, Trouble
 from appliance.box.sync.up.actor import Uplink
 from appliance.kernel.clock import DAY_US, S_US, to_rfc3339
+from appliance.kernel.errors import Refused, Unavailable
 from appliance.ops.health import HealthPart, Status
 
 if TYPE_CHECKING:
     from appliance.ops.metrics import Metrics
 
 ANEW_US: Final = DAY_US  # so long a new epoch that the box did not choose is shown
+TRY_S: Final = 5.0
 _ORDINARY: Final = "the first connection to this cloud"
 _WORDS: Final = {  # code of a refusal: what it means here, and what to do
     "not_paired": (
@@ -74,6 +77,22 @@ def cloud_part(link: Link, up: Uplink, head: int, now_us: int) -> HealthPart:
         detail = f"{state}; {waiting}; {up.parked} events could not be applied there"
         return HealthPart("warn", detail, hint, figures)
     return HealthPart("ok", f"{state}; {waiting}", figures=figures)
+
+
+async def try_cloud(client: CloudClient, site_id: str) -> HealthPart:
+    """For `appliance doctor`: does the cloud answer, and accept the token of this box?"""
+    try:
+        site = await client.call("GET", f"/fleet/v1/sites/{site_id}", timeout_s=TRY_S)
+    except Refused as error:
+        if error.code == "not_found":
+            return HealthPart("ok", "the cloud answers; nothing of this site was sent yet")
+        detail, hint = _explained(Trouble(error.code, error.detail, error.hint or "see its log", True))
+        return HealthPart("bad", detail, hint)
+    except Unavailable as error:
+        return HealthPart("warn", error.detail, error.hint)
+    if site.get("box_id") not in (None, client.box_id):
+        return HealthPart("bad", *_WORDS["other_box"])
+    return HealthPart("ok", f"the cloud answers; it heard this site last at {site.get('seen_at')}")
 
 
 def _explained(trouble: Trouble) -> tuple[str, str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import httpx
 import pytest
 
-from appliance.box.sync.health import add_figures, cloud_part
+from appliance.box.sync.client import open_client
+from appliance.box.sync.health import add_figures, cloud_part, try_cloud
 from appliance.box.sync.link import Link
 from appliance.box.sync.up.actor import Uplink
 from appliance.box.sync.up.backlog import Backlog
@@ -81,3 +84,27 @@ def test_the_figures() -> None:
     text = metrics.render().decode()
     assert "sync_backlog_entries 5.0" in text and "sync_backlog_bytes 900.0" in text
     assert "sync_connected 0.0" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "expected", "words"),
+    [
+        (
+            200,
+            {"id": "north", "box_id": "b", "seen_at": "2026-11-20T19:00:00Z"},
+            "ok",
+            "2026-11-20T19:00:00Z",
+        ),
+        (200, {"id": "north", "box_id": "another"}, "bad", "another machine"),
+        (404, {"code": "not_found", "detail": "no site"}, "ok", "nothing of this site was sent yet"),
+        (401, {"code": "not_paired", "detail": "x"}, "bad", "does not accept the token"),
+        (503, {"code": "storage_unavailable", "detail": "x"}, "warn", "503"),
+        (200, "<html>", "warn", "is not the cloud of this box"),
+    ],
+)
+async def test_what_doctor_says_of_the_cloud(status: int, document: Any, expected: str, words: str) -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(status, json=document))
+    async with open_client("http://cloud", "t", "b", transport=transport) as client:
+        part = await try_cloud(client, "north")
+    assert part.status == expected and words in part.detail
+    assert (part.hint is None) == (expected == "ok")
