@@ -68,7 +68,7 @@ class CloudClient:
         except (httpx.TimeoutException, trio.TooSlowError) as error:
             detail = f"the cloud did not answer within {timeout_s:g} s"
             raise CloudUnavailable("cloud_slow", detail, "nothing now: it is tried again") from error
-        except httpx.TransportError as error:
+        except httpx.HTTPError as error:
             detail = f"the cloud cannot be reached: {_reason(error)}"
             hint = "check the box's way to the internet, and [cloud] url"
             raise CloudUnavailable("cloud_unreachable", detail[:300], hint) from error

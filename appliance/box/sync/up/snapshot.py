@@ -8,6 +8,7 @@ are; each one's `resources` say what it has.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ PART_BYTES: Final = 2**18  # a quarter of what is allowed: a slow line carries i
 COMMIT_S: Final = 300.0
 PAUSE_S: Final = 0.02
 PATH: Final = "/edge/v1/snapshots"
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ async def send_snapshot(
     asked = {"epoch": epoch, "as_of_seq": as_of_seq, "reason": reason[:300]}
     begun = await client.call("POST", PATH, body=json.encode(asked))
     snapshot_id = begun.get("id")
-    if not isinstance(snapshot_id, str) or not snapshot_id.replace("-", "").isalnum():
+    if not isinstance(snapshot_id, str) or not _ID.fullmatch(snapshot_id):
         raise CloudUnavailable("cloud_answer", "the cloud began a snapshot without an id", "see its log")
     number, digest = 0, hashlib.sha256()
     async with aclosing(_parts(store, content)) as parts:

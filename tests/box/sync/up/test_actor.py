@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from appliance.box.sync.up import actor
 from appliance.box.sync.up.actor import run_up
 from appliance.box.sync.up.state import CURSOR
-from appliance.kernel.errors import Unavailable
+from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.follow import find_cursor
 from appliance.ops import pruning
 from tests.box.sync.up.linked import linked, make_entries, make_things
@@ -116,6 +116,43 @@ async def test_a_cloud_that_expects_what_was_never_sent_is_not_followed(
             both.line.after = lambda request, answer, it=document: httpx.Response(409, json=it)  # type: ignore[misc]
             with pytest.raises(Unavailable):
                 await both.up.step()
+
+
+ODD: list[Any] = [
+    *[None, 5, "x", [], [1], {}, {"acked_through": 1.5}, {"acked_through": 2**70}, {"acked_through": None}],
+    *[
+        {"acked_through": 6, "rejected": [None, {"id": []}]},
+        {"code": 5},
+        {"code": "hole"},
+        {"code": "new one"},
+    ],
+    *[
+        {"code": "hole", "expected": 2**70},
+        {"code": "hole", "expected": -1},
+        {"code": "diverged", "detail": [1]},
+    ],
+    *[{"code": "epoch_superseded", "is_known": "x"}, {"code": "epoch_superseded", "is_known": False}],
+    *[{"id": "x"}, {"code": "snapshot_too_old"}, {"code": "not_found", "hint": 7, "detail": None}],
+]
+
+
+async def test_no_answer_ends_the_box(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """Whatever the status and the body, on whichever path: it is a refusal, or it is tried again."""
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+        for status in (200, 302, 409):
+            for document in ODD:
+                answer = httpx.Response(status, json=document, headers={"retry-after": "x"})
+                both.line.after = lambda request, served, it=answer: it  # type: ignore[misc]
+                for _ in range(2):
+                    try:
+                        await both.up.step()
+                    except (Refused, Unavailable) as error:
+                        both.link.failed("up", error, 0)
+        both.line.after = lambda request, served: served
+        await both.store.write(make_things)
+        await both.drain_anyhow()
+        await both.check_equal()
 
 
 async def test_a_newer_cloud_with_unknown_fields_is_understood(

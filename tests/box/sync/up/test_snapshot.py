@@ -36,7 +36,7 @@ async def test_a_cloud_that_names_no_snapshot(tmp_path: Path, autojump_clock: Mo
     import httpx
 
     async with linked(tmp_path) as both:
-        for value in ({}, {"id": 5}, {"id": "../../x"}):
+        for value in ({}, {"id": 5}, {"id": "../../x"}, {"id": "x" * 100_000}):
             both.line.after = lambda request, answer, it=value: httpx.Response(201, json=it)  # type: ignore[misc]
             with pytest.raises(Unavailable):
                 await both.up.step()
