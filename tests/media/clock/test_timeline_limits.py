@@ -152,6 +152,18 @@ def test_an_observed_run_goes_on_with_its_skew_and_offset() -> None:
     assert other.skew_ppm == 0.0
 
 
+def test_the_offset_of_an_observed_run_is_that_at_its_last_knot() -> None:
+    run = Run("r", [Knot(10 * S_NS, W + 10 * S, PPB, S_NS, PPB)], is_observed=True)
+    assert run.observe(second(20, 500_000)) == []
+    assert Run("r", [knot(10, 10)]).observe(second(20, 500_000)) != []
+
+
+def test_a_supposed_offset_counts_as_the_best_arrival_while_the_run_settles() -> None:
+    run = Run("r", [knot(0, 0)])
+    run.suppose(10 * S_NS, 12 * S_NS)
+    assert run.observe(second(12, 500_000)) == []
+
+
 @pytest.mark.parametrize(
     ("parts", "early_us", "slew"),
     [
