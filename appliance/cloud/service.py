@@ -174,6 +174,7 @@ async def _serving_layer(cloud: Services, door: TokenDoor, notifier: Notifier, r
         if ready is not None:
             await ready(bound, cloud.store)
         await cloud.stop.wait()
+        cloud.store.journal.end_waits()
         await notifier.stopping()
 
 

@@ -8,7 +8,8 @@ not know: what an entry means, or who reads it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ class Journal:
         self.head = 0
         self.oldest = 1
         self.changed = Signal()
+        self.is_ending = False  # the program ends: requests that wait for an entry answer now
+        self._watched: dict[str, list[Signal]] = {}  # by subject
 
     def load(self, tx: ReadTx) -> None:
         """Read epoch, head and the newest entries at start."""
@@ -74,6 +77,31 @@ class Journal:
             self._ring.extend(entries)
             self.head = entries[-1].seq
             self.changed.notify()
+            for entry in entries if self._watched else ():
+                self._notify(entry.subject)
+
+    @contextmanager
+    def watching(self, subject: str) -> Iterator[Signal]:
+        """A signal for the length of the block: notified after each commit with an entry of this subject, by
+        whichever process, and by `end_waits`. For many waiters, each with a subject of its own."""
+        signal = Signal()
+        self._watched.setdefault(subject, []).append(signal)
+        try:
+            yield signal
+        finally:
+            self._watched[subject].remove(signal)
+            if not self._watched[subject]:
+                del self._watched[subject]
+
+    def end_waits(self) -> None:
+        """Called when the program begins to end, so that no waiting request delays it."""
+        self.is_ending = True
+        for subject in self._watched:
+            self._notify(subject)
+
+    def _notify(self, subject: str) -> None:
+        for signal in self._watched.get(subject, ()):
+            signal.notify()
 
     def publish_next(self, entries: Sequence[Entry]) -> None:
         """`publish` where several processes write: entries whose predecessors are not published yet wait for

@@ -171,3 +171,21 @@ async def test_a_commit_without_entries_wakes_no_reader(database: Database) -> N
         seen = store.journal.changed.count
         await store.write(lambda tx: tx.run("UPDATE meta SET value = value"))
         assert store.journal.changed.count == seen
+
+
+async def test_who_watches_a_subject_is_notified_of_its_entries_alone(database: Database) -> None:
+    async with database.open() as store:
+        journal = store.journal
+        with (
+            journal.watching("clip:x") as mine,
+            journal.watching("clip:x") as same,
+            journal.watching("y") as other,
+        ):
+            await add(store, 2)
+            with trio.fail_after(LIMIT_S):
+                await mine.wait_past(0)
+            assert (mine.count, same.count, other.count) == (2, 2, 0)
+            journal.end_waits()
+            assert (mine.count, other.count, journal.is_ending) == (3, 1, True)
+        await add(store, 1)
+        assert mine.count == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,7 @@ def test_every_whole_statement_is_understood_by_both(postgres_server: Server) ->
         for where, sql, is_whole in all_statements():
             if not is_whole or sql.rstrip().endswith(("WHERE", "FROM", "journal")):
                 continue
+            sql = re.sub(r"(?<!:):[a-z_]+", "?", sql)  # parameters with names
             named = sql
             for number in range(1, sql.count("?") + 1):
                 named = named.replace("?", f"${number}", 1)
