@@ -181,6 +181,9 @@ class Domain(Generic[S_contra]):
     """What it does when the footage of a channel comes or ends: (tx, channel id, state)."""
     status: Callable[[ReadTx], StatusPart] | None = None
     """Its part of GET /status of the hosted side."""
+    on_resource: Callable[[Tx, str, Row, Row | None], object] | None = None
+    """What it does in the transaction that made, changed or deleted a resource of any domain of the hosted side: (tx,
+    kind, row, the row before; None: it is new, or was deleted)."""
     before_start: Callable[[Path], object] | None = None
     """Called with the state folder before the database is opened."""
     prepare: Callable[[S_contra], AbstractAsyncContextManager[object]] | None = None
@@ -257,6 +260,20 @@ def connect(records: Sequence[Domain[Any]]) -> None:
 def connected() -> Sequence[Domain[Any]]:
     """The domains of this process. Raises IndexError before `connect`."""
     return _connected[0]
+
+
+_resource_hooks: list[Callable[[Tx, str, Row, Row | None], object]] = []
+
+
+def connect_resources(records: Iterable[Domain[Any]]) -> None:
+    """From now on `resource_changed` calls these: called by the root of the hosted side, once."""
+    _resource_hooks[:] = [record.on_resource for record in records if record.on_resource is not None]
+
+
+def resource_changed(tx: Tx, kind: str, row: Row, before: Row | None) -> None:
+    """What every domain of the hosted side does when a resource was made or changed."""
+    for hook in _resource_hooks:
+        hook(tx, kind, row, before)
 
 
 # -- the records of all domains together -----------------------------------------------------------------

@@ -17,6 +17,7 @@ from appliance.domain import (
     Domain,
     StatusPart,
     access_of,
+    connect_resources,
     demo_of,
     routes_of,
     running_all,
@@ -66,7 +67,9 @@ class Services:
 @cache
 def domains() -> tuple[Domain[Services], ...]:
     """Their records. The code of a domain is loaded by `routes` and `run`, not by this."""
-    return tuple(import_module(f"appliance.cloud.{name}.domain").DOMAIN for name in NAMES)
+    records = tuple(import_module(f"appliance.cloud.{name}.domain").DOMAIN for name in NAMES)
+    connect_resources(records)
+    return records
 
 
 def schemas() -> list[Path]:

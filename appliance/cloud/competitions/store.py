@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from appliance.cloud.competitions.kinds import ASSOCIATION, KINDS, TEAM, Kind, leagues_of, limited, users_of
 from appliance.cloud.competitions.model import AliasIn, ListQuery, columns, shown, shown_alias
+from appliance.domain import resource_changed
 from appliance.kernel.errors import FieldError, Refused, gone, invalid, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
@@ -63,7 +64,7 @@ def create(tx: Tx, caller: Caller, kind: Kind, body: BaseModel) -> Answer:
         "updated_us": tx.now_us,
     }
     tx.create(kind.table, row)
-    return Answer(201, _journal(tx, kind, row["id"], "created"))
+    return Answer(201, _journal(tx, kind, row["id"], "created", None))
 
 
 def change(tx: Tx, caller: Caller, kind: Kind, row_id: str, patch: BaseModel) -> Answer:
@@ -97,6 +98,7 @@ def remove(tx: Tx, caller: Caller, kind: Kind, row_id: str) -> Answer:
         tx.run("DELETE FROM team_aliases WHERE team_id = ?", (row_id,))
     tx.update(kind.table, row_id, {"deleted_us": tx.now_us})
     tx.append(f"{kind.name}_deleted", f"{kind.name}:{row_id}", {f"{kind.name}_id": row_id})
+    resource_changed(tx, kind.name, row, None)
     return Answer(200, {"id": row_id})
 
 
@@ -227,14 +229,15 @@ def _changed(tx: Tx, kind: Kind, row: Row, changes: dict[str, Any]) -> Answer:
     if not news:
         return Answer(200, shown(kind.shows, row))
     tx.update(kind.table, row["id"], news)
-    return Answer(200, _journal(tx, kind, row["id"], "updated"))
+    return Answer(200, _journal(tx, kind, row["id"], "updated", row))
 
 
-def _journal(tx: Tx, kind: Kind, row_id: str, what: str) -> dict[str, Any]:
+def _journal(tx: Tx, kind: Kind, row_id: str, what: str, before: Row | None) -> dict[str, Any]:
     row = tx.one(f"SELECT * FROM {kind.table} WHERE id = ?", (row_id,))
     assert row is not None
     resource = shown(kind.shows, row)
     tx.append(
         f"{kind.name}_{what}", f"{kind.name}:{row_id}", {f"{kind.name}_id": row_id, kind.name: resource}
     )
+    resource_changed(tx, kind.name, row, before)
     return resource

@@ -13,6 +13,7 @@ from appliance.http.api import Routes
 
 if TYPE_CHECKING:
     from appliance.cloud.domains import Services
+    from appliance.kernel.tx import Row, Tx
 
 _BOX: Final = roles("box")  # of its own site: another site's id is 404
 
@@ -26,22 +27,31 @@ def _routes(settings: Any) -> Sequence[Routes]:
 @asynccontextmanager
 async def _prepare(cloud: Services) -> AsyncIterator[None]:
     """Routes of boxes: they read their requests themselves, so they need the store."""
+    from appliance.cloud.fleet.changes.http import change_routes
     from appliance.cloud.fleet.intake.counts import IntakeCounts
     from appliance.cloud.fleet.intake.http import Intake
 
     cloud.routes.append(Intake(cloud.store, IntakeCounts(cloud.metrics)).routes())
+    cloud.routes.append(change_routes(cloud.store))
     yield
 
 
 @asynccontextmanager
 async def _run(cloud: Services) -> AsyncIterator[None]:
-    """Health: sites with trouble, and parked events."""
+    """Health: sites with trouble, and parked events. What boxes keep follows the calendar."""
+    from appliance.cloud.fleet.changes.sweep import run_sweep
     from appliance.cloud.fleet.health import run_fleet_watch
     from appliance.kernel.actor import running
 
     watch = running("fleet watch", run_fleet_watch, store=cloud.store, board=cloud.board)
-    async with watch:
+    async with watch, running("scope sweep", run_sweep, store=cloud.store):
         yield
+
+
+def _resource_changed(tx: Tx, kind: str, row: Row, before: Row | None) -> None:
+    from appliance.cloud.fleet.changes.scope import resource_changed
+
+    resource_changed(tx, kind, row, before)
 
 
 DOMAIN: Domain[Services] = Domain(
@@ -50,7 +60,11 @@ DOMAIN: Domain[Services] = Domain(
     prepare=_prepare,
     routes=_routes,
     run=_run,
+    on_resource=_resource_changed,
     access={
+        "GET /edge/v1/changes": _BOX,
+        "GET /edge/v1/snapshot": _BOX,
+        "WS /edge/v1/nudge": _BOX,
         "POST /edge/v1/events": _BOX,
         "POST /edge/v1/snapshots": _BOX,
         "PUT /edge/v1/snapshots/{snapshot_id}/parts/{number}": _BOX,
