@@ -19,6 +19,7 @@ import trio
 from appliance.box import database_check, domains, safe_mode_parts
 from appliance.box.domains import Services
 from appliance.box.journal_metrics import run_journal_metrics
+from appliance.box.sessions.planned import plan_session
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
 from appliance.box.sources import Sources
@@ -113,6 +114,7 @@ async def _domains_layer(
         box.media_jobs = media.PoolJobs(workers)
         box.decode_key = media.decode_key(workers)
         box.why_ended, box.source_down = bridges.why_ended, bridges.source_down
+        box.plan_session = plan_session
         async with domains.running_domains(box):
             sources = Sources(box.clock, box.monitor, box.recordings, box.recorder, box.publishers)
             external = box.settings.recorder.mode == "external"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model
@@ -26,6 +27,7 @@ class SessionIn(Input):
     season: Season | None = None
     week: Week | None = None
     scheduled_start: Instant | None = None
+    event_id: Uuid | None = Field(default=None, description="of the cloud: one session an event")
     channel_ids: list[ChannelKey] | None = Field(None, description="default: every channel of the venue")
 
 
@@ -39,7 +41,20 @@ class SessionPatch(Input):
     season: Season | None = None
     week: Week | None = None
     scheduled_start: Instant | None = None
+    event_id: Uuid | None = None
     channel_ids: list[ChannelKey] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSession:
+    """An event that is to be filmed. `moved_from_us`: its start, microseconds, before the last change."""
+
+    event_id: str
+    name: str
+    location: str | None
+    season: str | None
+    start_us: int
+    moved_from_us: int | None
 
 
 class SessionQuery(Page):
@@ -65,6 +80,7 @@ class Session(BaseModel):
     season: str | None
     week: int | None
     scheduled_start: str | None
+    event_id: str | None = Field(description="of the cloud")
     actual_start: str | None
     actual_end: str | None
     channel_ids: list[str] | None = Field(description="null: every channel of the venue")

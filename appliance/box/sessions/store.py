@@ -36,6 +36,7 @@ def session_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
         "id": row["id"],
         "session_id": row["id"],
         **{key: row[key] for key in ("name", "type", "status", "opponent", "location", "season", "week")},
+        "event_id": row["event_id"],
         "scheduled_start": optional_rfc3339(row["scheduled_start_us"]),
         "actual_start": optional_rfc3339(row["actual_start_us"]),
         "actual_end": optional_rfc3339(row["actual_end_us"]),
@@ -67,11 +68,13 @@ def list_sessions(tx: ReadTx, query: SessionQuery) -> dict[str, Any]:
 
 def create_session(tx: Tx, caller: Caller, body: SessionIn) -> Answer:
     """A new scheduled session, or the existing one for the same id and body."""
-    request_hash = fingerprint(body.model_dump_json())
+    # without a field that is not sent: a request from before this release that is sent again is the same one
+    request_hash = fingerprint(body.model_dump_json(exclude={"event_id"} if body.event_id is None else None))
     if (known := known_row(tx, "session", body.id, request_hash)) is not None:
         return Answer(200, session_resource(tx, known))
     session_id = body.id or new_uuid()
-    fields = body.model_dump(include={"name", "type", "opponent", "location", "season", "week"})
+    _require_free(tx, body.event_id, session_id)
+    fields = body.model_dump(include={"name", "type", "opponent", "location", "season", "week", "event_id"})
     tx.create(
         "sessions",
         {
@@ -99,6 +102,7 @@ def change_session(tx: Tx, caller: Caller, session_id: str, body: SessionPatch) 
             raise invalid(required, "a session always has one: leave the field out to keep it")
     if not sent:
         return Answer(200, session_resource(tx, row))
+    _require_free(tx, sent.get("event_id"), session_id)
     if "scheduled_start" in sent:
         sent["scheduled_start_us"] = sent.pop("scheduled_start")
     if "channel_ids" in sent:
@@ -171,10 +175,28 @@ def restore_session(tx: Tx, session_id: str, cascade: Restore) -> Answer:
         return Answer(200, session_resource(tx, row))
     if tx.now_us - deleted_us > UNDO_US:
         raise gone("session", session_id)
+    _require_free(tx, row["event_id"], session_id)
     tx.update("sessions", session_id, {"deleted_us": None})
     _journal(tx, "session_updated", session_id)
     cascade(tx, session_id, deleted_us)
     return Answer(200, _journal(tx, "session_updated", session_id))
+
+
+def _require_free(tx: ReadTx, event_id: str | None, session_id: str) -> None:
+    """Raises Refused 409: another session films this event."""
+    if event_id is None:
+        return
+    sql = "SELECT id, name FROM sessions WHERE event_id = ? AND deleted_us IS NULL AND id <> ?"
+    other = tx.one(sql, (event_id, session_id))
+    if other is not None:
+        raise Refused(
+            409,
+            "event_taken",
+            f"the session {other['name']!r} is of this event",
+            "one session an event: take that session, or remove event_id from it first",
+            (FieldError("event_id", f"of session {other['name']!r}"),),
+            extra={"session_id": other["id"]},
+        )
 
 
 def _link_channels(tx: Tx, session_id: str, channel_ids: list[str] | None) -> None:

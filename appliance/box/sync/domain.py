@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance.box.permissions import WATCH
 from appliance.box.sync.settings import SyncSettings, contradictions_of
 from appliance.domain import Domain, connected
 from appliance.kernel.actor import running
@@ -15,10 +16,20 @@ from appliance.kernel.version import appliance_version
 
 if TYPE_CHECKING:
     from appliance.box.domains import Services
+    from appliance.box.sync.down.actor import Reading
+    from appliance.box.sync.down.replicas import OnEvent
+    from appliance.http.api import Routes
+    from appliance.kernel.tx import Tx
 
 
 def _contradictions(settings: Any) -> Iterable[str]:
     return contradictions_of(settings.section(SyncSettings))
+
+
+def _routes(settings: Any) -> Sequence[Routes]:
+    from appliance.box.sync.down.http import replica_routes
+
+    return [replica_routes()]
 
 
 @asynccontextmanager
@@ -33,18 +44,19 @@ async def _run(box: Services) -> AsyncIterator[None]:
         yield
         return
     from appliance.box.sync.client import open_client
+    from appliance.box.sync.down.actor import Reading
     from appliance.box.sync.health import add_figures, cloud_part
     from appliance.box.sync.identity import box_id
     from appliance.box.sync.link import Link
     from appliance.box.sync.up.actor import Box, run_up
     from appliance.box.sync.up.snapshot import Content, all_resources
 
-    own_id = box_id(box.settings.storage.state_dir)
+    token, own_id = settings.read_token(), box_id(box.settings.storage.state_dir)
     link = Link(settings.url, box.clock.now_us())
     content = Content(all_resources(connected()), settings.share_notes)
     what = Box(box.settings.site.id, settings.url, appliance_version(), content, settings.max_mbit * 1e6 / 8)
     async with (
-        open_client(settings.url, settings.read_token(), own_id) as client,
+        open_client(settings.url, token, own_id) as client,
         running(
             "sync up", run_up, store=box.store, client=client, link=link, clock=box.clock, box=what
         ) as up,
@@ -52,7 +64,39 @@ async def _run(box: Services) -> AsyncIterator[None]:
         head = partial(getattr, box.store.journal, "head")
         box.board.add("cloud", lambda: cloud_part(link, up, head(), box.clock.now_us()))
         add_figures(box.metrics, link, up, head)
+        headers = [(b"authorization", f"Bearer {token}".encode()), (b"box-id", own_id.encode())]
+        async with _down(box, settings, Reading(client, settings.url, box.settings.site.id, link), headers):
+            yield
+
+
+@asynccontextmanager
+async def _down(
+    box: Services, settings: SyncSettings, reading: Reading, headers: list[tuple[bytes, bytes]]
+) -> AsyncIterator[None]:
+    """Keep copies of what the cloud owns."""
+    from appliance.box.sync.down.actor import Down, Nudges
+    from appliance.box.sync.down.health import replicas_part
+    from appliance.box.sync.down.nudge import run_nudges
+
+    nudges = Nudges()
+    on_event = _session_of(box) if settings.sessions_from_events else None
+    down = Down(box.store, box.clock, reading, nudges, on_event)
+    box.board.add("replicas", lambda: replicas_part(down.position, box.clock.now_us()))
+    async with (
+        running("nudges", run_nudges, nudges=nudges, url=settings.url, headers=headers),
+        running("sync down", down.run),
+    ):
         yield
+
+
+def _session_of(box: Services) -> OnEvent:
+    from appliance.box.sync.down.planned import planned_of
+
+    def on_event(tx: Tx, event: dict[str, Any], before: dict[str, Any] | None) -> None:
+        if (planned := planned_of(event, before, tx.now_us)) is not None:
+            box.plan_session(tx, planned)
+
+    return on_event
 
 
 DOMAIN: Domain[Services] = Domain(
@@ -60,5 +104,7 @@ DOMAIN: Domain[Services] = Domain(
     schema=Path(__file__).parent / "schema",
     sections={"cloud": SyncSettings},
     contradictions=_contradictions,
+    routes=_routes,
+    access={"GET /replicas": WATCH},
     run=_run,
 )

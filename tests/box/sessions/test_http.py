@@ -44,6 +44,8 @@ async def test_a_session_is_scheduled_with_every_field_of_the_contract(desk: Des
         "season": "2026-27",
         "week": 9,
         "scheduled_start": "2026-11-21T18:00:00.000000Z",
+        "event_id": None,
+        "score": None,
         "actual_start": None,
         "actual_end": None,
         "channel_ids": None,
@@ -260,3 +262,25 @@ async def test_after_a_day_a_deleted_session_is_gone_for_ever(desk: Desk) -> Non
     desk.clock.advance(24 * 3600 + 1)
     assert (await desk.client.post(f"{path}/restore")).status == 410
     assert desk.restored == []
+
+
+async def test_one_session_films_an_event(desk: Desk) -> None:
+    event_id = "019307a0-0000-7000-8000-0000000000e1"
+    first = await desk.add(event_id=event_id)
+    assert first["event_id"] == event_id
+    refused = await desk.client.post("/sessions", {"name": "Copy", "type": "game", "event_id": event_id})
+    assert (refused.status, refused.json["code"]) == (409, "event_taken")
+    assert refused.json["session_id"] == first["id"] and "event_id" in refused.wrong
+    other = await desk.add()
+    assert other["event_id"] is None
+    linked = await desk.client.patch(f"/sessions/{other['id']}", {"event_id": event_id})
+    assert (linked.status, linked.json["code"]) == (409, "event_taken")
+    same = await desk.client.patch(f"/sessions/{first['id']}", {"event_id": event_id, "name": "Same"})
+    assert same.status == 200
+    assert (await desk.client.delete(f"/sessions/{first['id']}")).status == 200
+    linked = await desk.client.patch(f"/sessions/{other['id']}", {"event_id": event_id})
+    assert linked.json["event_id"] == event_id
+    back = await desk.client.post(f"/sessions/{first['id']}/restore")
+    assert (back.status, back.json["code"]) == (409, "event_taken")
+    await desk.client.patch(f"/sessions/{other['id']}", {"event_id": None})
+    assert (await desk.client.post(f"/sessions/{first['id']}/restore")).json["event_id"] == event_id
