@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from appliance.box.recorder.embedded import RecorderHandle
     from appliance.box.recordings.actor import RecordingsHandle
     from appliance.box.recordings.following.channel_state import WhyEnded
+    from appliance.box.sessions.model import PlannedSession
     from appliance.box.settings import Settings
     from appliance.http.access import Door
     from appliance.http.api import Routes
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 NAMES: Final = (
     "sessions",
+    "scores",
     "recorder",
     "mediamtx",
     "recordings",
@@ -67,7 +69,7 @@ NAMES: Final = (
 
 _ACCESS_SCHEMA: Final = Path(__file__).parents[1] / "access" / "schema"
 REMOVABLE: Final = ("retention", "tags")
-"""Those that no other needs: a box works without them. All others need each other's handles."""
+"""Those without which a test starts a box: no other needs them. Nor do others need scores and sync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Services:
     decode_key: DecodeKey = field(init=False)
     why_ended: Callable[[RecorderHandle | None, PublishersHandle | None], WhyEnded] = field(init=False)
     source_down: Callable[[RecorderHandle | None], Callable[[str], bool]] = field(init=False)
+    plan_session: Callable[[Tx, PlannedSession], bool] = field(init=False)
     # handles of the domains
     recorder: RecorderHandle | None = None  # None: MediaMTX records
     publishers: PublishersHandle | None = None  # None: MediaMTX is not asked
