@@ -56,6 +56,7 @@ const SCREENS = {
     needs: "health",
     load: () => import("./screens/health.js"),
   },
+  games: { label: "Games", roles: [], load: () => import("./screens/games.js") },
   lineup: { label: "Line up cameras", roles: [], needs: "run", load: () => import("./screens/lineup.js") },
   tagging: { label: "Tagging", roles: ["analyst"], needs: "tag", load: () => import("./screens/tagging.js") },
   review: { label: "Review", roles: ["analyst"], load: () => import("./screens/review/review.js") },

@@ -186,6 +186,7 @@ export interface Session {
   season: string | null;
   week: number | null;
   scheduled_start: string | null;
+  event_id: string | null;
   actual_start: string | null;
   actual_end: string | null;
   channel_ids: (string)[] | null;
@@ -193,6 +194,7 @@ export interface Session {
   updated_at: string;
   created_by: string;
   rev: number;
+  score?: Score | null;
   play_count: number;
   clip_count: number;
   total_duration_seconds: number;

@@ -50,6 +50,7 @@ const BOX = /** @type {Record<string, string>} */ ({
   snapshots: "Copies of the database",
   clip_files: "Clip files",
 });
+const CLOUD = /** @type {Record<string, string>} */ ({ cloud: "Cloud", replicas: "Games from the cloud" });
 const ELSEWHERE = ["clients", "cameras"]; // parts that are not shown as one line: each item has its own
 
 const UNKNOWN = "Not known: the box does not answer";
@@ -59,20 +60,20 @@ const HEARD_WARN_S = 8; // a ping arrives every 5 s
 const CLOCK_WARN_MS = 5000;
 
 /**
- * All checks, in the order of the checklist. Nothing the appliance reported before it became unreachable is
- * shown as current.
+ * All checks, in order. What the appliance reported before it became unreachable is not shown as current.
  * @param {Known} known
  * @returns {Group[]}
  */
 export function groupsOf({ ready, channels, sources = [], clients, link, session }) {
   const parts = (!link.away && ready?.parts) || {};
   const others = link.away ? [] : clients.filter((each) => each.device !== link.device);
-  const named = { ...PICTURES, ...ROOM, ...BOX };
+  const named = { ...PICTURES, ...ROOM, ...BOX, ...CLOUD };
   const unnamed = Object.keys(parts).filter((name) => !(name in named) && !ELSEWHERE.includes(name));
   const cameras = channels.length ? camerasOf(channels, sources, link.away) : [noCamera(link)];
   return [
     { title: "Pictures", checks: [...cameras, ...listed(parts, PICTURES)] },
     { title: "Room", checks: listed(parts, ROOM) },
+    { title: "Cloud", checks: listed(parts, CLOUD) },
     {
       title: "Box",
       checks: [

@@ -244,3 +244,17 @@ test("the status line shows the same states of cameras, for those of the session
   assert.equal(channelsOf(all, undefined).length, 3);
   assert.equal(channelsOf(all, { channel_ids: null }).length, 3);
 });
+
+test("the cloud has its own group, with what to do", () => {
+  const known = well();
+  known.ready.parts.cloud = part("warn", "not connected since 14:02", "check the box's way to the internet");
+  const group = groupsOf(known).find((each) => each.title === "Cloud");
+  assert.deepEqual(
+    group.checks.map(({ id, status, words, fix }) => [id, status, words, fix]),
+    [["cloud", "warn", "Not connected since 14:02", "Check the box's way to the internet"]],
+  );
+  assert.equal(
+    groupsOf(well()).some((each) => each.title === "Cloud"),
+    false,
+  );
+});

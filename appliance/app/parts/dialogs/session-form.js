@@ -2,8 +2,10 @@
 // closes it.
 
 import { button, h, icon, say } from "../dom.js";
-import { zoneName } from "../../state/zone.js";
+import { gameName, valuesOfGame } from "../../state/session/sessions.js";
+import { dateOf, zoneName } from "../../state/zone.js";
 
+/** @typedef {import("../../state/session/sessions.js").Game} Game */
 /** @typedef {import("../../state/session/sessions.js").Values} Values */
 /**
  * Why it was not saved, and the values the form shows now.
@@ -19,17 +21,18 @@ const TYPES = [
 ];
 
 /**
- * @param {{title: string, channels: readonly import("../../state/api").Channel[], values: Values, answers:
- *   [string, string][], save: Save, late: (words: string) => void}} given `answers`: name and text of each
- *   button; `late`: called when saving failed after the form was closed
+ * @param {{title: string, channels: readonly import("../../state/api").Channel[], games: readonly Game[],
+ *   values: Values, answers: [string, string][], save: Save, late: (words: string) => void}} given `games`:
+ *   events to choose from; `answers`: name and text of each button; `late`: called when saving failed after
+ *   the form was closed
  */
-export function openSessionForm({ title, channels, values, answers, save, late }) {
+export function openSessionForm({ title, channels, games, values, answers, save, late }) {
   const dialog = /** @type {HTMLDialogElement} */ (
     h("dialog", { class: "sheet session-form", "aria-label": title })
   );
   const form = /** @type {HTMLFormElement} */ (h("form", {}));
   const trouble = h("p", { class: "bad", role: "alert" });
-  const fields = new Fields(channels);
+  const fields = new Fields(channels, games);
   const buttons = answers.map(([value, words], at) =>
     h("button", { type: "submit", value, class: at === answers.length - 1 ? "primary" : "" }, words),
   );
@@ -70,8 +73,11 @@ export function openSessionForm({ title, channels, values, answers, save, late }
 }
 
 class Fields {
-  /** @param {readonly import("../../state/api").Channel[]} channels */
-  constructor(channels) {
+  /**
+   * @param {readonly import("../../state/api").Channel[]} channels
+   * @param {readonly Game[]} games
+   */
+  constructor(channels, games) {
     const field = (/** @type {string} */ name, /** @type {Record<string, any>} */ more = {}) =>
       h("input", { name, type: "text", autocomplete: "off", maxLength: 120, ...more });
     this.ticks = channels.map(
@@ -86,9 +92,24 @@ class Fields {
         ? null
         : h("p", { class: "quiet" }, "No camera yet: every camera added later belongs to it."),
     );
+    const game = h(
+      "select",
+      {
+        name: "event_id",
+        onchange: () => {
+          const chosen = games.find((each) => each.id === game.value);
+          if (chosen) this.values = { ...this.values, ...valuesOfGame(chosen) };
+        },
+      },
+      h("option", { value: "" }, "No game"),
+      ...games.map((each) =>
+        h("option", { value: each.id }, `${gameName(each)}, ${dateOf(each.resource.kickoff)}`),
+      ),
+    );
     /** @type {Map<string, any>} */
     this.controls = new Map(
       [
+        ...(games.length ? [game] : []),
         field("name", { required: true }),
         h("select", { name: "type" }, ...TYPES.map(([value, words]) => h("option", { value }, words))),
         field("opponent"),
@@ -103,16 +124,17 @@ class Fields {
     this.notes = new Map(
       [...this.controls.keys()].map((name) => [name, h("small", { class: "bad", id: `note-${name}` })]),
     );
-    const [name, type, opponent, place, season, week, begins] = [
-      "Name",
-      "Kind",
-      "Opponent",
-      "Place",
-      "Season",
-      "Week",
-      `Begins (${zoneName()})`,
-    ].map((words, at) => this.labelled(words, [...this.controls.keys()][at]));
+    const [name, type, opponent, place, season, week, begins] = /** @type {[string, string][]} */ ([
+      ["name", "Name"],
+      ["type", "Kind"],
+      ["opponent", "Opponent"],
+      ["location", "Place"],
+      ["season", "Season"],
+      ["week", "Week"],
+      ["scheduled_start", `Begins (${zoneName()})`],
+    ]).map(([of, words]) => this.labelled(words, of));
     this.all = [
+      ...(games.length ? [this.labelled("Game of the cloud", "event_id")] : []),
       name,
       type,
       opponent,
@@ -153,6 +175,9 @@ class Fields {
   set values(values) {
     for (const [name, control] of this.controls)
       if (control !== this.cameras) control.value = values[/** @type {keyof Values} */ (name)];
+    const game = this.controls.get("event_id"); // one that the cloud no longer sends stays chosen
+    if (game && game.value !== values.event_id)
+      game.append(new Option("Its game", values.event_id, true, true));
     for (const each of this.ticks) each.checked = values.channel_ids?.includes(each.value) ?? true;
   }
 

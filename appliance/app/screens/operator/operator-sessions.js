@@ -2,11 +2,12 @@
 
 import { ask } from "../../parts/dialogs/ask.js";
 import { button, h, icon, keyed, say } from "../../parts/dom.js";
+import { openScoreForm } from "../../parts/dialogs/score-form.js";
 import { openSessionForm } from "../../parts/dialogs/session-form.js";
 import { inOrder, isAtRest, movesOf } from "../../state/session/control.js";
 import { uuid } from "../../state/marks/ids.js";
 import { badgeOf, titleOf } from "../../state/session/working.js";
-import { bodyOf, changesOf, goesWith, rebase, valuesOf } from "../../state/session/sessions.js";
+import { bodyOf, changesOf, gamesOf, goesWith, rebase, valuesOf } from "../../state/session/sessions.js";
 import { errorText } from "../../state/words.js";
 import { dateOf, fieldOf } from "../../state/zone.js";
 
@@ -33,6 +34,8 @@ export class Sessions {
     this.cameras = cameras;
     this.send = send;
     this.all = false; // every session, not only the first few
+    /** @type {readonly import("../../state/session/sessions.js").Game[]} */
+    this.games = []; // of the cloud
     this.count = -1; // a change means that one was deleted or restored
     this.list = h("ul", { id: "sessions" });
     this.none = h(
@@ -59,6 +62,7 @@ export class Sessions {
         "header",
         { class: "row" },
         h("h2", { class: "grow" }, "Sessions"),
+        h("a", { class: "button", href: "#games" }, "Games"),
         h(
           "button",
           { type: "button", id: "new-session", class: "primary", onclick: () => this.create() },
@@ -149,6 +153,9 @@ export class Sessions {
             },
             "Show here",
           ),
+      ...(status === "scheduled"
+        ? []
+        : [button(`Score of ${name}`, "Score", () => openScoreForm(this.ctx, now()), { class: "plain" })]),
       button(`Edit ${name}`, icon("pencil"), () => this.edit(now()), { class: "plain edit" }),
       ...(isAtRest(status)
         ? [button(`Delete ${name}`, icon("trash"), () => void this.remove(now()), { class: "plain" })]
@@ -177,7 +184,10 @@ export class Sessions {
    */
   form(title, values, answers, save) {
     const late = (/** @type {string} */ words) => void this.ctx.say(words, { kind: "bad", seconds: 0 });
-    openSessionForm({ title, channels: this.cameras.all(), values, answers, save, late });
+    const games = gamesOf(this.games, this.ctx.box.now()).filter(
+      (each) => each.id === values.event_id || (!each.session_id && each.resource.status === "scheduled"),
+    );
+    openSessionForm({ title, channels: this.cameras.all(), games, values, answers, save, late });
   }
 
   create() {
@@ -190,6 +200,7 @@ export class Sessions {
       season: "",
       week: "",
       scheduled_start: fieldOf(box.now()),
+      event_id: "",
       channel_ids: null,
     };
     let [sent, id] = ["", ""]; // sent again unchanged, it creates the same session
@@ -355,5 +366,7 @@ function factsOf(session) {
           : "not scheduled";
   const plays =
     session.play_count === 1 ? "1 play" : session.play_count ? `${session.play_count} plays` : "no play yet";
-  return [session.type, session.location, when, plays].filter(Boolean).join(" · ");
+  const { score } = session;
+  const points = score && `${score.home}–${score.away}`;
+  return [session.type, session.location, when, plays, points].filter(Boolean).join(" · ");
 }

@@ -118,12 +118,14 @@ class Operator {
     const query = `start=${new Date(from).toISOString()}&end=${new Date(to).toISOString()}`;
     const known = (/** @type {string} */ path) => box.request("GET", path).catch(() => null);
     const channels = this.cameras.ours();
-    const [ready, clients, ...timelines] = await Promise.all([
+    const [ready, clients, games, ...timelines] = await Promise.all([
       known("/readyz"),
       known("/clients"),
+      known("/replicas?kind=event"),
       ...channels.map((each) => known(`/channels/${each.id}/timeline?${query}`)),
     ]);
     if (this.left || turn !== this.turn) return;
+    this.sessions.games = games?.items ?? this.sessions.games;
     this.cameras.show(channels, timelines, from, to);
     this.devices.drawRoom(
       ready,

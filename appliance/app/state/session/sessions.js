@@ -7,7 +7,7 @@ import { fieldOf, instantOf } from "../zone.js";
  * Values of the form: strings as typed, "" for none; `channel_ids` null: every camera of the venue, also
  * later ones.
  * @typedef {{name: string, type: string, opponent: string, location: string, season: string, week: string,
- *   scheduled_start: string, channel_ids: string[] | null}} Values
+ *   scheduled_start: string, event_id: string, channel_ids: string[] | null}} Values
  */
 /** @typedef {keyof Values} Field */
 
@@ -29,6 +29,7 @@ export function valuesOf(session, known) {
     season,
     week,
     scheduled_start: begins,
+    event_id: event,
     channel_ids: cameras,
   } = session;
   return {
@@ -39,6 +40,7 @@ export function valuesOf(session, known) {
     season: season ?? "",
     week: String(week ?? ""),
     scheduled_start: begins ? fieldOf(begins) : "",
+    event_id: event ?? "",
     channel_ids: camerasOf(cameras, known),
   };
 }
@@ -116,4 +118,34 @@ export function goesWith({ plays, clips, tags }) {
     tags && many(tags, "tag"),
   ].filter(Boolean);
   return all.length ? `Goes with it: ${all.join(", ")}.` : "Nothing was marked in it.";
+}
+
+/** @typedef {{id: string, session_id: string | null, resource: any}} Game an event of the cloud */
+
+/** "Rovers v United" @param {Game} game */
+export const gameName = ({ resource }) => `${resource.home.name} v ${resource.away.name}`;
+
+/** What a session takes from its event. @param {Game} game @returns {Partial<Values>} */
+export const valuesOfGame = (game) => ({
+  name: gameName(game),
+  type: "game",
+  location: game.resource.venue ?? "",
+  season: game.resource.season.slice(0, 32),
+  scheduled_start: game.resource.kickoff ? fieldOf(game.resource.kickoff) : "",
+  event_id: game.id,
+});
+
+const OVER_MS = 6 * 3_600_000; // a game that began so long ago is over
+
+/**
+ * Games with a time: those to come and today's first, the next one foremost; then those that are over.
+ * @param {readonly any[]} replicas
+ * @param {number} now ms
+ * @returns {Game[]}
+ */
+export function gamesOf(replicas, now) {
+  const at = (/** @type {Game} */ game) => Date.parse(game.resource.kickoff) + OVER_MS - now;
+  return replicas
+    .filter((each) => each.kind === "event" && each.resource.kickoff)
+    .sort((a, b) => (at(a) > 0 && at(b) > 0 ? at(a) - at(b) : at(b) - at(a)));
 }

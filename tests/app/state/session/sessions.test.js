@@ -5,9 +5,11 @@ import { test } from "node:test";
 import {
   bodyOf,
   changesOf,
+  gamesOf,
   goesWith,
   rebase,
   valuesOf,
+  valuesOfGame,
 } from "../../../../appliance/app/state/session/sessions.js";
 import { setZone } from "../../../../appliance/app/state/zone.js";
 
@@ -35,8 +37,48 @@ test("a form shows the values of a session as text", () => {
     season: "",
     week: "9",
     scheduled_start: "2026-11-21T19:00",
+    event_id: "",
     channel_ids: null,
   });
+});
+
+test("a session of a game of the cloud takes its teams, place and time, and keeps its cameras", () => {
+  const resource = {
+    home: { name: "Rovers" },
+    away: { name: "United" },
+    venue: null,
+    season: "s".repeat(40),
+    kickoff: "2026-11-21T18:00:00Z",
+  };
+  const game = { id: "e1", session_id: null, resource };
+  const form = values({ ...valuesOfGame(game), channel_ids: ["cam2"] });
+  assert.deepEqual(bodyOf(form), {
+    name: "Rovers v United",
+    type: "game",
+    season: "s".repeat(32),
+    week: 9,
+    scheduled_start: "2026-11-21T18:00:00.000Z",
+    event_id: "e1",
+    channel_ids: ["cam2"],
+  });
+  assert.deepEqual(changesOf(values({ event_id: "e1" }), values()), { event_id: null });
+});
+
+test("the next game comes first, those that are over last, the newest first", () => {
+  const game = (id, kickoff) => ({ kind: "event", id, resource: { kickoff } });
+  const at = (/** @type {number} */ hours) => new Date(hours * 3_600_000).toISOString();
+  const rows = [
+    game("old", at(10)),
+    game("late", at(90)),
+    game("over", at(20)),
+    game("runs", at(28)),
+    game("x", null),
+  ];
+  const shown = gamesOf([...rows, { kind: "team", id: "t", resource: {} }], 30 * 3_600_000);
+  assert.deepEqual(
+    shown.map(({ id }) => id),
+    ["runs", "late", "over", "old"],
+  );
 });
 
 test("a new one is sent without what is empty", () => {
