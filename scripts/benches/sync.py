@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import benchkit
 import trio
+from benchdown import down
 from benchkit import Options, Row
 
 BATCH = 500
@@ -389,7 +390,7 @@ def main() -> None:
     from tests.faults.sync_worker import quiet
 
     quiet()
-    parts = {"intake": intake, "latency": latency, "marks": marks, "reconnect": reconnect}
+    parts = {"intake": intake, "latency": latency, "down": down, "marks": marks, "reconnect": reconnect}
     benchkit.run("sync", __doc__, parts)
 
 

@@ -49,6 +49,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
     "sync": {
         "intake": ("way", "events_s", "times"),
         "latency": ("what", "p50_ms", "p99_ms", "goal"),
+        "down": ("cloud", "p50_ms", "p99_ms", "n", "goal"),
         "marks": ("box", "p95_ms", "ratio", "goal"),
         "reconnect": ("boxes", "drained", "max_ms", "rss_mb", "goal"),
     },
