@@ -61,7 +61,7 @@ def sites_to_refresh(tx: ReadTx) -> list[str]:
         "(events.kickoff_us >= :since AND events.kickoff_us < :until"
         " AND (site_scope.seq IS NULL OR site_scope.is_removed = 1))"
         " OR (site_scope.is_removed = 0 AND (events.kickoff_us < :since OR events.kickoff_us >= :until)))"
-        " ORDER BY events.site_id",
+        " ORDER BY events.site_id NULLS FIRST",
         _window(tx),
     )
     return [row["site_id"] for row in rows]
