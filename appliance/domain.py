@@ -182,8 +182,8 @@ class Domain(Generic[S_contra]):
     status: Callable[[ReadTx], StatusPart] | None = None
     """Its part of GET /status of the hosted side."""
     on_resource: Callable[[Tx, str, Row, Row | None], object] | None = None
-    """What it does in the transaction that made, changed or deleted a resource of any domain of the hosted side: (tx,
-    kind, row, the row before; None: it is new, or was deleted)."""
+    """What it does in the transaction that made, changed or deleted a resource of any domain of the hosted
+    side: (tx, kind, row, the row before; None: it is new, or was deleted)."""
     before_start: Callable[[Path], object] | None = None
     """Called with the state folder before the database is opened."""
     prepare: Callable[[S_contra], AbstractAsyncContextManager[object]] | None = None
