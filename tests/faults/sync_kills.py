@@ -55,7 +55,7 @@ class Pair:
 
     def start(self, which: str) -> None:
         context = multiprocessing.get_context("forkserver")  # imports once, and forks in milliseconds
-        context.set_forkserver_preload(["tests.faults.sync_worker"])
+        context.set_forkserver_preload(["__main__", "tests.faults.sync_worker"])
         arguments: tuple[Any, ...] = (self.folder, self.port, self.url)
         target: Any = run_hosted
         if which == "box":
