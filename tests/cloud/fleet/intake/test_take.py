@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import apsw
 import pytest
 import trio
 from hypothesis import given, settings
@@ -14,10 +15,12 @@ from appliance.cloud.fleet.intake import parked, rows, take
 from appliance.cloud.fleet.intake.parked import ParkedQuery
 from appliance.cloud.fleet.sites import load_site, replace_box
 from appliance.kernel.errors import Refused, Unavailable
-from appliance.kernel.store import Store
+from appliance.kernel.store import Store, StoreFull
+from appliance.kernel.tx import Tx
 from tests.cloud.fleet.sending import (
     OTHER_BOX,
     Event,
+    Stored,
     changed,
     deleted,
     event,
@@ -163,6 +166,27 @@ async def test_an_error_of_ours_parks_one_event(store: Store, monkeypatch: pytes
     assert answer.resource["status"] == "applied"
     resources = (await store.read(stored)).resources
     assert ("play", "p1", 3) in {(row["kind"], row["id"], row["seq"]) for row in resources}
+
+
+async def test_a_full_disk_is_not_the_fault_of_an_event(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although there may be room to park it: the batch is refused, and taken whole when it is sent again."""
+
+    def no_room(tx: Tx, site_id: str, epoch_number: int, changes: rows.Changes) -> int:
+        if ("play", "p1") in changes and store.engine.is_shared:
+            tx.run("DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$")
+        elif ("play", "p1") in changes:
+            raise apsw.FullError("database or disk is full")
+        return rows.apply_changes(tx, site_id, epoch_number, changes)
+
+    monkeypatch.setattr(take, "apply_changes", no_room)
+    with pytest.raises(StoreFull):
+        await send(store, a_game())
+    assert await store.read(stored) == Stored([], [], [], 0)
+    monkeypatch.undo()
+    taken = await send(store, a_game())
+    assert taken.acked_through == 12 and [each["code"] for each in taken.rejected] == ["bad_event"]
 
 
 async def test_a_parked_event_that_is_older_than_its_row_is_superseded(
