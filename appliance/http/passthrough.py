@@ -39,7 +39,7 @@ class Wire:
 
     @property
     def is_encrypted(self) -> bool:
-        """Bytes must be written by `send_encrypted`, not to the socket."""
+        """Bytes must be written by `send_encrypted`, or to the socket after `encrypt`."""
         return isinstance(self.tcp.stream, trio.SSLStream)
 
     async def send_encrypted(self, data: bytes, when_full: Callable[[], Awaitable[None]]) -> None:
@@ -51,6 +51,19 @@ class Wire:
             await self.tcp.stream.send_all(data)
         finally:
             transport.when_full = None
+
+    def encrypt(self, data: bytes) -> bytes:
+        """What to write to the socket for `data`, in one piece and in this order; the caller writes all of it
+        before anything else is sent. Raises ssl.SSLError."""
+        stream, left = self.tcp.stream, memoryview(data)
+        while left:  # one TLS record, of 16 KiB, in each turn
+            left = left[stream._ssl_object.write(left) :]
+        sealed: bytes = stream._outgoing.read()
+        return sealed
+
+    def take_over_writing(self, write: Callable[[bytes], None] | None) -> None:
+        """What TLS itself sends from now on (a change of keys) goes through `write`; None: as before."""
+        self.tcp.stream.transport_stream.instead = write
 
     @property
     def is_websocket(self) -> bool:
@@ -88,7 +101,11 @@ def wire_of(send: object, *, encrypted: bool = False) -> Wire | None:
         return None
     carrier: Any = getattr(tcp, "stream", None)
     is_tls = (
-        encrypted and isinstance(carrier, trio.SSLStream) and hasattr(carrier.transport_stream, "when_full")
+        encrypted
+        and isinstance(carrier, trio.SSLStream)
+        and hasattr(carrier.transport_stream, "when_full")
+        and hasattr(carrier, "_ssl_object")
+        and hasattr(carrier, "_outgoing")  # trio's, read and written by `encrypt`
     )
     if not is_tls and not isinstance(carrier, trio.SocketStream):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import h11
 import trio
 
 from appliance.server.connections import listeners
-from appliance.server.connections.server import run_server
+from appliance.server.connections.server import TlsListener, run_server
 
 Message = dict[str, Any]
 App = Callable[..., Awaitable[Any]]
@@ -60,17 +61,21 @@ def request_scope(method: str = "GET", **headers: str) -> Message:
 
 
 @asynccontextmanager
-async def serving(app: App, *, user_timeout_ms: int = 3000) -> AsyncIterator[int]:
-    """`app` behind the box's own server on a free port of 127.0.0.1; yields the port."""
+async def serving(
+    app: App, *, user_timeout_ms: int = 3000, context: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """`app` behind the box's own server on a free port of 127.0.0.1, with TLS where there is a `context`;
+    yields the port."""
     usual = listeners.USER_TIMEOUT_MS
     async with trio.open_nursery() as nursery:
         listeners.USER_TIMEOUT_MS = user_timeout_ms
         try:
-            run = partial(run_server, app, host="127.0.0.1", port=0, stop=trio.Event())
+            tls = None if context is None else TlsListener(app, 0, context)
+            run = partial(run_server, app, host="127.0.0.1", port=0, tls=tls, stop=trio.Event())
             bound = await nursery.start(lambda task_status: run(task_status=task_status))
         finally:
             listeners.USER_TIMEOUT_MS = usual
-        yield bound.port
+        yield bound.tls_port or bound.port
         nursery.cancel_scope.cancel()
 
 

@@ -22,7 +22,9 @@ from appliance.kernel.fields import Input
 from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
+from appliance.network.tls import Tls
 from tests.kit.asgi import serving
+from tests.kit.encrypted import over
 from tests.kit.waiting import LIMIT_S
 
 
@@ -35,6 +37,7 @@ class Box:
     store: Store
     live: LiveHandle
     port: int
+    folder: Path | None = None  # of the authority, where TLS is on
     runs: list[str] = field(default_factory=list)  # texts of notes whose closure ran
     hold: trio.Event = field(default_factory=trio.Event)  # the command "held" waits for it
     held_now: int = 0
@@ -55,7 +58,9 @@ class Box:
     async def connect(
         self, query: str = "", subprotocols: Sequence[str] | None = None
     ) -> AsyncIterator[Tablet]:
-        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        stream: Any = await trio.open_tcp_stream("127.0.0.1", self.port)
+        if self.folder is not None:
+            stream = over(stream, self.folder)
         async with (
             stream,
             trio.open_nursery() as nursery,
@@ -151,10 +156,11 @@ async def running_box(
     heartbeat_s: float = 5.0,
     user_timeout_ms: int = 3000,
     door: Door | None = None,
+    tls: Tls | None = None,
 ) -> AsyncIterator[Box]:
     clock = BoxClock.start(None, None)
     async with open_store(path / "box.db", clock) as store, trio.open_nursery() as nursery:
-        box = Box(store, None, 0)  # type: ignore[arg-type]  # both are set below
+        box = Box(store, None, 0, path if tls is not None else None)  # type: ignore[arg-type]  # both are set below
 
         async def start(task_status: trio.TaskStatus[LiveHandle]) -> None:
             await run_live(
@@ -178,7 +184,8 @@ async def running_box(
             finally:
                 box.handlers_now -= 1
 
-        async with serving(app, user_timeout_ms=user_timeout_ms) as port:
+        context = tls.context if tls is not None else None
+        async with serving(app, user_timeout_ms=user_timeout_ms, context=context) as port:
             box.port = port
             yield box
         nursery.cancel_scope.cancel()
