@@ -31,6 +31,7 @@ export class Frame {
       protocol: location.protocol,
       hostname: location.hostname,
       ask: (path) => fetch(path, { cache: "no-store" }).then(text, () => null),
+      plainPort: () => ctx.box.state.place.plain_port,
       turned: () => this.drawBanner(),
       memory: {
         get: () => localStorage.getItem("taken along"),
@@ -113,7 +114,7 @@ export class Frame {
     if (!marks.length) return;
     const forget = () => sessionStorage.removeItem("taken");
     const count = marks.length === 1 ? "1 mark was" : `${marks.length} marks were`;
-    this.notices.say(`${count} made on this device before the box was encrypted`, {
+    this.notices.say(`${count} made on this device at another address of the box`, {
       action: "Send",
       act: () => {
         forget();
@@ -202,12 +203,13 @@ export class Frame {
     const toSend = waiting ? ` (${waiting} to send)` : "";
     const out = this.ctx.access.words;
     if (away) void this.moved.look();
+    else this.moved.back();
     const isMoved = away && this.moved.address !== "";
     const along = waiting ? ` ${marksAre}${toSend}: take them along.` : "";
     const text = out
       ? out
       : isMoved
-        ? `The box is at ${this.moved.address} now.${along}`
+        ? this.moved.words + along
         : box.closed
           ? `The box closed this page: ${box.closed}. Reload it.`
           : away

@@ -10,6 +10,8 @@ const { port = "", address = "", fingerprint = "" } = document.documentElement.d
 const given = new URLSearchParams(location.hash.slice(1));
 const code = given.get("c") ?? new URLSearchParams(location.search).get("c") ?? "";
 const isPairing = location.pathname === "/pair";
+/** A page from before TLS sends its user on, perhaps with marks (state/marks/moved.js). */
+const onward = /^#(take\/|go$)/.test(location.hash);
 /** The host of this page, then the box's own name: a network may be able to resolve only one of them. */
 const addresses = [`https://${location.hostname}:${port}`, address];
 
@@ -22,19 +24,36 @@ const answers = (address) =>
 
 /** Where the encrypted page begins. @param {string} address */
 const pageOf = (address) =>
-  isPairing ? `${address}/pair${code ? `?c=${encodeURIComponent(code)}` : ""}` : address;
+  isPairing
+    ? `${address}/pair${code ? `?c=${encodeURIComponent(code)}` : ""}`
+    : address + (onward ? `/${location.hash}` : "");
 
 async function look() {
   for (const each of addresses) {
     if (!(await answers(each))) continue;
-    if (isPairing) return location.replace(pageOf(each));
+    if (isPairing || onward) return location.replace(pageOf(each));
     $("words").textContent = "This device trusts the box already.";
     return link(each);
   }
-  $("words").textContent =
-    "This device does not trust the box yet. Follow the steps below, once. " +
-    "Then return to this page: it goes on by itself.";
+  if (fingerprint)
+    $("words").textContent =
+      "This device does not trust the box yet. Follow the steps below, once. " +
+      "Then return to this page: it goes on by itself.";
+  else unreachable();
   setTimeout(look, AGAIN_MS);
+}
+
+/** The certificate in the settings is for a name that this device does not find, or it is not trusted. */
+function unreachable() {
+  const { hostname } = new URL(address);
+  const isNamed = hostname !== location.hostname;
+  $("words").textContent =
+    `The box has a certificate for ${hostname}, and this device cannot open it without a warning. ` +
+    (isNamed
+      ? `Ask the club's IT person to make that name lead to ${location.hostname} in this network (DNS); ` +
+        "then this page goes on by itself. Is this device in the box's network?"
+      : "Ask the club's IT person whether the certificate is still valid.");
+  link(address);
 }
 
 /** @param {string} address */

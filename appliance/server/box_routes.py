@@ -44,6 +44,7 @@ class Site:
     name: str = "Stadium"
     hosts: tuple[str, ...] = ()  # every name the box answers to, without ports
     timezone: str = "UTC"  # what times are shown in, an IANA name
+    plain_port: int | None = None  # with TLS on: where the page is if it is switched off again
 
 
 class Time(BaseModel):

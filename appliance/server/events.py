@@ -59,7 +59,9 @@ def journal_routes(
     store: Store, snapshot: ReadSnapshot, site: Site, priority: MarkPriority | None = None
 ) -> Routes:
     routes = Routes("events")
-    here = {"id": site.id, "name": site.name, "timezone": site.timezone}
+    here: dict[str, object] = {"id": site.id, "name": site.name, "timezone": site.timezone}
+    if site.plain_port is not None:
+        here["plain_port"] = site.plain_port
 
     shared = SharedSnapshot(store, snapshot, here, *([priority.for_thread] if priority else []))
 

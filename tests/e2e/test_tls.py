@@ -89,9 +89,25 @@ def test_a_coach_scans_the_code_trusts_the_box_and_is_paired(browser: Browser, e
     pair_on(coach, encrypted, "Sideline")
     expect(admin.get_by_text("Sideline is paired")).to_be_visible()
     is_connected(coach)
+    put_on_the_home_screen(browser, coach, encrypted)
     assert errors_of(coach) == []
     admin.context.close()
     coach.context.close()
+
+
+def put_on_the_home_screen(browser: Browser, coach: Page, box: Box) -> None:
+    """The installed app has cookies of its own: the coach's page makes a code for it."""
+    coach.get_by_role("button", name="Menu").click()
+    coach.get_by_role("button", name="Put on the Home Screen").click()
+    expect(coach.get_by_role("heading", name="Code for Sideline app")).to_be_visible()
+    photograph(coach, "app-code-phone")
+    installed = open_page(browser, box.url, PHONE, {}, ignore_https_errors=True)
+    expect(installed).to_have_url(f"{box.url}/pair")
+    installed.get_by_label("Code", exact=True).fill(coach.locator("output.code").inner_text())
+    installed.get_by_role("button", name="Pair this device").click()
+    is_connected(installed)
+    installed.context.close()
+    coach.get_by_role("button", name="Done").click()
 
 
 def pair_on(page: Page, box: Box, name: str) -> None:

@@ -88,6 +88,8 @@ export interface Device {
   created_by: string;
   last_seen_at: string | null;
   channel_id: string | null;
+  app_of: string | null;
+  plain_days_left: number | null;
   rev: number;
 }
 

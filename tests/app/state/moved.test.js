@@ -18,6 +18,8 @@ const mark = (key, more = {}) => ({
   ...more,
 });
 
+const hashOf = (link) => new URL(link, "http://192.168.1.20:8080").hash;
+
 const memoryOf = (text = null) => ({
   get: () => text,
   set: (changed) => {
@@ -25,7 +27,7 @@ const memoryOf = (text = null) => ({
   },
 });
 
-function made({ protocol = "http:", pages = ['<html data-port="8443">'], memory = memoryOf() } = {}) {
+function made({ protocol = "http:", pages = ['<html data-port="8443">'], memory = memoryOf(), port } = {}) {
   const asked = [];
   const clock = { ms: 100_000 };
   let turned = 0;
@@ -36,6 +38,7 @@ function made({ protocol = "http:", pages = ['<html data-port="8443">'], memory 
       asked.push(path);
       return pages.length > 1 ? pages.shift() : pages[0];
     },
+    plainPort: () => port,
     turned: () => turned++,
     memory,
     now: () => clock.ms,
@@ -43,10 +46,10 @@ function made({ protocol = "http:", pages = ['<html data-port="8443">'], memory 
   return { moved, asked, clock, turned: () => turned };
 }
 
-test("a box that moved is found at the same host", async () => {
+test("a box that moved is found by its page of the certificate, which knows where to go", async () => {
   const { moved, asked, turned } = made();
   await moved.look();
-  assert.deepEqual([moved.address, asked, turned()], ["https://192.168.1.20:8443", ["/trust"], 1]);
+  assert.deepEqual([moved.address, asked, turned()], ["/trust", ["/trust"], 1]);
   await moved.look();
   assert.equal(asked.length, 1);
 });
@@ -61,13 +64,34 @@ test("a box that is only away is asked again, seldom", async () => {
   assert.deepEqual([moved.address, turned()], ["", 0]);
   clock.ms += 10_000;
   await moved.look();
-  assert.deepEqual([moved.address, turned()], ["https://192.168.1.20:443", 1]);
+  assert.deepEqual([moved.address, turned()], ["/trust", 1]);
 });
 
-test("an encrypted page looks for nothing", async () => {
-  const { moved, asked } = made({ protocol: "https:" });
+test("an encrypted page asks no other one, and offers the unencrypted address after a minute", async () => {
+  const { moved, asked, clock, turned } = made({ protocol: "https:", port: 8080 });
+  const later = async (ms) => {
+    clock.ms += ms;
+    await moved.look();
+    return moved.address;
+  };
+  assert.equal(await later(0), "");
+  assert.equal(await later(50_000), "", "a restart is shorter");
+  moved.back();
+  assert.equal(await later(20_000), "");
+  assert.equal(await later(60_000), "http://192.168.1.20:8080/");
+  assert.match(moved.words, /If an admin has switched off its encryption/);
+  assert.deepEqual([asked, turned()], [[], 1]);
+  assert.ok(moved.link([mark("a")]).href.startsWith("http://192.168.1.20:8080/#take/"));
+  moved.back();
+  assert.equal(moved.address, "", "the box answers again, where it was");
+});
+
+test("an encrypted page that does not know the port says nothing", async () => {
+  const { moved, clock } = made({ protocol: "https:" });
   await moved.look();
-  assert.deepEqual([moved.address, asked], ["", []]);
+  clock.ms += 100_000;
+  await moved.look();
+  assert.equal(moved.address, "");
 });
 
 test("marks come along as they are", async () => {
@@ -76,9 +100,9 @@ test("marks come along as they are", async () => {
   const request = { method: "PATCH", path: "/tags/018f-a", body: { down: 3 } };
   const marks = [mark("a"), mark("b", { doing: "tag_set", request })];
   const link = moved.link(marks).href;
-  assert.ok(link.startsWith("https://192.168.1.20:8443/#take/"));
-  assert.deepEqual(takenOf(new URL(link).hash), marks);
-  assert.equal(moved.link([]).href, "https://192.168.1.20:8443/");
+  assert.ok(link.startsWith("/trust#take/"));
+  assert.deepEqual(takenOf(hashOf(link)), marks);
+  assert.equal(moved.link([]).href, "/trust#go");
 });
 
 test("of very many marks as many come along as a link can hold", async () => {
@@ -86,7 +110,7 @@ test("of very many marks as many come along as a link can hold", async () => {
   await moved.look();
   const marks = Array.from({ length: 1000 }, (_, at) => mark(`m${at}`));
   const link = moved.link(marks).href;
-  const taken = takenOf(new URL(link).hash);
+  const taken = takenOf(hashOf(link));
   assert.ok(link.length < 61_000 && taken.length >= 100);
   assert.deepEqual(taken, marks.slice(0, taken.length));
 });
@@ -101,7 +125,7 @@ test("each press takes others, until all went along; then all are offered again"
     await moved.look();
     const { href, keys } = moved.link(marks);
     assert.deepEqual(
-      takenOf(new URL(href).hash).map(({ key }) => key),
+      takenOf(hashOf(href)).map(({ key }) => key),
       keys,
     );
     assert.deepEqual(moved.link(marks).keys, keys, "a link that is not pressed takes nothing");
@@ -133,7 +157,7 @@ test("a storage that is forbidden or holds something else costs nothing but the 
 });
 
 test("a link of somebody else brings nothing that no page of ours sends", () => {
-  const hashOf = (marks) => `#take/${Buffer.from(JSON.stringify(marks)).toString("base64url")}`;
+  const linkOf = (marks) => `#take/${Buffer.from(JSON.stringify(marks)).toString("base64url")}`;
   const wrong = [
     mark("a", { request: { method: "POST", path: "/sessions/1/complete" } }),
     mark("b", { request: { method: "DELETE", path: "/plays/../devices/1" } }),
@@ -145,8 +169,8 @@ test("a link of somebody else brings nothing that no page of ours sends", () => 
     null,
     "x",
   ];
-  assert.deepEqual(takenOf(hashOf(wrong)), []);
-  const extra = takenOf(hashOf([mark("g", { state: "done", tries: 9, evil: 1 })]));
+  assert.deepEqual(takenOf(linkOf(wrong)), []);
+  const extra = takenOf(linkOf([mark("g", { state: "done", tries: 9, evil: 1 })]));
   assert.deepEqual(extra, [mark("g")]);
   for (const hash of ["", "#desk", "#take", "#take/", "#take/!!", "#take/e30", "#take/bm9wZQ"])
     assert.deepEqual(takenOf(hash), []);

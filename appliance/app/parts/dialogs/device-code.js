@@ -1,5 +1,6 @@
 // The dialog of a one-time code: the code in large type, its QR code and the time left; then the device that
-// was paired with it.
+// was paired with it. Also for this page as an app on the Home Screen: browsers give an installed app storage
+// of its own, so it is paired too.
 
 import { button, h, icon, say } from "../dom.js";
 import { leftOf, shownCode } from "../../state/access/code.js";
@@ -9,10 +10,11 @@ const TICK_MS = 500;
 
 export class DeviceCode {
   /**
-   * `now`: box time, ms; `another`: a new code is wanted.
-   * @param {{code: import("../../state/api").Code, now: () => number, another: () => void}} given
+   * `now`: box time, ms; `another`: a new code is wanted; `app`: see above.
+   * @param {{code: {code: string, name: string | null, role: string, expires_at: string, link?: string |
+   *   null, qr_svg?: string | null}, now: () => number, another: () => void, app?: boolean}} given
    */
-  constructor({ code, now, another }) {
+  constructor({ code, now, another, app }) {
     this.code = code;
     this.now = now;
     this.done = false;
@@ -55,12 +57,20 @@ export class DeviceCode {
         h(
           "ol",
           { class: "steps" },
-          h(
-            "li",
-            {},
-            "On the other device, scan this with the camera, or open ",
-            h("b", {}, page.replace(/^http:\/\//, "")),
-          ),
+          app
+            ? h(
+                "li",
+                {},
+                "In the browser's menu or under Share, choose ",
+                h("b", {}, "Add to Home Screen"),
+                ", then open it there",
+              )
+            : h(
+                "li",
+                {},
+                "On the other device, scan this with the camera, or open ",
+                h("b", {}, page.replace(/^http:\/\//, "")),
+              ),
           isFirstTrust && h("li", {}, "The first time it shows how to trust the box: follow its steps"),
           h("li", {}, "Type the code", this.shown),
           h("li", {}, "Press ", h("b", {}, "Pair this device")),

@@ -71,12 +71,36 @@ export function openMenu(ctx, where) {
         `This device: ${ctx.box.name}${me ? `, paired as ${aRole(me.role)}` : ""}. `,
         editLists(prefs.get("editLists")),
       ),
+      me &&
+        !matchMedia("(display-mode: standalone)").matches &&
+        h(
+          "button",
+          {
+            type: "button",
+            onclick: () => {
+              close();
+              void install(ctx);
+            },
+          },
+          "Put on the Home Screen",
+        ),
       h("a", { class: "button", href: "/pair" }, me ? "Use another code" : "Pair"),
     ),
     keysOf(ctx.keys),
   );
   document.body.append(dialog);
   dialog.showModal();
+}
+
+/** A code for this page as an installed app, which has a memory of its own. @param {any} ctx */
+async function install(ctx) {
+  try {
+    const code = await ctx.box.request("POST", "/devices/self/code");
+    const { DeviceCode } = await import("../dialogs/device-code.js");
+    new DeviceCode({ code, now: () => ctx.box.now(), another: () => void install(ctx), app: true });
+  } catch (error) {
+    ctx.say(`No code: ${/** @type {Error} */ (error).message}`, { kind: "bad" });
+  }
 }
 
 /** Which session this device works in. @param {any} ctx */

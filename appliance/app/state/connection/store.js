@@ -13,7 +13,7 @@
  * @typedef {object} State
  * @property {string} site id of the appliance; "" until it is known
  * @property {string} epoch id of its database
- * @property {{id: string, name: string, timezone: string}} place the site with its display name
+ * @property {{id: string, name: string, timezone: string, plain_port?: number}} place the site
  * @property {number} seq the last event applied
  * @property {boolean} recalled the rows were stored by an earlier page: the appliance has not answered yet
  * @property {Map<string, Session>} sessions

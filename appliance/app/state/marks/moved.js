@@ -1,8 +1,12 @@
-// A page that was opened over plain http before the box was switched to TLS. It still opens from the
-// browser's cache, but the box answers only at its encrypted address, and a browser does not share storage
-// between two addresses. So this page shows a link to the encrypted page that contains its marks after a "#",
-// which browsers do not send. The encrypted page asks the user before it sends them, because anyone can make
-// such a link.
+// A page that was opened over plain http before the box was switched to TLS, or over https before TLS was
+// switched off. It still opens from the browser's cache, but the box answers only at its other address, and a
+// browser does not share storage between two addresses. So this page shows a link to the other page that
+// contains its marks after a "#", which browsers do not send. The other page asks the user before it sends
+// them, because anyone can make such a link.
+//
+// An unencrypted page links to the box's page of the certificate (/trust), which finds the encrypted address
+// that this device can open. An encrypted page may ask no unencrypted one whether the box is there: it offers
+// that address when the box has not answered for a minute.
 //
 // A link holds 100 to 150 marks. This page remembers which marks were in a pressed link; the next link
 // contains others.
@@ -12,24 +16,29 @@
 /** @typedef {import("./outbox.js").Mark} Mark */
 
 const AGAIN_MS = 10_000;
+const GONE_MS = 60_000; // without an answer: longer than a restart
 const CHARS_MAX = 60_000; // of a link, in every browser
 const WORD = "take";
 const PATHS = /^\/(plays|clips|tags)(\/[\w-]+)*$/; // what an outbox sends
 
 export class Moved {
   /**
-   * `ask`: a page of this address; null: no answer. `turned`: `address` is known. `memory`: one text that
-   * survives this page; it may throw.
-   * @param {{protocol: string, hostname: string, ask: (path: string) => Promise<string | null>, turned: () =>
-   *   void, memory: {get: () => string | null, set: (text: string) => void}, now?: () => number}} given
+   * `ask`: a page of this address; null: no answer. `plainPort`: the box's, while this page is encrypted.
+   * `turned`: `address` is known. `memory`: one text that survives this page; it may throw.
+   * @param {{protocol: string, hostname: string, ask: (path: string) => Promise<string | null>, plainPort?:
+   *   () => number | undefined, turned: () => void, memory: {get: () => string | null, set: (text: string) =>
+   *   void}, now?: () => number}} given
    */
-  constructor({ protocol, hostname, ask, turned, memory, now = Date.now }) {
+  constructor({ protocol, hostname, ask, plainPort = () => undefined, turned, memory, now = Date.now }) {
     this.protocol = protocol;
     this.hostname = hostname;
     this.ask = ask;
+    this.plainPort = plainPort;
+    this.goneAt = 0;
     this.turned = turned;
     this.now = now;
-    this.address = ""; // of the encrypted page, once it is known that there is one
+    this.address = ""; // where a link to the box begins, once it is known that it has moved
+    this.words = ""; // for the user
     this.askedAt = 0;
     this.memory = memory;
     this.taken = keysIn(memory); // keys of marks that pressed links took
@@ -37,12 +46,30 @@ export class Moved {
 
   /** The box does not answer: check whether it answers at the encrypted address. */
   async look() {
-    if (this.protocol !== "http:" || this.address || this.now() - this.askedAt < AGAIN_MS) return;
+    if (this.address || this.now() - this.askedAt < AGAIN_MS) return;
     this.askedAt = this.now();
-    const port = /data-port="(\d+)"/.exec((await this.ask("/trust")) ?? "")?.[1];
-    if (!port) return;
-    this.address = `https://${this.hostname}:${port}`;
-    this.turned();
+    if (this.protocol === "https:") this.guess();
+    else if (/data-port="\d+"/.test((await this.ask("/trust")) ?? "")) {
+      this.address = "/trust";
+      this.words = "The box is encrypted now, at another address.";
+    }
+    if (this.address) this.turned();
+  }
+
+  /** The encrypted page has no answer: was the encryption switched off? */
+  guess() {
+    this.goneAt ||= this.now();
+    const port = this.plainPort();
+    if (!port || this.now() - this.goneAt < GONE_MS) return;
+    this.address = `${this.protocol.replace("s", "")}//${this.hostname}:${port}/`;
+    this.words =
+      `The box does not answer. If an admin has switched off its encryption, it is at ${this.address}`;
+  }
+
+  /** The box answers. */
+  back() {
+    this.goneAt = 0;
+    if (this.protocol === "https:") this.address = "";
   }
 
   /**
@@ -56,10 +83,10 @@ export class Moved {
     while (part.length) {
       const words = encoded(part);
       const keys = part.map(({ key }) => key);
-      if (words.length <= CHARS_MAX) return { href: `${this.address}/#${WORD}/${words}`, keys };
+      if (words.length <= CHARS_MAX) return { href: `${this.address}#${WORD}/${words}`, keys };
       part.length = Math.floor(part.length / 2);
     }
-    return { href: `${this.address}/`, keys: [] };
+    return { href: `${this.address}#go`, keys: [] };
   }
 
   /** A link was pressed. @param {readonly string[]} keys of its marks */
