@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,15 @@ import trio
 from appliance.access import store
 from appliance.access.codes import Codes
 from appliance.access.http import FindEntrance, access_routes
+from appliance.access.own.http import own_routes
+from appliance.access.own.renewals import PlainRule, Renewals
+from appliance.access.own.store import plain_left
 from appliance.access.registry import Registry
 from appliance.access.revocations import Revocations
 from appliance.http.api import Routes
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store
+from appliance.kernel.tx import Tx
 
 log = structlog.get_logger("access")
 
@@ -28,7 +33,8 @@ class AccessHandle:
     """What a composition root needs: the registry for its door, and the routes."""
 
     registry: Registry
-    routes: Routes
+    routes: Sequence[Routes]
+    renewals: Renewals
 
 
 async def run_access(
@@ -38,6 +44,7 @@ async def run_access(
     find_entrance: FindEntrance,
     has_channel: store.HasChannel,
     unused_days: int = 0,
+    plain: PlainRule = PlainRule(),  # noqa: B008  frozen
     task_status: trio.TaskStatus[AccessHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Runs until cancelled. `state_dir`: the folder of the console's codes and tokens (console.py), and of
@@ -45,28 +52,35 @@ async def run_access(
 
     `find_entrance`: for the links of codes. `has_channel`: asked when an admin gives a device a channel.
     `unused_days`: a device that was not used on so many days on which the box was used loses its access; 0:
-    none does."""
+    none does. `plain`: when tokens end that crossed the network unencrypted."""
     registry, revocations = Registry(), Revocations(state_dir)
     await revocations.load()
     rows, selectors = await db.read(lambda tx: (store.all_devices(tx), store.live_selectors(tx)))
     revocations.add_revoked(rows)
     corrected = [revocations.corrected(row) for row in rows]
     registry.load([row for row in corrected if row["revoked_us"] is None], selectors)
-    codes = Codes(db, registry, state_dir)
-    routes = access_routes(registry, codes, revocations, find_entrance, has_channel)
-    task_status.started(AccessHandle(registry, routes))
+    codes, renewals = Codes(db, registry, state_dir), Renewals(db, registry, revocations, plain)
+    await renewals.begin()
+    left = plain_left(plain.days)
+    routes = access_routes(registry, codes, revocations, find_entrance, has_channel, left)
+    task_status.started(AccessHandle(registry, [routes, own_routes(registry, codes, renewals)], renewals))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_take_over_devices, registry, codes)
-        nursery.start_soon(_store_channels, db, registry)
+        nursery.start_soon(_store_news, db, registry, renewals)
         if corrected != rows:  # the database was restored from a copy
             await db.write_retrying(revocations.apply)
         while True:
             await revocations.save()
             await trio.sleep(SEEN_S)
             if seen := registry.take_seen(db.clock.now_us()):
-                await db.write_retrying(lambda tx, seen=seen: store.note_seen(tx, seen))  # type: ignore[misc]
+                registry.set_plain(await db.write_retrying(partial(_note_seen, renewals, seen)))
                 if unused_days:
                     await _end_unused(db, registry, revocations, unused_days)
+            await renewals.sweep()
+
+
+def _note_seen(renewals: Renewals, seen: list[tuple[str, int]], tx: Tx) -> dict[str, int]:
+    return renewals.count(tx, seen, is_new_day=store.note_seen(tx, seen))
 
 
 async def _end_unused(db: Store, registry: Registry, revocations: Revocations, days: int) -> None:
@@ -80,11 +94,12 @@ async def _end_unused(db: Store, registry: Registry, revocations: Revocations, d
         log.info("unused_device_ended", device_id=row["id"], role=row["role"])
 
 
-async def _store_channels(db: Store, registry: Registry) -> None:
-    """Store the channels of devices that got one by their first report; until then they are in memory
-    only."""
+async def _store_news(db: Store, registry: Registry, renewals: Renewals) -> None:
+    """Until it is stored, a channel that a device has claimed is in memory."""
     while True:
         await registry.news.wait()
+        registry.news = trio.Event()
+        await renewals.note_exposed()
         for device_id, channel_id in registry.take_claimed():
             note = partial(store.note_channel, device_id=device_id, channel_id=channel_id)
             row = await db.write_retrying(note)

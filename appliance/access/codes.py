@@ -60,8 +60,11 @@ class Codes:
         """Record that a code that begins with this selector was made."""
         self._registry.selectors.add(selector)
 
-    async def use(self, code: str, name: str | None, peer: str) -> tuple[Row, str] | store.Why:
-        """(the new device's row, its token), or after a wait why the code is refused.
+    async def use(
+        self, code: str, name: str | None, peer: str, plain_left: int | None = None
+    ) -> tuple[Row, str] | store.Why:
+        """(the new device's row, its token), or after a wait why the code is refused. `plain_left`: of the
+        device, when its token is sent unencrypted (own/store.py).
 
         Raises Unavailable when too many wrong ones wait.
         """
@@ -69,7 +72,7 @@ class Codes:
         if selector not in self._registry.selectors:
             await self.take_over()
         if selector in self._registry.selectors:
-            paired = await self._db.write(lambda tx: store.pair(tx, code, name))
+            paired = await self._db.write(lambda tx: store.pair(tx, code, name, plain_left))
             if paired is not None:
                 self._registry.put(paired[0])
                 log.info("device_paired", device_id=paired[0]["id"], role=paired[0]["role"], peer=peer)

@@ -14,18 +14,29 @@ from functools import lru_cache, partial
 from urllib.parse import parse_qsl
 
 from appliance.access import core
+from appliance.access.own.renewals import Renewals
 from appliance.access.registry import Known, Registry
 from appliance.access.roles import Matrix, Permission, role_refused
-from appliance.http.access import CLAIM_KEY, COOKIE_KEY, NO_PARAMETERS, STRANGER, Close, Grant
+from appliance.http.access import (
+    CLAIM_KEY,
+    COOKIE_KEY,
+    NO_PARAMETERS,
+    RENEW_KEY,
+    STRANGER,
+    Close,
+    Cookies,
+    Grant,
+)
 from appliance.http.api import Routes, Scope
 from appliance.kernel.clock import DAY_US, S_US, Clock
-from appliance.kernel.errors import Refused
+from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.fields import is_loopback
 
-COOKIE = "appliance_device"
+COOKIE = "appliance_device"  # without encryption
+SECURE_COOKIE = f"__Host-{COOKIE}"  # browsers take and send it encrypted only; no plain page can replace it
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one
 _RENEWS = "GET /snapshot"  # every page begins with it; renewing with each mark would cost time
-_COOKIE_START = f"{COOKIE}=".encode()
+_COOKIE_START, _SECURE_START = f"{COOKIE}=".encode(), f"{SECURE_COOKIE}=".encode()
 _HOST = re.compile(rb"(?:\[([^\]]+)\]|([^:]+))(?::\d+)?")
 HOW = "on the box run `appliance pair --role ROLE`, or let an admin's device make a code, and open /pair"
 
@@ -41,6 +52,7 @@ class AccessDoor:
     clock: Clock
     is_open: bool
     on_loopback: bool
+    renewals: Renewals | None = None  # None: tokens are not renewed
 
     def require(self, groups: Sequence[Routes]) -> None:
         """Raises NoRow."""
@@ -59,24 +71,19 @@ class AccessDoor:
     ) -> Grant | None:
         """See http/access.py."""
         row = self.matrix.row(rule)
-        token = ""
-        header = header_of(scope, headers)
-        known = None if header is None else self.registry.by_header(header)
-        if known is None:
-            token = token_of(scope, headers)
-            known = self.registry.by_token(token, header) if token else None
-            if known is None and not token and row.media:
-                known = self._by_media_key(scope)
+        known, has_token = self._known(scope, headers)
+        if known is None and not has_token and row.media:
+            known = self._by_media_key(scope)
         if known is not None:
             known.seen_us = self.clock.now_us()
             if rule == _RENEWS:
                 self._renew_cookie(known, scope, headers)
         if not row.always and self._is_open_for(headers):
-            return None if known is None else replace(known.grant, is_open=True)
+            return None if known is None else _opened(known)
         if known is None:
             if row.public:
                 return STRANGER
-            raise _not_paired(bool(token))
+            raise _not_paired(has_token)
         if row.public:
             return known.grant
         grant = _allowed(known, row)
@@ -84,22 +91,56 @@ class AccessDoor:
             self._require_own(known, given["channel_id"], scope)
         return grant
 
+    def identify(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Grant | None:
+        """See http/access.py."""
+        known, _ = self._known(scope, headers)
+        if known is not None:
+            return known.grant
+        return None if self._is_open_for(headers) else STRANGER
+
+    def _known(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[Known | None, bool]:
+        """(the device whose token a request shows, whether it shows one)."""
+        header = header_of(scope, headers)
+        known = None if header is None else self.registry.by_header(header)
+        if known is not None:
+            return known, True
+        token = token_of(scope, headers)
+        return (self.registry.by_token(token, header) if token else None), bool(token)
+
     def _renew_cookie(self, known: Known, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-        """Once a day, let the answer set the cookie again, so that the browser keeps it for another 400
-        days."""
+        """Let the answer set the cookie that the token came by again, once a day: its time begins anew. One
+        that has crossed the network unencrypted is replaced, once it comes encrypted."""
+        if b"authorization" in headers or b"cookie" not in headers:
+            return
+        if self.renewals is not None and scope.get("scheme") == "https" and self.renewals.wants(known):
+            scope[RENEW_KEY] = partial(self._next_cookies, known, scope)
+            return
         day = self.clock.now_us() // DAY_US
-        if known.cookie_day == day or b"authorization" in headers or b"cookie" not in headers:
+        if known.cookie_day == day:
             return
         token = token_of(scope, headers)
         if token:
             known.cookie_day = day
-            scope[COOKIE_KEY] = device_cookie(scope, token)
+            scope[COOKIE_KEY] = device_cookies(scope, token)
+
+    async def _next_cookies(self, known: Known, scope: Scope) -> Cookies:
+        assert self.renewals is not None
+        try:
+            return device_cookies(scope, await self.renewals.give(known))
+        except (Refused, Unavailable):  # the present one is still valid: the next page asks again
+            return ()
+
+    def expose(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """See http/access.py."""
+        if token := token_of(scope, headers):
+            self.registry.expose(token)
 
     def _require_own(self, known: Known, channel_id: str, scope: Scope) -> None:
         """A device without a channel gets the channel of its first accepted report."""
         if known.channel_id is None:
             scope[CLAIM_KEY] = partial(self.registry.claim, known, channel_id)
         elif known.channel_id != channel_id:
+            self.registry.misdirect(known, channel_id)
             raise Refused(
                 403,
                 "not_own_channel",
@@ -165,12 +206,14 @@ def is_local(headers: Mapping[bytes, bytes]) -> bool:
     )
 
 
-def device_cookie(scope: Scope, token: str) -> bytes:
-    """The value of Set-Cookie that keeps a device's token in its browser."""
-    cookie = f"{COOKIE}={token}; Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
-    if scope.get("scheme") == "https":
-        cookie += "; Secure"  # never sent without encryption
-    return cookie.encode("ascii")
+def device_cookies(scope: Scope, token: str) -> Cookies:
+    """The values of Set-Cookie that keep a device's token in its browser; encrypted, another takes the place
+    of one from the time before."""
+    kept = f"Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
+    if scope.get("scheme") != "https":
+        return (f"{COOKIE}={token}; {kept}".encode("ascii"),)
+    gone = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
+    return f"{SECURE_COOKIE}={token}; {kept}; Secure".encode("ascii"), gone.encode("ascii")
 
 
 def header_of(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
@@ -190,10 +233,19 @@ def token_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
         return str(protocols[1])
     cookies = headers.get(b"cookie")
     if cookies is not None and _COOKIE_START in cookies:
-        for each in cookies.split(b";"):
-            if each.strip().startswith(_COOKIE_START):
-                return each.strip()[len(_COOKIE_START) :].decode("latin-1")
+        fields = [each.strip() for each in cookies.split(b";")]
+        for start in (_SECURE_START, _COOKIE_START):
+            for field in fields:
+                if field.startswith(start):
+                    return field[len(start) :].decode("latin-1")
     return ""
+
+
+def _opened(known: Known) -> Grant:
+    """The device's grant where access is open; making it anew would cost a heartbeat 1 %."""
+    if known.open_grant is None:
+        known.open_grant = replace(known.grant, is_open=True)
+    return known.open_grant
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from appliance.access import store
 from appliance.access.codes import Codes
 from appliance.access.core import MEDIA_KEY_S, SELECTOR_CHARS, new_media_key, read_code
-from appliance.access.door import device_cookie
+from appliance.access.door import device_cookies
 from appliance.access.links import Entrance, pair_link, qr_svg
 from appliance.access.model import (
     Code,
@@ -31,6 +31,7 @@ from appliance.http.replies import json_reply, send_reply
 from appliance.http.requests import header_map, parse_body, read_body
 from appliance.kernel.clock import S_US, to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable, invalid
+from appliance.kernel.fields import is_loopback
 from appliance.kernel.operation import Answer
 from appliance.kernel.threads import in_thread
 
@@ -53,16 +54,17 @@ def access_routes(
     revocations: Revocations,
     find_entrance: FindEntrance,
     has_channel: store.HasChannel,
+    plain_left: int,
 ) -> Routes:
-    """The routes /pair, /devices and /media-keys."""
-    routes = Routes("access", raw=[_pair_route(codes)])
+    """/pair, /devices, /media-keys. `plain_left`: of a device that is paired without encryption."""
+    routes = Routes("access", raw=[_pair_route(codes, plain_left)])
     _code_route(routes, codes, find_entrance)
     _device_routes(routes, registry, revocations, has_channel)
     _media_key_route(routes, registry)
     return routes
 
 
-def _pair_route(codes: Codes) -> RawRoute:
+def _pair_route(codes: Codes, plain_left: int) -> RawRoute:
     async def pair(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
         headers = header_map(scope)
         body = parse_body(headers, await read_body(headers, receive), PairIn)
@@ -71,12 +73,14 @@ def _pair_route(codes: Codes) -> RawRoute:
         code = read_code(body.code)
         if code is None:
             raise invalid("code", "has 8 letters and digits, such as 7QK2-M9XT")
-        paired = await codes.use(code, body.name, peer)
+        is_plain = scope.get("scheme") != "https" and not is_loopback(peer)
+        paired = await codes.use(code, body.name, peer, plain_left if is_plain else None)
         if isinstance(paired, str):
             raise Refused(403, "wrong_code", _WRONG[paired][0], _WRONG[paired][1], extra={"reason": paired})
         row, token = paired
         answer = {"device_id": row["id"], "role": row["role"], "name": row["name"], "token": token}
-        await send_reply(send, json_reply(201, answer, (b"set-cookie", device_cookie(scope, token))))
+        cookies = [(b"set-cookie", each) for each in device_cookies(scope, token)]
+        await send_reply(send, json_reply(201, answer, *cookies))
 
     return RawRoute(
         "POST",
@@ -118,28 +122,30 @@ def _device_routes(
 
     @routes.patch("/devices/{device_id}", body=DevicePatch, returns=Device)
     async def change(ctx: Ctx, device_id: str, body: DevicePatch) -> Answer:
-        """Rename a device, or give it another role; its WebSockets reconnect."""
-        row = await ctx.store.write(
+        """Rename it, or give it another role; its WebSockets reconnect."""
+        rows = await ctx.store.write(
             lambda tx: store.change_device(tx, ctx.caller, device_id, body, has_channel)
         )
-        registry.put(row)
-        if body.role is not None:
-            revocations.note(device_id, row["role"], row["updated_us"])
-            await revocations.save()
-        return Answer(200, _shown(registry, row))
+        for row in rows:
+            registry.put(row)
+            if body.role is not None:
+                revocations.note(row["id"], row["role"], row["updated_us"])
+        await revocations.save()
+        return Answer(200, _shown(registry, rows[0]))
 
     @routes.delete("/devices/{device_id}")
     async def revoke(ctx: Ctx, device_id: str) -> Answer:
         """Revoke a device: its next request is refused, its WebSockets and downloads end."""
         try:
-            row = await ctx.store.write(lambda tx: store.revoke_device(tx, ctx.caller, device_id))
-        except Unavailable:  # a stolen tablet is refused at once, also while nothing can be stored
+            rows = await ctx.store.write(lambda tx: store.revoke_device(tx, ctx.caller, device_id))
+        except Unavailable:  # a stolen tablet is locked out at once, also while nothing can be stored
             registry.revoke(device_id)
             raise
-        registry.revoke(device_id)
-        revocations.note(device_id, None, row["revoked_us"])
+        for row in rows:
+            registry.revoke(row["id"])
+            revocations.note(row["id"], None, row["revoked_us"])
         await revocations.save()
-        return Answer(200, device_resource(row))
+        return Answer(200, device_resource(rows[0]))
 
 
 def _media_key_route(routes: Routes, registry: Registry) -> None:
@@ -165,5 +171,10 @@ def _shown(registry: Registry, row: dict[str, object]) -> dict[str, object]:
     """The resource. When the device was last seen, and its channel, are newer in memory than in the row."""
     known = registry.by_id(str(row["id"]))
     if known is not None:
-        row = {**row, "seen_us": known.seen_us, "channel_id": known.channel_id}
+        row = {
+            **row,
+            "seen_us": known.seen_us,
+            "channel_id": known.channel_id,
+            "plain_left": known.plain_left,
+        }
     return device_resource(row)

@@ -88,6 +88,11 @@ class Device(BaseModel):
     created_by: str
     last_seen_at: str | None
     channel_id: str | None = Field(description="for which a capture device reports; null: any, until it has")
+    app_of: str | None = Field(description="of an installed app: the device whose page made its code")
+    plain_days_left: int | None = Field(
+        description="with TLS on: days of use until its token ends, which crossed the network unencrypted;"
+        " -1: it does not end; null: it never did"
+    )
     rev: int
 
 
@@ -109,5 +114,7 @@ def device_resource(row: Mapping[str, Any]) -> dict[str, Any]:
         "created_by": row["created_by"],
         "last_seen_at": optional_rfc3339(row["seen_us"]),
         "channel_id": row["channel_id"],
+        "app_of": row["parent_id"],
+        "plain_days_left": row["plain_left"],
         "rev": row["rev"],
     }

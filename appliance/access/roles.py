@@ -67,6 +67,8 @@ OWN_ROWS: Mapping[str, Permission] = {
     "GET /devices/{device_id}": ADMIN_ALWAYS,
     "PATCH /devices/{device_id}": ADMIN_ALWAYS,
     "DELETE /devices/{device_id}": ADMIN_ALWAYS,
+    "POST /devices/self/token": Permission(frozenset(ROLES), always=True),
+    "POST /devices/self/code": Permission(frozenset({"operator", "coach", "analyst"}), always=True),
     "POST /media-keys": Permission(
         frozenset({"operator", "coach", "analyst", "assistant", "integrator"}), always=True
     ),

@@ -72,20 +72,21 @@ def add_code(
     channel_id: str | None,
     created_by: str,
     expires_us: int,
+    parent_id: str | None = None,
 ) -> None:
     """Store a code unless its id is known: a used code does not become valid again. Deletes old codes."""
     tx.run("DELETE FROM pairing_codes WHERE expires_us < ?", (tx.now_us - KEEP_CODES_US,))
     tx.run(
         "INSERT INTO pairing_codes (id, selector, code_hash, role, name, channel_id, created_us,"
-        f" created_by, expires_us, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {_EPOCH})"
+        f" created_by, expires_us, parent_id, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_EPOCH})"
         " ON CONFLICT DO NOTHING",
-        (code_id, selector, code_hash, role, name, channel_id, tx.now_us, created_by, expires_us),
+        (code_id, selector, code_hash, role, name, channel_id, tx.now_us, created_by, expires_us, parent_id),
     )
 
 
-def pair(tx: Tx, code: str, wanted_name: str | None) -> tuple[Row, str] | None:
+def pair(tx: Tx, code: str, wanted_name: str | None, plain_left: int | None = None) -> tuple[Row, str] | None:
     """Use a code: (the new device's row, its token). None: it is wrong, which counts against the codes that
-    begin like it."""
+    begin like it. `plain_left`: see own/store.py."""
     selector = code[:SELECTOR_CHARS]
     rows = tx.all(
         f"SELECT * FROM pairing_codes WHERE selector = ? AND {_LIVE}", (selector, tx.now_us, CODE_TRIES)
@@ -97,14 +98,17 @@ def pair(tx: Tx, code: str, wanted_name: str | None) -> tuple[Row, str] | None:
         return None
     tx.run("UPDATE pairing_codes SET used_us = ? WHERE id = ?", (tx.now_us, match["id"]))
     token = new_token()
+    parent = tx.one("SELECT role FROM devices WHERE id = ?", (match["parent_id"],))
     row = _add_device(
         tx,
         new_uuid(),
-        role=match["role"],
+        role=match["role"] if parent is None else parent["role"],
         name=match["name"] or wanted_name or match["role"],
         token_hash=secret_hash(token),
         channel_id=match["channel_id"],
         created_by=match["created_by"],
+        plain_left=plain_left,
+        parent_id=match["parent_id"],
     )
     return row, token
 
@@ -143,6 +147,8 @@ def _add_device(
     token_hash: str,
     channel_id: str | None,
     created_by: str,
+    plain_left: int | None = None,
+    parent_id: str | None = None,
 ) -> Row:
     tx.create(
         "devices",
@@ -152,6 +158,8 @@ def _add_device(
             "role": role,
             "token_hash": token_hash,
             "channel_id": channel_id,
+            "plain_left": plain_left,
+            "parent_id": parent_id,
             "created_us": tx.now_us,
             "created_by": created_by,
             "updated_us": tx.now_us,
@@ -180,8 +188,10 @@ def load_device(tx: ReadTx, device_id: str) -> Row:
     return load_row(tx, "device", device_id, gone="revoked_us")
 
 
-def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch, has_channel: HasChannel) -> Row:
-    """Rename a device or give it another role."""
+def change_device(
+    tx: Tx, caller: Caller, device_id: str, body: DevicePatch, has_channel: HasChannel
+) -> list[Row]:
+    """Rename it or give it another role, which its installed apps get too; its row, then theirs."""
     row = load_device(tx, device_id)
     check_rev(caller, "device", row["rev"])
     sent = body.model_dump(exclude_unset=True)
@@ -210,17 +220,40 @@ def change_device(tx: Tx, caller: Caller, device_id: str, body: DevicePatch, has
         )
     if changes:
         tx.update("devices", device_id, changes)
+    apps: list[Row] = []
     if "role" in changes:
         _end_codes_of(tx, row)
-    return load_device(tx, device_id)
+        apps = [
+            tx.updated("devices", each, {"role": changes["role"]})
+            for each in apps_of(tx, device_id)
+            if each["role"] != changes["role"]
+        ]
+    return [load_device(tx, device_id), *apps]
 
 
-def revoke_device(tx: Tx, caller: Caller, device_id: str) -> Row:
-    """End a device's access; returns the changed row."""
+def revoke_device(tx: Tx, caller: Caller, device_id: str) -> list[Row]:
+    """End its access, and that of its installed apps, which are on the same tablet; the rows as they are
+    then."""
     row = load_device(tx, device_id)
     check_rev(caller, "device", row["rev"])
     _end_codes_of(tx, row)
-    return tx.updated("devices", row, {"revoked_us": tx.now_us})
+    end_app_codes(tx, device_id)
+    return [tx.updated("devices", each, {"revoked_us": tx.now_us}) for each in (row, *apps_of(tx, device_id))]
+
+
+def apps_of(tx: ReadTx, device_id: str) -> list[Row]:
+    """The devices that were paired with codes of this one's page."""
+    return tx.all(
+        "SELECT * FROM devices WHERE parent_id = ? AND revoked_us IS NULL ORDER BY id", (device_id,)
+    )
+
+
+def end_app_codes(tx: Tx, device_id: str) -> None:
+    """No code that this device's page made can be used any more."""
+    tx.run(
+        "UPDATE pairing_codes SET expires_us = ? WHERE parent_id = ? AND used_us IS NULL AND expires_us > ?",
+        (tx.now_us, device_id, tx.now_us),
+    )
 
 
 def _end_codes_of(tx: Tx, device: Row) -> None:
@@ -244,14 +277,18 @@ def note_channel(tx: Tx, device_id: str, channel_id: str) -> Row | None:
     return tx.updated("devices", row, {"channel_id": channel_id})
 
 
-def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> None:
-    """Store when devices were last seen: (id, box time us). A time earlier than the stored one is ignored."""
+def note_seen(tx: Tx, seen: Iterable[tuple[str, int]]) -> bool:
+    """Store when devices were last seen: (id, box time us). A clock that was set back makes none older.
+    Returns whether the box was not used before on that day."""
+    is_new_day = False
     for device_id, seen_us in seen:
         tx.run(
             "UPDATE devices SET seen_us = ? WHERE id = ? AND (seen_us IS NULL OR seen_us < ?)",
             (seen_us, device_id, seen_us),
         )
-        tx.run("INSERT INTO access_days (day) VALUES (?) ON CONFLICT DO NOTHING", (seen_us // DAY_US,))
+        sql = "INSERT INTO access_days (day) VALUES (?) ON CONFLICT DO NOTHING"
+        is_new_day = tx.run(sql, (seen_us // DAY_US,)) > 0 or is_new_day
+    return is_new_day
 
 
 def end_unused(tx: Tx, days: int, in_use: Container[str]) -> list[Row]:

@@ -92,6 +92,7 @@ class AccessSettings(Section):
 
     mode: Literal["paired", "open"] = "paired"
     unused_days: Annotated[int, Field(ge=0, le=10_000)] = 90
+    plain_days: Annotated[int, Field(ge=0, le=10_000)] = 14
 
 
 class _BoxSettings(SettingsTree, BaseSettings):

@@ -6,7 +6,7 @@ devices (appliance/access/).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -16,10 +16,15 @@ from appliance.http.api import Routes, Scope
 
 GRANT_KEY = "appliance.grant"  # in the ASGI scope: Grant or None
 CLAIM_KEY = "appliance.claim"  # in the ASGI scope, where there is one: a Claim
-COOKIE_KEY = "appliance.cookie"  # in the ASGI scope, where there is one: the Set-Cookie of the answer
+COOKIE_KEY = "appliance.cookies"  # in the ASGI scope, where there are some: Cookies
+RENEW_KEY = "appliance.renew"  # in the ASGI scope, where there is one: a Renew
 
 Claim = Callable[[], None]
 """Called when the request was answered with success: its device belongs to the channel of the path now."""
+Cookies = tuple[bytes, ...]
+"""Values of Set-Cookie of the answer."""
+Renew = Callable[[], Awaitable[Cookies]]
+"""Called before the answer: makes the device's next token durable. Raises nothing of the store."""
 NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 Close = Callable[[int, str], None]
@@ -68,12 +73,20 @@ class Door(Protocol):
         `not_own_channel`."""
         ...
 
+    def identify(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Grant | None:
+        """Whose request it is, for a file that everybody may load; STRANGER without a valid token."""
+        ...
+
     def admit_token(self, token: str, rule: str) -> Grant:
         """The device of a token that came in a message. Raises Refused as `admit`."""
         ...
 
     def allow(self, grant: Grant | None, rule: str) -> None:
         """Check a command of a device that was admitted before. Raises Refused as `admit`."""
+        ...
+
+    def expose(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """A request came unencrypted to a port that serves none: the token it shows may have been read."""
         ...
 
     def watching(

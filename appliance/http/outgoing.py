@@ -30,14 +30,14 @@ class Outgoing:
     """An ASGI `send`. `__wrapped__` is the server's own, for code that writes bytes to the socket
     directly."""
 
-    __slots__ = ("__wrapped__", "cookie", "ended", "request_id", "started", "status")
+    __slots__ = ("__wrapped__", "cookies", "ended", "request_id", "started", "status")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.__wrapped__ = send
         self.request_id = request_id
         self.started = False
         self.ended = False
-        self.cookie: bytes | None = None  # Set-Cookie of the answer, beside its own headers
+        self.cookies: tuple[bytes, ...] = ()  # Set-Cookie of the answer, beside its own headers
         self.status = 0  # of the answer; 0: none has begun
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
@@ -56,6 +56,5 @@ class Outgoing:
         headers = [*own, *COMMON, (b"x-request-id", self.request_id.encode("ascii"))]
         if not any(name.lower() == b"content-security-policy" for name, _ in own):
             headers.append(API_POLICY)
-        if self.cookie is not None:
-            headers.append((b"set-cookie", self.cookie))
+        headers += [(b"set-cookie", cookie) for cookie in self.cookies]
         return headers

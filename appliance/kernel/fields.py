@@ -119,6 +119,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError([f"{path}: no such file"]) from None
+    except PermissionError:
+        raise SettingsError(
+            [f"{path}: this user may not read it; type the command as root, with sudo"]
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError([f"{path}: {error}"]) from None
 
@@ -149,6 +153,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 @lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def is_loopback(host: str) -> bool:
     """Whether a name or address, without port and brackets, is this machine's own: localhost, 127.0.0.0/8,
     ::1, also written as IPv6. The one rule, for listeners, clients and Host headers."""

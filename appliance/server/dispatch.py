@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import trio
 
-from appliance.http.access import CLAIM_KEY, COOKIE_KEY, GRANT_KEY, STRANGER, Door, Grant
+from appliance.http.access import CLAIM_KEY, COOKIE_KEY, GRANT_KEY, RENEW_KEY, STRANGER, Door, Grant
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
 from appliance.http.limits import Seldom, ServerLimits, network_of
@@ -130,7 +130,8 @@ class Dispatcher:
         raw = self.raw.find(method, path)
         if raw is not None:
             grant = await self._let_in(scope, headers, raw)
-            out.cookie = scope.get(COOKIE_KEY)
+            renew = scope.get(RENEW_KEY)
+            out.cookies = scope.get(COOKIE_KEY, ()) if renew is None else await renew()
             if grant is None or self.door is None or method not in SAFE_METHODS:
                 await raw[0].handler(scope, receive, out, raw[1])
             else:
@@ -138,6 +139,10 @@ class Dispatcher:
             return
         file = self.files.find(method, path)
         if file is not None:
+            # an address that asks for files without end would slow down the others like any request
+            await self._wait(
+                scope, headers, None if self.door is None else self.door.identify(scope, headers)
+            )
             await send_reply(out, file.reply(headers))
             return
         hot = self.hot.find(method, path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from appliance.http.access import Door
 from appliance.http.api import RawRoute, Receive, Routes, Scope, Send
 from appliance.http.outgoing import Outgoing
 from appliance.http.replies import Reply, problem_reply, send_reply
@@ -42,6 +43,7 @@ class PlainPort:
     app: Asgi
     gate: Gate
     https_port: int
+    door: Door | None = None  # is told of tokens that are sent here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -51,6 +53,8 @@ class PlainPort:
         elif scope["type"] != "http" or scope["path"] in PLAIN_PATHS or scope["path"].startswith(_FILES):
             await self.app(scope, receive, send)
         else:
+            if self.door is not None:
+                self.door.expose(scope, header_map(scope))
             await send_reply(Outgoing(send, "plain"), self._reply(scope))
 
     def _reply(self, scope: Scope) -> Reply:

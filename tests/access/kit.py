@@ -11,6 +11,7 @@ from appliance.access.actor import AccessHandle, run_access
 from appliance.access.console import leave_code
 from appliance.access.door import AccessDoor
 from appliance.access.links import Entrance
+from appliance.access.own.renewals import PlainRule
 from appliance.access.roles import EVERYBODY, Permission, matrix, roles
 from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import json_reply, send_reply
@@ -129,6 +130,7 @@ async def running_side(
     on_loopback: bool = False,
     more: Sequence[Routes] = (),
     unused_days: int = 0,
+    plain: PlainRule = PlainRule(),  # noqa: B008  frozen
     clock: HandClock | None = None,
 ) -> AsyncIterator[Side]:
     clock = clock or HandClock()
@@ -142,11 +144,12 @@ async def running_side(
             find_entrance=Entrance,
             has_channel=lambda _, channel_id: channel_id in CHANNELS,
             unused_days=unused_days,
+            plain=plain,
         ) as access,
     ):
-        door = AccessDoor(access.registry, matrix(ROWS), clock, is_open, on_loopback)
+        door = AccessDoor(access.registry, matrix(ROWS), clock, is_open, on_loopback, access.renewals)
         app = make_app(
-            [mark_routes(), access.routes, *more],
+            [mark_routes(), *access.routes, *more],
             store=store,
             clock=clock,
             site=Site("box-1", "North Field", ("box.local",)),

@@ -131,3 +131,15 @@ async def test_a_mark_that_waits_for_its_rate_delays_no_other_request(
     assert paused == []
     assert (await eager.post("/plays")).status == 201
     assert paused == ["from", "to"]
+
+
+async def test_files_wait_as_requests_do(
+    autojump_clock: MockClock, side: Side, devices: tuple[Client, Client]
+) -> None:
+    """Those of the app and of /docs, which need no token: by device, else by address."""
+    stranger = replace(side.client, peer=NETWORK)
+    assert await took_s(stranger, BURST, "/docs") == 0
+    assert await took_s(stranger, 5, "/docs") == pytest.approx(5 / EACH.per_s)
+    assert await took_s(devices[0], 20, "/docs") == 0, "a coach behind the same address"
+    assert await took_s(devices[0], BURST, "/docs") == pytest.approx(20 / EACH.per_s)
+    assert await took_s(devices[1], 20) == 0

@@ -84,6 +84,7 @@ FORGED: tuple[Mapping[str, str], ...] = (
     {"authorization": "Bearer sb1_" + "A" * 43},
     {"authorization": "Basic YWRtaW46YWRtaW4="},
     {"cookie": "appliance_device=sb1_x"},
+    {"cookie": "__Host-appliance_device=sb1_x"},
     {"x_client": "admin", "x_internal_token": "admin"},
     {"origin": "http://evil.example"},
     {"sec_fetch_site": "cross-site"},

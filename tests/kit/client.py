@@ -44,6 +44,7 @@ class Client:
     peer: str = "127.0.0.1"
     server: str = "127.0.0.1"
     host: str = "127.0.0.1:8080"
+    scheme: str = "http"
 
     async def get(self, path: str, **options: Any) -> Reply:
         return await self.request("GET", path, **options)
@@ -91,7 +92,7 @@ class Client:
             "asgi": {"spec_version": "2.1", "version": "3.0"},
             "http_version": "1.1",
             "method": method,
-            "scheme": "http",
+            "scheme": self.scheme,
             "path": unquote(target),
             "raw_path": target.encode(),
             "query_string": query.encode(),
@@ -139,9 +140,11 @@ class _Exchange:
         if message["type"] == "http.response.start":
             assert not self.status, "the answer was begun twice"
             self.status = message["status"]
-            self.headers = {
-                name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]
-            }
+            for name, value in message["headers"]:  # repeated ones are joined, as RFC 9110 does
+                before = self.headers.get(name.decode().lower(), "")
+                self.headers[name.decode().lower()] = ", ".join(
+                    filter(None, [before, value.decode("latin-1")])
+                )
         else:
             assert self.status and not self.ended, "a body outside of an answer"
             self.body += message.get("body", b"")

@@ -72,6 +72,10 @@ class TokenDoor:
             raise _not_admitted(bool(shared))
         return _allowed(grant, row)
 
+    def identify(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Grant | None:
+        """See http/access.py. Pages are loaded without a token."""
+        return STRANGER
+
     def admit_token(self, token: str, rule: str) -> Grant:
         """See http/access.py."""
         grant = self.tokens.grant(token)
@@ -83,6 +87,9 @@ class TokenDoor:
         """See http/access.py."""
         if grant is not None:
             _allowed(grant, self.matrix.row(rule))
+
+    def expose(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """The hosted side has no unencrypted port of its own."""
 
     def watching(
         self, grant: Grant | None, close: Close, *, shows_name: bool = True

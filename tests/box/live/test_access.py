@@ -142,7 +142,7 @@ async def test_a_device_with_another_role_reconnects(running: Running) -> None:
         async with side.box.connect(subprotocols=["bearer", token]) as tablet:
             await tablet.greet()
             patch = DevicePatch(role="analyst")
-            row = await side.box.store.write(
+            (row,) = await side.box.store.write(
                 lambda tx: devices.change_device(tx, ADMIN, device_id, patch, lambda *_: False)
             )
             side.registry.put(row)
