@@ -26,6 +26,7 @@ from appliance.cloud.commands import cloud_commands
 from appliance.http.caller import sanitised
 from appliance.kernel.fields import CHANNEL_ID
 from appliance.kernel.version import appliance_version
+from appliance.ops.lock import given_back
 from appliance.running import BAD_SETTINGS, EXPECTED, FAILED, OK, USAGE, Daemon, run_until_signal
 
 app = cyclopts.App(
@@ -70,9 +71,13 @@ def demo(
 @app.command
 def check_config(file: Path) -> int:
     """Check a settings file: `ok`, or every error with its dotted path."""
+    from appliance.ops.checks.cameras import cautions
     from appliance.ops.disk_limits import refuse_unreachable
 
-    refuse_unreachable(load_settings(file))
+    settings = load_settings(file)
+    refuse_unreachable(settings)
+    for line in cautions(settings):
+        _print_error(f"note  {line}")
     _print("ok")
     return OK
 
@@ -102,7 +107,9 @@ def fsck(*, config: Config = DEFAULT_PATH, repair: Annotated[bool, Parameter(neg
     """Check rows against files against plans against the journal; --repair mends what is safe to mend."""
     from appliance.ops.fsck import check_box
 
-    findings = trio.run(check_box, load_settings(config), repair)
+    settings = load_settings(config)
+    with given_back(settings.storage.state_dir):
+        findings = trio.run(check_box, settings, repair)
     for finding in findings:
         _print(str(finding))
     left = [finding for finding in findings if not finding.repaired]
@@ -115,7 +122,9 @@ def backup(file: Path, *, config: Config = DEFAULT_PATH) -> int:
     """Copy the database to FILE, complete and durable; the box may be running."""
     from appliance.ops.backup import backup_to
 
-    size = backup_to(load_settings(config), file)
+    settings = load_settings(config)
+    with given_back(settings.storage.state_dir):
+        size = backup_to(settings, file)
     _print(f"{size} bytes in {file}")
     return OK
 
@@ -125,7 +134,9 @@ def restore(file: Path, *, config: Config = DEFAULT_PATH) -> int:
     """Put a backup in place of the database; the box must not be running, and the old one is kept."""
     from appliance.ops.backup import restore_from
 
-    moved_to = restore_from(load_settings(config), file)
+    settings = load_settings(config)
+    with given_back(settings.storage.state_dir):
+        moved_to = restore_from(settings, file)
     _print(f"restored; the database before is {moved_to}" if moved_to is not None else "restored")
     return OK
 
@@ -157,8 +168,10 @@ def export(
     """Write a session's manifest and clip files into a folder."""
     from appliance.ops.export import ExportError, export_session
 
+    settings = load_settings(config)
     try:
-        report = trio.run(export_session, load_settings(config), session, out)
+        with given_back(settings.storage.state_dir):
+            report = trio.run(export_session, settings, session, out)
     except ExportError as error:
         _print_error(f"error: {error}")
         return FAILED
@@ -211,6 +224,31 @@ def pair(
         _print('note      access.mode is "open": everybody may use this box, paired or not')
     _print(f"QR        {link}")
     _print(qr_text(link))  # last, so that all of it is on a console of 24 lines
+    return OK
+
+
+@app.command
+def add_camera(
+    channel: Annotated[str, Parameter(help="id of the camera: a-z, 0-9, _ and -, such as cam1")],
+    *,
+    name: Annotated[str, Parameter(help="shown to people; default: the id")] = "",
+    port: Annotated[int | None, Parameter(help="UDP port; default: the next one from 8891")] = None,
+    config: Config = DEFAULT_PATH,
+) -> int:
+    """Append a camera to the settings, with a passphrase of its own; print what to type into its encoder."""
+    from appliance.box.demo import page_addresses
+    from appliance.box.wiring.add_camera import add_camera as add
+
+    host = page_addresses("0.0.0.0", 0)[-1].removeprefix("http://").rpartition(":")[0]
+    added = add(config, channel, name, port)
+    if added.port is None:
+        _print(f"camera    {channel} is in {config}; now: appliance mediamtx-config")
+        return OK
+    _print(f"camera    {channel}: srt://{host}:{added.port}?passphrase={added.passphrase}&pbkeylen=16")
+    _print(
+        f"encoder   mode caller, address {host}, port {added.port}, passphrase {added.passphrase}, AES-128"
+    )
+    _print(f"restart   the box, not during a session: systemctl restart appliance ({config} is changed)")
     return OK
 
 
@@ -284,6 +322,9 @@ def _exit_code(words: list[str]) -> int:
         for problem in error.problems:
             _print_error(problem)
         return BAD_SETTINGS
+    except PermissionError as error:
+        _print_error(f"error: {error}; type it as root: sudo appliance ...")
+        return FAILED
     except EXPECTED as error:
         _print_error(f"error: {error}")
         return FAILED

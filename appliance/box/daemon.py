@@ -33,6 +33,7 @@ from appliance.kernel.safemode import MarkerFile, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
 from appliance.network.announce import run_announcer
 from appliance.ops.checks.access import open_to_all
+from appliance.ops.checks.devices import devices_part
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
@@ -89,10 +90,11 @@ async def run_daemon(
                     after_cut=after_cut,
                     stop=stop,
                     door=access.door,
-                    routes=[access.routes],
+                    routes=[*access.routes],
                 )
                 if (exposed := open_to_all(settings)) is not None:
                     box.board.add("access", lambda: exposed)
+                box.board.add("devices", partial(devices_part, access.registry, settings))
                 box.board.add("safe_mode", lambda: safe_mode_parts.safe_mode_line(safe))
                 box.board.add("clock", lambda: clock_part(clock.step_us()))
                 report = await store.read(database_check.read_report)
@@ -206,7 +208,8 @@ async def _serving_layer(box: Services, notifier: Notifier, ready: Ready | None,
 def _applications(box: Services, encrypted: Encryption | None, priority: MarkPriority) -> dict[str, Any]:
     """What the web server serves on each of its ports."""
     place, server = box.settings.site, box.settings.server
-    site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone)
+    plain_port = server.port if server.tls != "off" else None
+    site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone, plain_port)
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     common: dict[str, Any] = {"store": box.store, "clock": box.clock, "site": site, "hooks": hooks}
     local = make_local_app(box.local_routes, **common)
@@ -215,7 +218,7 @@ def _applications(box: Services, encrypted: Encryption | None, priority: MarkPri
     routes = [*box.routes, trust_routes(encrypted.trust, server.tls_port)]
     app = make_app(routes, **common, door=box.door, priority=priority)
     return {
-        "app": PlainPort(app, app.gate, server.tls_port),
+        "app": PlainPort(app, app.gate, server.tls_port, box.door),
         "local_app": local,
         "tls": TlsListener(app, server.tls_port, encrypted.tls.context),
     }

@@ -24,9 +24,10 @@ from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.threads import in_thread
 from appliance.ops import ntp
 from appliance.ops.checks.access import access_part, look_at_certificate, look_up_name, users_part
+from appliance.ops.checks.cameras import capture_part, inputs_part
 from appliance.ops.health import GB, HealthPart, disk_part
 from appliance.ops.measurements import disk_space
-from appliance.ops.ports import tcp_port, udp_port
+from appliance.ops.ports import readyz, tcp_port, tls_port, udp_port
 from appliance.workers.jobs import EscapeReport, SelfcheckJob
 from appliance.workers.protocol import Done, WorkerHello, WorkerRequest
 from appliance.workers.unit import SOCKET_DIR
@@ -235,11 +236,36 @@ async def _ports(settings: Settings) -> dict[str, HealthPart]:
     parts = {"port": await tcp_port(server.host, server.port, "server.port")}
     if server.local_port:
         parts["local_port"] = await tcp_port("127.0.0.1", server.local_port, "server.local_port")
+    if server.tls != "off":
+        parts["tls_port"] = await tls_port(
+            server.host, server.tls_port, is_ours=parts["port"].detail.endswith("ours")
+        )
     for channel in settings.channels:
         url = urlsplit(channel.input_url or "")
         if settings.recorder.mode == "embedded" and url.scheme == "srt" and not url.hostname and url.port:
             parts[f"srt_{channel.id}"] = udp_port(url.port, is_ours=parts["port"].detail.endswith("ours"))
     return parts
+
+
+async def _running(settings: Settings) -> dict[str, HealthPart]:
+    """What the box itself reports, where it runs: its amber and red parts, as on the Health page."""
+    server = settings.server
+    parts = await readyz("127.0.0.1", server.local_port) if server.local_port else None
+    if parts is None:
+        return {"box": HealthPart("ok", "not running, or server.local_port = 0: its own report is not shown")}
+    wrong = {
+        f"box_{name}": HealthPart("bad" if part["status"] == "bad" else "warn", part["detail"], part["hint"])
+        for name, part in parts.items()
+        if part["status"] != "ok"
+    }
+    return {"box": HealthPart("ok", f"runs; {len(wrong)} of {len(parts)} parts need attention"), **wrong}
+
+
+async def _cameras(settings: Settings) -> dict[str, HealthPart]:
+    return {
+        "inputs": inputs_part(settings),
+        "capture_devices": await in_thread(capture_part, settings, abandon_on_cancel=True),
+    }
 
 
 async def _srt(settings: Settings) -> dict[str, HealthPart]:
@@ -343,6 +369,8 @@ _LOOKS: dict[str, Look] = {
     "ports": _ports,
     "receive_buffer": _network,
     "srt_tools": _srt,
+    "inputs": _cameras,
     "workers": _workers,
     "cloud": _cloud,
+    "box": _running,
 }

@@ -1,4 +1,6 @@
-"""One daemon per state folder: two would cut, delete and number the same rows."""
+"""The state folder: one daemon in it, because two would cut, delete and number the same rows. And its files
+belong to the service, also after a command that was typed as root: otherwise a `sudo appliance restore` would
+leave a database that the service may not open."""
 
 from __future__ import annotations
 
@@ -70,3 +72,31 @@ def _open(path: Path) -> tuple[int, bool]:
         if error.errno not in (errno.EROFS, errno.EIO):
             raise
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC), False
+
+
+@contextmanager
+def given_back(state_dir: Path) -> Iterator[None]:
+    """At the end of the block, also after an error. No effect for another user than root."""
+    try:
+        yield
+    finally:
+        if os.geteuid() == 0:
+            give_back(state_dir)
+
+
+def give_back(folder: Path) -> None:
+    """Everything below `folder` that belongs to root belongs to the owner of `folder` from now on."""
+    try:
+        owner = folder.stat()
+    except FileNotFoundError:
+        return
+    if owner.st_uid == 0:
+        return
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = os.path.join(place, name)
+            try:
+                if os.lstat(path).st_uid == 0:
+                    os.lchown(path, owner.st_uid, owner.st_gid)
+            except FileNotFoundError:  # a running box removes files
+                continue

@@ -32,6 +32,14 @@ async def tcp_port(host: str, port: int, setting: str) -> HealthPart:
     return HealthPart("ok", f"{where} is free")
 
 
+async def tls_port(host: str, port: int, *, is_ours: bool) -> HealthPart:
+    """`is_ours`: the plain port is our box's, so this one is expected to be in use."""
+    part = await tcp_port(host, port, "server.tls_port")
+    if part.detail.endswith("another program") and is_ours:
+        return HealthPart("ok", f"{host}:{port} is in use; the box runs")
+    return part
+
+
 def udp_port(port: int, *, is_ours: bool) -> HealthPart:
     """A camera's SRT port. While our own box runs it is expected to be in use."""
     try:
@@ -63,7 +71,16 @@ async def _is_ours(host: str, port: int) -> bool:
     return await _get(address, port, "/healthz") == {"status": "ok"}
 
 
-async def _get(host: str, port: int, path: str) -> object:
+async def readyz(host: str, port: int) -> dict[str, dict[str, str]] | None:
+    """The parts of a running box, which answers without a token on its local listener; None: no answer."""
+    answer = await _get(
+        "127.0.0.1" if host == "0.0.0.0" else host, port, "/readyz", statuses=(b"200", b"503")
+    )
+    parts = answer.get("parts") if isinstance(answer, dict) else None
+    return parts if isinstance(parts, dict) else None
+
+
+async def _get(host: str, port: int, path: str, *, statuses: tuple[bytes, ...] = (b"200",)) -> object:
     """The JSON answer of a plain HTTP GET, or None."""
     request = f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
@@ -79,7 +96,8 @@ async def _get(host: str, port: int, path: str) -> object:
     except (OSError, trio.BrokenResourceError, trio.TooSlowError):
         return None
     head, _, body = answer.partition(b"\r\n\r\n")
-    if b" 200 " not in head.split(b"\r\n")[0] + b" ":
+    words = head.split(b"\r\n")[0].split(b" ")
+    if len(words) < 2 or words[1] not in statuses:
         return None
     try:
         return json.loads(body)

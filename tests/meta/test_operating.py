@@ -43,11 +43,11 @@ def test_the_ports_are_those_of_the_settings() -> None:
 
 def test_every_command_exists() -> None:
     known = set(app.resolved_commands())
-    named = set(re.findall(r"(?:^|`)appliance ([a-z-]+)", PAGE, flags=re.MULTILINE))
+    named = set(re.findall(r"(?:^|`|sudo )appliance ([a-z-]+)", PAGE, flags=re.MULTILINE))
     assert named >= {"backup", "restore", "doctor", "fsck", "support-bundle"}
     assert named <= known
     options = (ROOT / "scripts/install").read_text()
-    assert all(f"        {option})" in options for option in re.findall(r"scripts/install (--[a-z]+)", PAGE))
+    assert all(f"        {option})" in options for option in re.findall(r"scripts/install (--[a-z-]+)", PAGE))
 
 
 def test_every_part_of_the_health_page_that_is_named_exists() -> None:

@@ -24,7 +24,7 @@ def recorded_inputs(tx: ReadTx) -> dict[str, str]:
 async def _run(box: Services) -> AsyncIterator[None]:
     """Record every channel that has an input_url; nothing in external mode."""
     from appliance.box.recorder.embedded import run_embedded_recorder
-    from appliance.box.recorder.health import recorder_part
+    from appliance.box.recorder.health import inputs_part, recorder_part
     from appliance.kernel.actor import running
     from appliance.kernel.follow import calling_on_entries
 
@@ -48,6 +48,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
 
         box.recorder = handle
         box.board.add("recorder", lambda: recorder_part(handle))
+        box.board.add("inputs", lambda: inputs_part(handle))
         async with calling_on_entries(box.store.journal, "channel_", want):
             yield
 

@@ -58,6 +58,10 @@ class RecorderHandle:
         self._wanted.update(inputs)
         self._wake.notify()
 
+    def wanted(self) -> Mapping[str, str]:
+        """id -> input_url of the channels that are recorded now."""
+        return self._wanted
+
     def facts(self) -> dict[str, ChannelFacts]:
         """A snapshot by channel id. A refusal is included for a minute after it last happened."""
         since_s = trio.current_time() - _REFUSAL_SHOWN_S

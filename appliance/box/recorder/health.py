@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from appliance.box.recorder.input_url import is_open_to_all
 from appliance.box.recorder.source_facts import ChannelFacts
 from appliance.ops.health import HealthPart
 
@@ -34,6 +35,18 @@ def recorder_part(recorder: RecorderHandle) -> HealthPart:
         first = (failed or troubled)[0]
         hint = first.hint or f"start the camera of {first.channel_id}"
     return HealthPart("bad" if failed else "warn", "; ".join(lines), hint)
+
+
+def inputs_part(recorder: RecorderHandle) -> HealthPart:
+    """Which camera ports record whoever calls."""
+    names = sorted(channel for channel, url in recorder.wanted().items() if is_open_to_all(url))
+    if not names:
+        return HealthPart("ok", "no camera port is open to everybody")
+    return HealthPart(
+        "warn",
+        f"{', '.join(names)}: everybody in the network may send a picture to it",
+        "append ?passphrase=... (10 characters or more) to its input_url, and set the same in the camera",
+    )
 
 
 def _source_line(facts: ChannelFacts) -> str:

@@ -27,6 +27,8 @@ from fractions import Fraction
 from typing import Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from appliance.kernel.fields import is_loopback
+
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 _RATES: Final = (Fraction(1), Fraction(60))
 
@@ -97,6 +99,18 @@ def parse_input(text: str) -> Source:
             )
         return _srt(url.hostname or "", _port(text, url.netloc), _options(url.query, _SRT_OPTIONS))
     raise BadInputUrl(f"input_url: {url.scheme or 'nothing'}: is not known; use srt://:8891 or synthetic:")
+
+
+def is_open_to_all(text: str) -> bool:
+    """Whether the box listens there and records whoever calls: no passphrase is asked. An address that cannot
+    be used is not."""
+    try:
+        source = parse_input(text)
+    except BadInputUrl:
+        return False
+    if not isinstance(source, SrtSource) or source.mode != "listener":
+        return False
+    return source.passphrase is None and not is_loopback(source.host)
 
 
 def _port(text: str, netloc: str) -> int:
