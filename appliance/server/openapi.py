@@ -290,7 +290,7 @@ def _raw_problems(raw: RawRoute) -> set[int]:
     if raw.method == "WS":
         statuses |= {426, 429}
     elif raw.method != "GET":
-        statuses |= {413, 415, 502}
+        statuses |= {409, 413, 415, 502}
     if re.match(_BYTES, raw.media_type):
         statuses |= {412, 416}
     return statuses

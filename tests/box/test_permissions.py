@@ -24,7 +24,7 @@ PROXIED = {"x-forwarded-for": "192.0.2.1"}  # so that loopback is not open
 
 
 def test_roles_that_read_change_nothing() -> None:
-    """Programs may change nothing, except that a capture device reports on its camera."""
+    """Programs change nothing but their own token; a capture device reports on its camera too."""
     rows = box_matrix(access_rows()).rows
     for role in ("assistant", "integrator", "capture"):
         changing = {
@@ -32,6 +32,7 @@ def test_roles_that_read_change_nothing() -> None:
         }
         assert changing <= {
             "POST /media-keys",
+            "POST /devices/self/token",
             "POST /channels/{channel_id}/heartbeat",
             "POST /channels/{channel_id}/error",
             "POST /channels/{channel_id}/whep",
