@@ -19,6 +19,7 @@ from appliance.kernel.rescue import (
     finish_swap,
     rescue,
 )
+from appliance.kernel.sqlite.connection import read_rows
 from appliance.kernel.state_disk import refusal, remove_left_copies
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
@@ -27,6 +28,7 @@ from appliance.ops.health import HealthPart
 from appliance.ops.snapshots import SITE, snapshot_files
 
 DATABASE: Final = "box.db"
+_ANY_SESSION: Final = "SELECT 1 FROM sessions LIMIT 1"
 
 
 def snapshots_of(settings: Settings) -> Path:
@@ -49,7 +51,7 @@ def make_sound(settings: Settings, now_us: int) -> None:
     witness = read_witness(state_dir)
     database = state_dir / DATABASE
     owner = witness.site_id if witness is not None else _owner_of_copies(state_dir)
-    if owner is not None:
+    if owner is not None and not _is_unused(database):
         _refuse_other_site(settings, owner)
     finish_swap(database, now_us)
     reason = find_damage(database, witness)
@@ -77,15 +79,27 @@ def _was_here_before(state_dir: Path, database: Path) -> bool:
     return any(any(state_dir.glob(each)) for each in ("snapshots/box-*.db", "index/*/log"))
 
 
+def _is_unused(database: Path) -> bool:
+    """Whether it never had a session: a box is started once before people choose its id."""
+    try:
+        return not read_rows(database, _ANY_SESSION)
+    except OSError:
+        return False
+
+
 async def claim_site(store: Store, settings: Settings) -> None:
-    """Store the site's id in a database without one. Raises SettingsError when it has another one."""
+    """Store the site's id in a database without one, and in one that was not used yet. Raises SettingsError
+    when it has another one."""
     sql = "SELECT value FROM meta WHERE key = ?"
-    stored = await store.read(lambda tx: tx.value(sql, (SITE,)))
-    if stored is not None:
+    stored, used = await store.read(lambda tx: (tx.value(sql, (SITE,)), tx.value(_ANY_SESSION)))
+    if stored is not None and used is not None:
         _refuse_other_site(settings, str(stored))
+    if stored == settings.site.id:
         return
     try:
-        await store.write(lambda tx: tx.run("INSERT INTO meta VALUES (?, ?)", (SITE, settings.site.id)))
+        await store.write(
+            lambda tx: tx.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (SITE, settings.site.id))
+        )
     except Unavailable:
         pass  # a full disk does not prevent a start: the next one stores it
 

@@ -281,13 +281,26 @@ async def _srt(settings: Settings) -> dict[str, HealthPart]:
 
 async def _workers(settings: Settings) -> dict[str, HealthPart]:
     sockets = sorted(SOCKET_DIR.glob("*")) if SOCKET_DIR.is_dir() else []
+    in_use = await _workers_in_use(settings) if sockets else None
     try:
-        async with open_worker(sockets[0] if sockets else None) as worker:
+        async with open_worker(sockets[0] if sockets and in_use is None else None) as worker:
             hello, tried = worker.hello, await _try_out(worker)
     except (WorkerLost, OSError) as error:
         lost = HealthPart("bad", f"no media worker: {error}", "pictures and exact cuts need one: see the log")
         return {"codecs": lost, "workers": lost}
-    return {"codecs": codecs_part(hello), "workers": sandbox_part(hello, tried)}
+    return {"codecs": codecs_part(hello), "workers": in_use or sandbox_part(hello, tried)}
+
+
+async def _workers_in_use(settings: Settings) -> HealthPart | None:
+    """What a running box reports of its workers: a unit serves one client, so they cannot be tried out. None:
+    no box answers."""
+    port = settings.server.local_port
+    parts = await readyz("127.0.0.1", port) if port else None
+    if parts is None or "workers" not in parts:
+        return None
+    part = parts["workers"]
+    detail = f"{part['detail']}; in use by the running box, so their fences were not tried"
+    return HealthPart("ok" if part["status"] == "ok" else "bad", detail, part["hint"])
 
 
 async def _try_out(worker: Worker) -> EscapeReport:

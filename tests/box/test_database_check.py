@@ -16,9 +16,10 @@ from appliance.box.database_check import (
 )
 from appliance.box.settings import Settings, SettingsError, check_settings
 from appliance.kernel.rescue import RescueReport
+from appliance.kernel.store import Store
 from appliance.kernel.witness import Witness, write_witness
 from appliance.ops.snapshots import take_snapshot
-from tests.kit.box import sim_store
+from tests.kit.box import add_session, sim_store
 from tests.kit.clock import HandClock
 
 NOW_US = 1_795_203_000_000_000
@@ -32,8 +33,30 @@ async def test_a_state_folder_is_one_sites(tmp_path: Path) -> None:
     async with sim_store(tmp_path, HandClock()) as store:
         await claim_site(store, box(tmp_path))
         await claim_site(store, box(tmp_path))
+        await used(store)
         with pytest.raises(SettingsError, match=r"site\.id: is 'other'.*site 'stadium'"):
             await claim_site(store, box(tmp_path, "other"))
+
+
+async def used(store: Store) -> None:
+    """A session was made."""
+    await store.write(lambda tx: add_session(tx, "s"))
+
+
+async def test_a_box_that_was_not_used_yet_takes_another_id(tmp_path: Path) -> None:
+    """It is started once before people choose its id: README and OPERATING.md say so."""
+    async with sim_store(tmp_path, HandClock()) as store:
+        await claim_site(store, box(tmp_path))
+    write_witness(tmp_path, Witness("stadium", "e", 1))
+    named = box(tmp_path, "north")
+    make_sound(named, NOW_US)
+    async with sim_store(tmp_path, HandClock()) as store:
+        await claim_site(store, named)
+        await used(store)
+        with pytest.raises(SettingsError, match=r"site 'north'"):
+            await claim_site(store, box(tmp_path))
+    with pytest.raises(SettingsError, match=r"site 'stadium'"):
+        make_sound(named, NOW_US)
 
 
 def test_the_witness_shows_the_site_even_without_a_database(tmp_path: Path) -> None:
