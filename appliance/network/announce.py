@@ -55,8 +55,8 @@ class Announcer:
         is kept in `trouble`; the next call tries again."""
         from zeroconf import Error  # not at the top: it takes 70 ms
 
-        wanted = addresses_of(self.announcement.host)
         try:
+            wanted = addresses_of(self.announcement.host)
             if self._zeroconf is not None and wanted == self.addresses:
                 self._check_name_is_free(self._zeroconf)
                 return

@@ -137,6 +137,18 @@ async def test_an_error_of_the_library_does_not_end_the_announcer(monkeypatch: p
         await becomes(announcer, (), "No adapter found")
 
 
+async def test_addresses_that_cannot_be_listed_are_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox without netlink."""
+
+    def refused() -> list[str]:
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr(announce, "all_addresses", refused)
+    announcer = Announcer(Announcement("Box", "box.local", "0.0.0.0", 8080))
+    announcer.renew()
+    assert "not supported" in announcer.trouble and announcer.addresses == ()
+
+
 def test_the_addresses_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     every = ["127.0.0.1", "::1", "fe80::1", "169.254.3.4", "192.168.1.5", "10.0.0.9", "fd00::2"]
     monkeypatch.setattr(announce, "all_addresses", lambda: every)

@@ -108,6 +108,11 @@ def test_the_watchdog_belongs_to_the_daemon_alone(name: str) -> None:
     assert values(name, "WatchdogSec") == ["20"]
 
 
+def test_the_daemon_may_list_the_machines_addresses() -> None:
+    """getifaddrs(3) asks the kernel by netlink: without it a box in a network has no name and no certificate."""
+    assert "AF_NETLINK" in values("appliance.service", "RestrictAddressFamilies")[0].split()
+
+
 def test_a_worker_has_no_network_and_no_writable_path() -> None:
     name = "appliance-worker@.service"
     assert values(name, "PrivateNetwork") == ["yes"]
