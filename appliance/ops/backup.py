@@ -27,6 +27,7 @@ def backup_to(settings: Settings, file: Path) -> int:
     if not database.exists():
         raise NoBackup(f"no database at {database}")
     draft = file.with_name(f"{file.name}.tmp")
+    draft.touch(mode=0o600)  # passphrases of cameras are in it
     connection.backup_file(database, draft)
     publish_copy(draft, file)
     return file.stat().st_size

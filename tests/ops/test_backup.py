@@ -32,6 +32,7 @@ def test_what_was_backed_up_comes_back_with_a_new_epoch(tmp_path: Path) -> None:
     state_dir = settings.storage.state_dir
     epoch = trio.run(fill, state_dir, "cam1")
     assert backup_to(settings, file) == file.stat().st_size > 0
+    assert file.stat().st_mode & 0o777 == 0o600, "passphrases are in it"
     trio.run(fill, state_dir, "cam2")
     previous = restore_from(settings, file)
     assert previous is not None and previous.exists()

@@ -109,7 +109,7 @@ def test_the_watchdog_belongs_to_the_daemon_alone(name: str) -> None:
 
 
 def test_the_daemon_may_list_the_machines_addresses() -> None:
-    """getifaddrs(3) asks the kernel by netlink: without it a box in a network has no name and no certificate."""
+    """getifaddrs(3) asks the kernel by netlink: without it a box in a network has no name in it."""
     assert "AF_NETLINK" in values("appliance.service", "RestrictAddressFamilies")[0].split()
 
 
