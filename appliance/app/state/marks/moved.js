@@ -62,7 +62,7 @@ export class Moved {
     const port = this.plainPort();
     if (!port || this.now() - this.goneAt < GONE_MS) return;
     this.address = `${this.protocol.replace("s", "")}//${this.hostname}:${port}/`;
-    this.words = `The box does not answer. If an admin has switched off its encryption, it is at ${this.address}`;
+    this.words = `No answer. If an admin has switched off its encryption, the box is at ${this.address}`;
   }
 
   /** The box answers. */
