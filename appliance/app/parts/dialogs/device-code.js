@@ -58,13 +58,7 @@ export class DeviceCode {
           "ol",
           { class: "steps" },
           app
-            ? h(
-                "li",
-                {},
-                "In the browser's menu or under Share, choose ",
-                h("b", {}, "Add to Home Screen"),
-                ", then open it there",
-              )
+            ? h("li", {}, "Under Share, choose ", h("b", {}, "Add to Home Screen"), "; open it")
             : h(
                 "li",
                 {},
