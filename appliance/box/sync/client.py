@@ -145,11 +145,12 @@ async def open_client(
     token: str,
     box_id: str,
     *,
+    site_id: str = "",
     verify: ssl.SSLContext | bool = True,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[CloudClient]:
     """A client for `url` (https://cloud.example). It connects at the first call; proxy settings of the
-    environment are ignored."""
+    environment are ignored. `site_id`: of [site], so that the token of another site is noticed."""
     import httpx
 
     from appliance.network.http_calls import CheckedTransport
@@ -158,6 +159,8 @@ async def open_client(
         below = httpx.AsyncHTTPTransport(verify=verify, trust_env=False)
         transport = CheckedTransport(_OWN, may_be_own=True, below=below)
     headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", "User-Agent": "stadium-box"}
+    if site_id:
+        headers["Site-Id"] = site_id
     async with httpx.AsyncClient(
         base_url=url, headers=headers, transport=transport, trust_env=False, follow_redirects=False
     ) as http:

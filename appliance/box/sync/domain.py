@@ -43,6 +43,13 @@ async def _run(box: Services) -> AsyncIterator[None]:
             await box.store.write_retrying(forget)
         yield
         return
+    token = settings.read_token()
+    if not token:
+        from appliance.box.sync.health import NO_TOKEN
+
+        box.board.add("cloud", lambda: NO_TOKEN)
+        yield
+        return
     from appliance.box.sync.client import open_client
     from appliance.box.sync.down.actor import Reading
     from appliance.box.sync.health import add_figures, cloud_part
@@ -51,12 +58,12 @@ async def _run(box: Services) -> AsyncIterator[None]:
     from appliance.box.sync.up.actor import Box, run_up
     from appliance.box.sync.up.snapshot import Content, all_resources
 
-    token, own_id = settings.read_token(), box_id(box.settings.storage.state_dir)
+    own_id = box_id(box.settings.storage.state_dir)
     link = Link(settings.url, box.clock.now_us())
     content = Content(all_resources(connected()), settings.share_notes)
     what = Box(box.settings.site.id, settings.url, appliance_version(), content, settings.max_mbit * 1e6 / 8)
     async with (
-        open_client(settings.url, token, own_id) as client,
+        open_client(settings.url, token, own_id, site_id=box.settings.site.id) as client,
         running(
             "sync up", run_up, store=box.store, client=client, link=link, clock=box.clock, box=what
         ) as up,

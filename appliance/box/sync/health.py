@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 ANEW_US: Final = DAY_US  # so long a new epoch that the box did not choose is shown
 TRY_S: Final = 5.0
+NO_TOKEN: Final = HealthPart(
+    "bad",
+    "nothing is sent to the cloud: [cloud] token_file cannot be read, or holds no token alone on its line",
+    "make one with `appliance cloud token --role box --scope site:ID`, put it there, restart",
+)
 _ORDINARY: Final = "the first connection to this cloud"
 _WORDS: Final = {  # code of a refusal: what it means here, and what to do
     "not_paired": (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from appliance.kernel.fields import Section, is_loopback
+
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")  # what a header can carry; an error would quote all others
 
 
 def _address(text: str) -> str:
@@ -17,6 +20,7 @@ def _address(text: str) -> str:
     parts = urlsplit(text)
     try:
         host, _ = parts.hostname, parts.port
+        (host or "").encode("idna")  # as the resolver does
     except ValueError:
         host = None
     if text and (parts.scheme not in ("https", "http") or not host):
@@ -46,18 +50,22 @@ class SyncSettings(Section):
         return bool(self.url)
 
     def read_token(self) -> str:
-        """The token of the setting or of its file; "": there is none, or the file cannot be read."""
-        if not self.token_file:
-            return self.token.get_secret_value().strip()
-        try:
-            return Path(self.token_file).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
+        """The token of the setting or of its file; "": there is none that can be sent, or the file cannot be
+        read."""
+        text = self.token.get_secret_value()
+        if self.token_file:
+            try:
+                text = Path(self.token_file).read_text(encoding="ascii")
+            except (OSError, UnicodeDecodeError):
+                text = ""
+        return text.strip() if _TOKEN.fullmatch(text.strip()) else ""
 
 
 def contradictions_of(section: SyncSettings) -> Iterator[str]:
     """As Domain.contradictions."""
     if section.token.get_secret_value() and section.token_file:
         yield "cloud.token_file: is set beside cloud.token; keep one of them"
+    if section.token.get_secret_value() and not section.token_file and not section.read_token():
+        yield "cloud.token: must be one line of letters, digits and signs, without spaces"
     if section.url and not section.token.get_secret_value() and not section.token_file:
         yield "cloud.token: is not set; `appliance cloud token --role box --scope site:ID` makes one"

@@ -1,6 +1,8 @@
-"""What a box's request shows, before its body is read: its site by the token, its machine by `Box-Id`.
+"""What a box's request shows, before its body is read: its site by the token, its machine by `Box-Id`, and by
+`Site-Id` the site that its settings name. A box with the token of another site is refused at its first
+request, which may be a snapshot.
 
-Owns: these two headers' meaning and the body limit of /edge/v1. The binding of a machine to a site is checked
+Owns: these headers' meaning and the body limit of /edge/v1. The binding of a machine to a site is checked
 in the transaction (sites.py).
 """
 
@@ -14,7 +16,7 @@ from appliance.cloud.fleet.sites import own_site
 from appliance.http.access import grant_of
 from appliance.http.api import Receive, Scope
 from appliance.http.requests import header_map, read_body
-from appliance.kernel.errors import invalid
+from appliance.kernel.errors import Refused, invalid
 from appliance.kernel.ids import canonical_uuid
 
 BODY_MAX: Final = 2 * 2**20  # a batch of 1 MiB, or one larger event alone
@@ -31,10 +33,14 @@ class BoxRequest:
 
 
 def box_of(scope: Scope) -> BoxRequest:
-    """Raises Refused 422: not the token of a box, or no Box-Id."""
+    """Raises Refused: 422 not the token of a box, or no Box-Id; 404 `other_site` the token of another one."""
     grant = grant_of(scope)
     site_id = own_site(() if grant is None else grant.scopes)
     headers = header_map(scope)
+    named = headers.get(b"site-id", b"").decode("latin-1") or site_id
+    if named != site_id:
+        detail = f"this is the box of site {named[:80]!r}, and its token is of site {site_id}"
+        raise Refused(404, "other_site", detail, "send with the token of its site")
     try:
         box_id = canonical_uuid(headers.get(b"box-id", b"").decode("ascii"))
     except ValueError:

@@ -34,6 +34,16 @@ async def test_without_a_cloud_nothing_is_kept_for_one(tmp_path: Path) -> None:
         assert await store.read(partial(find_cursor, name=CURSOR)) is None
 
 
+async def test_without_a_token_that_can_be_sent_health_says_so(tmp_path: Path) -> None:
+    async with sim_store(tmp_path) as store:
+        assert DOMAIN.run is not None
+        cloud = {"url": f"http://127.0.0.1:{free_port()}", "token_file": str(tmp_path / "none")}
+        box = services(store, tmp_path, cloud)
+        async with DOMAIN.run(box):
+            part = box.board.parts()["cloud"]
+        assert part["status"] == "bad" and "token_file cannot be read" in part["detail"]
+
+
 async def test_a_cloud_that_is_not_there_is_shown(tmp_path: Path) -> None:
     async with sim_store(tmp_path) as store:
         assert DOMAIN.run is not None

@@ -23,6 +23,9 @@ from appliance.kernel.fields import SettingsError
         ({"url": "https://cloud.example:99999"}, "cloud.url"),
         ({"url": "http://cloud.example", "token": "t"}, "in the clear"),
         ({"url": "https://cloud.example"}, "cloud.token: is not set"),
+        ({"url": "https://a..b", "token": "t"}, "cloud.url"),
+        ({"url": "https://cloud.example", "token": "two\nlines"}, "cloud.token: must be one line"),
+        ({"url": "https://cloud.example", "token": "schlüssel"}, "cloud.token: must be one line"),
         ({"token": "t", "token_file": "/x"}, "cloud.token_file: is set beside"),
         ({"media": "sometimes"}, "cloud.media"),
         ({"unknown": 1}, "cloud.unknown"),
@@ -49,6 +52,9 @@ def test_the_token_may_be_in_a_file(tmp_path: Path) -> None:
     assert section.read_token() == ""
     file.write_text("secret\n")
     assert section.read_token() == "secret"
+    for text in ("# from the console\nsecret\n", "", "se cret"):  # an error of a header would show it
+        file.write_text(text)
+        assert section.read_token() == ""
 
 
 def test_the_environment_gives_the_token(monkeypatch: pytest.MonkeyPatch) -> None:

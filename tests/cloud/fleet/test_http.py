@@ -68,6 +68,10 @@ async def test_what_a_box_must_show(cloud: Cloud) -> None:
     assert (reply.status, reply.json["code"]) == (422, "not_a_box")
     reply = await post_events(box, [changed(1, "clip", "c1", site="south")])
     assert (reply.status, reply.json["code"]) == (404, "other_site")
+    headers = {"box-id": BOX, "site-id": "south"}  # its settings name another site than its token
+    snapshot = {"epoch": "e1", "as_of_seq": 3}
+    begun = await box.post("/edge/v1/snapshots", snapshot, headers=headers)
+    assert (begun.status, begun.json["code"]) == (404, "other_site")
     reply = await post_events(box, [], **{"sync-epoch": "e 1"})
     assert reply.status == 422
     reply = await post_events(box, [], **{"sync-after": "x"})

@@ -1,7 +1,8 @@
 """Routes of boxes: events and snapshots. They read their requests themselves: a batch is larger than other
 bodies, and its place is in headers.
 
-Headers: `Box-Id` (the machine), `Sync-After` (seq:sha256 of the last acknowledged entry), `Sync-Epoch` (of an
+Headers: `Box-Id` and `Site-Id` (box_request.py),
+`Sync-After` (seq:sha256 of the last acknowledged entry), `Sync-Epoch` (of an
 empty batch, by which a box shows that it is there), `Sync-Backlog` (entries still to be sent).
 """
 

@@ -119,8 +119,11 @@ def make_entries(tx: Tx, count: int) -> None:
 
 
 @asynccontextmanager
-async def linked(folder: Path, *, share_notes: bool = False, box_id: str = BOX) -> AsyncIterator[Linked]:
-    """The box has nothing yet, and was never connected. Use with autojump_clock."""
+async def linked(
+    folder: Path, *, share_notes: bool = False, box_id: str = BOX, site_id: str = "north"
+) -> AsyncIterator[Linked]:
+    """The box has nothing yet, and was never connected; `site_id`: as its settings name it, the token is of
+    "north". Use with autojump_clock."""
     clock = SimClock()
     async with open_store(folder / "box.db", clock, in_thread=False) as store, AsyncExitStack() as stack:
         with cloud_schemas():
@@ -128,5 +131,6 @@ async def linked(folder: Path, *, share_notes: bool = False, box_id: str = BOX) 
             cloud_store = await stack.enter_async_context(hosted)
         cloud = await stack.enter_async_context(cloud_over(cloud_store, clock, folder))
         token, line = await cloud.token("box", "site:north"), Line(cloud.client)
-        client = await stack.enter_async_context(open_client(URL, token, box_id, transport=line))
+        opened = open_client(URL, token, box_id, site_id=site_id, transport=line)
+        client = await stack.enter_async_context(opened)
         yield Linked(store, cloud, client, line, clock, share_notes)
