@@ -18,7 +18,7 @@ from appliance.box.sync.client import CloudClient, CloudUnavailable
 from appliance.box.sync.link import Link
 from appliance.box.sync.up import state as rows
 from appliance.box.sync.up.backlog import Backlog, measure
-from appliance.box.sync.up.events import CONTENT_TYPE, Batch, Wire, make_batch, sha256_of
+from appliance.box.sync.up.events import CONTENT_TYPE, EVENTS_MAX, Batch, Wire, make_batch, sha256_of
 from appliance.box.sync.up.snapshot import Content, send_snapshot
 from appliance.box.sync.up.state import UpState
 from appliance.kernel.errors import Refused, Unavailable
@@ -159,8 +159,8 @@ class Upstream:
         self._heard_s = trio.current_time()
         self._limit = min(_READ, self._limit * 2)
         acked, rejected = _whole(answer, "acked_through"), answer.get("rejected", [])
-        if not isinstance(rejected, list):
-            raise _lie("answered with rejected events that are no list")
+        if not isinstance(rejected, list) or len(rejected) > EVENTS_MAX:
+            raise _lie("answered with rejected events that are no list, or more than were sent")
         if acked > self._store.journal.head:
             reason = (
                 f"the cloud has entries up to {acked}, and the journal ends at {self._store.journal.head}"
@@ -168,7 +168,7 @@ class Upstream:
             await self._begin_epoch(state, f"{reason}: the state was set back")
             return
         if batch is not None:
-            if acked < batch.first - 1:
+            if acked < batch.first:
                 raise _lie(f"acknowledged entry {acked} of a batch that begins at {batch.first}")
             await self._move(state, *await self._up_to(min(acked, batch.last), batch))
             self.shown.sent += batch.last - batch.first + 1
@@ -188,6 +188,7 @@ class Upstream:
                 raise _lie(f"expects entry {expected}, and {state.acked} was acknowledged last") from error
             log.warning("cloud_is_behind", expected=expected, acked=state.acked)
             await self._move(state, *await self._up_to(expected - 1, None))
+            await trio.sleep(self._anew.next_s())  # one that is wrong says it again and again
         elif error.code == "diverged":
             await self._begin_epoch(state, error.detail)
         elif error.code == "epoch_superseded" and error.extra.get("is_known") is False:

@@ -21,11 +21,13 @@ from appliance.box.sync.client import CloudClient, CloudUnavailable
 from appliance.box.sync.up.private import is_private_kind, without_private
 from appliance.domain import Resources
 from appliance.kernel import json
+from appliance.kernel.retry import Backoff
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 
 PAGE: Final = 100  # rows of one read: about 10 ms
 PART_BYTES: Final = 2**18  # a quarter of what is allowed: a slow line carries it in time
+PUTS_MAX: Final = 6  # attempts to send one part: a minute or so
 COMMIT_S: Final = 300.0
 PAUSE_S: Final = 0.02
 PATH: Final = "/edge/v1/snapshots"
@@ -54,11 +56,23 @@ async def send_snapshot(
         async for part in parts:
             number += 1
             digest.update(part)
-            path = f"{PATH}/{snapshot_id}/parts/{number}"
-            await client.call("PUT", path, body=part, content_type="application/x-ndjson")
+            await _put(client, f"{PATH}/{snapshot_id}/parts/{number}", part)
     ended = {"parts": number, "sha256": digest.hexdigest()}
     path = f"{PATH}/{snapshot_id}/commit"
     await client.call("POST", path, body=json.encode(ended), timeout_s=COMMIT_S)
+
+
+async def _put(client: CloudClient, path: str, part: bytes) -> None:
+    """Again when the line fails: one that breaks every few minutes would otherwise never carry all parts."""
+    backoff = Backoff(base_s=1.0, cap_s=30.0)
+    for left in reversed(range(PUTS_MAX)):
+        try:
+            await client.call("PUT", path, body=part, content_type="application/x-ndjson")
+            return
+        except CloudUnavailable:
+            if not left:
+                raise
+            await trio.sleep(backoff.next_s())
 
 
 async def _parts(store: Store, content: Content) -> AsyncGenerator[bytes, None]:

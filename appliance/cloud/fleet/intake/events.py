@@ -29,6 +29,7 @@ _TYPE: Final = re.compile(r"org\.stadiumbox\.([a-z0-9_]{1,64})\.v1")
 _EPOCH: Final = r"[A-Za-z0-9_-]{1,64}"
 _ID: Final = re.compile(rf"({_EPOCH}):([1-9][0-9]{{0,15}})")
 _AFTER: Final = re.compile(r"([0-9]{1,16})(?::([0-9a-f]{64})?)?")
+_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _TEXT_MAX: Final = 256
 _RESOURCE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -212,10 +213,12 @@ def _change(type_: str, subject: str, data: dict[str, Any]) -> Change | None:
 
 
 def snapshot_change(line: Any) -> Change:
-    """A line of a snapshot: {kind, id, resource} or {kind, id, deleted: true}. Raises ValueError."""
-    if not isinstance(line, dict) or line.get("kind") not in KINDS:
-        raise ValueError("kind: must be one of " + ", ".join(KINDS))
-    kind, row_id, resource = line["kind"], line.get("id"), line.get("resource")
+    """A line of a snapshot: {kind, id, resource} or {kind, id, deleted: true}. A kind of a newer box is kept
+    too. Raises ValueError."""
+    kind = line.get("kind") if isinstance(line, dict) else None
+    if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+        raise ValueError("kind: must be that of a resource, such as " + ", ".join(KINDS))
+    row_id, resource = line.get("id"), line.get("resource")
     if not isinstance(row_id, str) or not _RESOURCE_ID.fullmatch(row_id):
         raise ValueError("id: must be that of the resource")
     if line.get("deleted") is True:

@@ -85,7 +85,9 @@ async def test_a_line_that_breaks_anywhere_loses_and_doubles_nothing(
         ({"acked_through": True}, "cloud_answer"),
         ({}, "cloud_answer"),
         ({"acked_through": 10, "rejected": 5}, "cloud_answer"),
+        ({"acked_through": 10, "rejected": [1] * 501}, "cloud_answer"),  # each would be logged
         ({"acked_through": 1}, "cloud_answer"),  # less than what was acknowledged before, for a batch
+        ({"acked_through": 5}, "cloud_answer"),  # nothing of the batch: it would be sent again at once
         ([], "cloud_answer"),
     ],
 )
@@ -287,6 +289,37 @@ async def test_a_cloud_that_refuses_every_epoch_is_asked_ever_more_seldom(
             await trio.sleep(1200)
             nursery.cancel_scope.cancel()
         assert 2 <= sum(each.endswith("/commit") for each in both.line.requests) < 50
+
+
+async def test_a_cloud_that_sends_the_box_back_again_and_again_is_asked_ever_more_seldom(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    def back(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        acked = int(request.headers["sync-after"].partition(":")[0])
+        document = {"code": "hole", "detail": "the one before", "expected": max(1, acked)}
+        return httpx.Response(409, json=document)
+
+    async with linked(tmp_path) as both:
+        await both.store.write(partial(make_entries, count=500))
+        await both.drain()
+        both.line.after = back
+        both.line.requests.clear()
+        run = partial(run_up, both.store, both.client, both.link, both.clock, both.up._box)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(run)
+            await both.store.write(make_things)
+            await trio.sleep(1200)
+            nursery.cancel_scope.cancel()
+        assert 2 <= len(both.line.requests) < 50
+
+
+async def test_the_token_of_another_site_sends_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """The first thing that a box sends is a snapshot: it would be another site's."""
+    async with linked(tmp_path, site_id="south") as both:
+        await both.store.write(make_things)
+        with pytest.raises(Refused) as refused:
+            await both.drain()
+        assert refused.value.code == "other_site" and (await both.in_cloud()).resources == []
 
 
 async def test_an_idle_box_shows_that_it_is_there(autojump_clock: MockClock, tmp_path: Path) -> None:

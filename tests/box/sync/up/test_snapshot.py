@@ -6,6 +6,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from trio.testing import MockClock
 
@@ -32,9 +33,28 @@ async def test_pages_and_parts(
         assert deleted["id"] == sessions[3] and json.loads(deleted["resource"]) == {}
 
 
-async def test_a_cloud_that_names_no_snapshot(tmp_path: Path, autojump_clock: MockClock) -> None:
-    import httpx
+async def test_a_line_that_breaks_at_every_part_carries_one_snapshot(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "PART_BYTES", 500)
+    async with linked(tmp_path) as both:
+        for _ in range(3):
+            await both.store.write(make_things)
+        seen = set[str]()
 
+        def cut(request: httpx.Request) -> None:
+            if "/parts/" in request.url.path and request.url.path not in seen:
+                seen.add(request.url.path)
+                raise httpx.WriteError("cut")
+
+        both.line.before = cut
+        await both.drain()
+        assert len(seen) >= 3
+        assert sum(each == "POST /edge/v1/snapshots" for each in both.line.requests) == 1
+        await both.check_equal()
+
+
+async def test_a_cloud_that_names_no_snapshot(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with linked(tmp_path) as both:
         for value in ({}, {"id": 5}, {"id": "../../x"}, {"id": "x" * 100_000}):
             both.line.after = lambda request, answer, it=value: httpx.Response(201, json=it)  # type: ignore[misc]

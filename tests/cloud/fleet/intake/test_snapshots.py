@@ -137,6 +137,11 @@ async def test_an_empty_box_has_an_empty_snapshot(store: Store) -> None:
     await send(store, [changed(1, "clip", "c1")])
 
 
+async def test_a_kind_of_a_newer_box_does_not_hold_back_the_others(store: Store) -> None:
+    await snapshot(store, "e1", 5, [line("laser", "l1", "x"), line("clip", "c1", "x")])
+    assert await states(store) == {"c1": "there", "l1": "there"}
+
+
 async def test_a_line_that_is_none_names_its_place() -> None:
     with pytest.raises(Refused) as refused:
         read_part(b'{"kind":"clip","id":"c1","deleted":true}\n{"kind":"laser"}\n')
