@@ -91,7 +91,7 @@ def _counts(waiting: int, failed: int) -> str:
 def _disabled(tx: ReadTx) -> list[StatusLine]:
     rows = tx.all(
         "SELECT url, disabled_us FROM subscriptions WHERE disabled_us IS NOT NULL AND deleted_us IS NULL"
-        " ORDER BY disabled_us, id LIMIT ?",
+        " ORDER BY disabled_us NULLS LAST, id LIMIT ?",
         (LINES_MAX,),
     )
     detail = "the receiver answered 410: nothing is sent until it subscribes again"
