@@ -23,6 +23,7 @@ from tests.cloud.fleet.changes.world import (
     everything,
     keys,
     make,
+    remove,
     since,
 )
 
@@ -94,6 +95,18 @@ async def test_what_no_longer_concerns_a_site_is_a_tombstone(store: Store) -> No
     assert (await everything(store))[0] == {} and len((await everything(store, OTHER))[0]) == 5
     await store.write(lambda tx: change(tx, "event", event_id, site_id=SITE))
     assert [is_there for *_, is_there in keys((await since(store, cursor))[0])] == [True] * 5
+
+
+async def test_what_was_deleted_is_a_tombstone(store: Store) -> None:
+    league = await store.write(add_league)
+    event_id = await store.write(lambda tx: add_event(tx, league))
+    athlete = await store.write(lambda tx: make(tx, "athlete", team_id=league.home, name="Cleo"))
+    _, cursor = await everything(store)
+    await store.write(lambda tx: remove(tx, "athlete", athlete))
+    changes, cursor = await since(store, cursor)
+    assert [len(each["resource"]["athletes"]) for each in changes] == [1]
+    await store.write(lambda tx: remove(tx, "event", event_id))
+    assert [is_there for *_, is_there in keys((await since(store, cursor))[0])] == [False] * 5
 
 
 async def test_events_come_into_the_window_of_time_and_leave_it(store: Store) -> None:

@@ -28,6 +28,10 @@ def change(tx: Tx, what: str, row_id: str, **fields: Any) -> None:
     competitions.change(tx, ADMIN, kind, row_id, kind.patch.model_validate(fields))
 
 
+def remove(tx: Tx, what: str, row_id: str) -> None:
+    competitions.remove(tx, ADMIN, KINDS[what], row_id)
+
+
 @dataclass(frozen=True)
 class League:
     season_id: str
