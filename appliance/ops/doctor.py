@@ -361,15 +361,17 @@ def sandbox_part(hello: WorkerHello, tried: EscapeReport) -> HealthPart:
 
 async def _cloud(settings: Settings) -> dict[str, HealthPart]:
     from appliance.box.sync.client import open_client  # here: it loads an HTTP client
-    from appliance.box.sync.health import try_cloud
+    from appliance.box.sync.health import NO_TOKEN, try_cloud
     from appliance.box.sync.identity import box_id
     from appliance.box.sync.settings import SyncSettings
 
     cloud = settings.section(SyncSettings)
     if not cloud.is_on:
         return {"cloud": HealthPart("ok", "not used: the box is connected to no cloud ([cloud] url)")}
-    own_id = box_id(settings.storage.state_dir)
-    async with open_client(cloud.url, cloud.read_token(), own_id) as client:
+    token, own_id = cloud.read_token(), box_id(settings.storage.state_dir)
+    if not token:
+        return {"cloud": NO_TOKEN}
+    async with open_client(cloud.url, token, own_id, site_id=settings.site.id) as client:
         return {"cloud": await try_cloud(client, settings.site.id)}
 
 

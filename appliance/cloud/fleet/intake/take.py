@@ -93,13 +93,12 @@ def _diverges_at(
     if not shown:
         return None
     known = {epoch["cursor"]: epoch["cursor_sha256"]} if epoch["cursor_sha256"] else {}
-    first, last = min(shown), max(shown)
-    if first < epoch["cursor"]:
+    if wanted := sorted(shown.keys() - known.keys()):
+        marks = ", ".join("?" * len(wanted))
         sql = (
-            "SELECT seq, sha256 FROM site_events"
-            " WHERE site_id = ? AND epoch_number = ? AND seq >= ? AND seq <= ?"
+            f"SELECT seq, sha256 FROM site_events WHERE site_id = ? AND epoch_number = ? AND seq IN ({marks})"
         )
-        rows = tx.all(sql, (epoch["site_id"], epoch["number"], first, last))
+        rows = tx.all(sql, (epoch["site_id"], epoch["number"], *wanted))
         known.update((row["seq"], row["sha256"]) for row in rows)
     return next((seq for seq in sorted(shown) if known.get(seq, shown[seq]) != shown[seq]), None)
 

@@ -21,6 +21,7 @@ from tests.cloud.fleet.sending import (
     OTHER_BOX,
     Event,
     Stored,
+    batch_of,
     changed,
     deleted,
     event,
@@ -245,3 +246,19 @@ async def test_text_that_a_database_cannot_hold_is_parked_not_lost(store: Store)
     ]
     taken = await send(store, events)
     assert [each["id"] for each in taken.rejected] == ["e1:1"] and taken.acked_through == 3
+
+
+def test_an_old_place_costs_no_more_rows_than_are_shown() -> None:
+    """A box may name entry 1 of a million as its last."""
+    asked = []
+
+    class Reading:
+        def all(self, sql: str, params: Any) -> list[Any]:
+            asked.append(params)
+            return []
+
+    epoch: Any = {"site_id": "north", "number": 1, "cursor": 50, "cursor_sha256": ""}
+    batch = batch_of([changed(5, "clip", "c1"), changed(39, "clip", "c1")])
+    reading: Any = Reading()
+    assert take._diverges_at(reading, epoch, (1, "0" * 64), batch.events) is None
+    assert asked == [("north", 1, 1, 5, 39)]
