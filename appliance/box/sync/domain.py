@@ -71,7 +71,11 @@ async def _run(box: Services) -> AsyncIterator[None]:
         head = partial(getattr, box.store.journal, "head")
         box.board.add("cloud", lambda: cloud_part(link, up, head(), box.clock.now_us()))
         add_figures(box.metrics, link, up, head)
-        headers = [(b"authorization", f"Bearer {token}".encode()), (b"box-id", own_id.encode())]
+        headers = [
+            (b"authorization", f"Bearer {token}".encode()),
+            (b"box-id", own_id.encode()),
+            (b"site-id", box.settings.site.id.encode()),
+        ]
         async with _down(box, settings, Reading(client, settings.url, box.settings.site.id, link), headers):
             yield
 

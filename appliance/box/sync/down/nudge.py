@@ -11,6 +11,7 @@ import ssl
 from typing import Final
 from urllib.parse import urlsplit
 
+import h11
 import structlog
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
@@ -39,6 +40,7 @@ _ENDED: Final = (
     trio.ClosedResourceError,
     LocalProtocolError,  # the library answers a ping that crosses a close
     RemoteProtocolError,
+    h11.ProtocolError,  # passes through the library: an answer that is no handshake
     BadDestination,
     OSError,
     ssl.SSLError,
