@@ -161,7 +161,7 @@ def test_the_header_of_the_last_acknowledged_entry() -> None:
     [
         5,
         {},
-        {"kind": "laser", "id": "1", "deleted": True},
+        {"kind": "La ser", "id": "1", "deleted": True},
         {"kind": "clip", "id": "", "deleted": True},
         {"kind": "clip", "id": "c1"},
         {"kind": "clip", "id": "c1", "resource": {"id": "c2"}},
