@@ -49,9 +49,9 @@ _WORDS: Final = {  # code of a refusal: what it means here, and what to do
         " its own",
     ),
     "epoch_superseded": (
-        "another copy of this box's state sends to the cloud",
-        "stop one of the two; this one goes on after an admin of the cloud has allowed it (replace-box) and"
-        " its state was restored or moved to another machine",
+        "the cloud has a later state of this box: a copy of it sends, or this one was set back",
+        "stop the copy if there is one; then an admin of the cloud lets this one begin anew (replace-box): it"
+        " goes on by itself within minutes, and nothing that the cloud has is deleted",
     ),
 }
 

@@ -57,7 +57,7 @@ def fleet_part(state: FleetState) -> HealthPart:
         shown = ", ".join(state.troubled[:_SHOWN])
         more = f" and {len(state.troubled) - _SHOWN} more" if len(state.troubled) > _SHOWN else ""
         hint = "GET /fleet/v1/sites/{id} says what happened; POST .../resolve once it was looked at"
-        return HealthPart("bad", f"{detail}; the boxes of {shown}{more} began anew", hint, figures)
+        return HealthPart("bad", f"{detail}; a person must look at {shown}{more}", hint, figures)
     if state.parked:
         hint = "GET /fleet/v1/sites/{id}/parked lists them; POST .../parked/{id}/replay applies one"
         return HealthPart("warn", detail, hint, figures)

@@ -45,6 +45,12 @@ def load_site(tx: ReadTx, site_id: str) -> Row:
     return site
 
 
+def is_open(tx: ReadTx, site_id: str) -> bool:
+    """Whether an admin lets the next machine be the site's box: it may begin anew whatever it sent before."""
+    site = find_site(tx, site_id)
+    return site is not None and site["box_id"] is None
+
+
 def check_box(site: Row | None, box_id: str) -> None:
     """Raises Refused 409 `other_box`: the site has another box."""
     if site is not None and site["box_id"] not in (None, box_id):
@@ -86,7 +92,8 @@ def _new(site_id: str, now_us: int, box_id: str) -> dict[str, Any]:
 
 
 def replace_box(tx: Tx, site_id: str) -> Answer:
-    """The next machine that shows the site's token is its box. It begins with a snapshot."""
+    """The next machine that shows the site's token is its box, the same one too: one whose epoch has ended is
+    then told that it may begin a new one."""
     site = load_site(tx, site_id)
     if site["box_id"] is not None:
         tx.update("sites", site_id, {"box_id": None, "trouble": ""})

@@ -84,6 +84,11 @@ async def test_another_machine_needs_an_admin(cloud: Cloud) -> None:
     await post_events(box, [changed(1, "clip", "c1")])
     reply = await post_events(box, [changed(2, "clip", "c1")], box=OTHER_BOX)
     assert (reply.status, reply.json["code"]) == (409, "other_box")
+    site = (await admin.get("/fleet/v1/sites/north")).json
+    assert "another machine" in site["trouble"]
+    head = cloud.store.journal.head
+    await post_events(box, [changed(2, "clip", "c1")], box=OTHER_BOX)
+    assert cloud.store.journal.head == head  # told once, not at each request
     assert (await box.post("/fleet/v1/sites/north/replace-box")).status == 403
     assert (await admin.post("/fleet/v1/sites/north/replace-box")).json["box_id"] is None
     assert (await post_events(box, [changed(2, "clip", "c1")], box=OTHER_BOX)).status == 200

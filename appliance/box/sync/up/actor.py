@@ -191,6 +191,8 @@ class Upstream:
             await trio.sleep(self._anew.next_s())  # one that is wrong says it again and again
         elif error.code == "diverged":
             await self._begin_epoch(state, error.detail)
+        elif _may_begin(error):
+            await self._begin_epoch(state, "an admin of the cloud let this box begin anew")
         elif error.code == "epoch_superseded" and error.extra.get("is_known") is False:
             log.warning("epoch_unknown_to_cloud", epoch=state.epoch)
             self.shown.state = await self._store.write(_wait_for_snapshot)
@@ -227,6 +229,9 @@ class Upstream:
             if error.code == "snapshot_too_old":
                 await self._begin_epoch(state, f"the cloud is ahead: {error.detail}")
                 return
+            if _may_begin(error):
+                await self._refused(state, error)
+                return
             raise
         self.shown.state = await self._store.write_retrying(_snapshot_ended)
         self._link.worked(UP, self._clock.now_us())
@@ -251,6 +256,14 @@ class Upstream:
             self.shown.backlog = Backlog()
         if pause_s:
             await trio.sleep(pause_s)
+
+
+def _may_begin(error: Refused) -> bool:
+    """The epoch has ended, and an admin opened the site to its next box."""
+    extra = error.extra
+    return (
+        error.code == "epoch_superseded" and extra.get("is_known") is True and extra.get("may_begin") is True
+    )
 
 
 def _wait_for_snapshot(tx: Tx) -> UpState:

@@ -21,17 +21,26 @@ def find_epoch(tx: ReadTx, site_id: str, epoch: str) -> Row | None:
     return tx.one("SELECT * FROM site_epochs WHERE site_id = ? AND epoch = ?", (site_id, epoch))
 
 
-def superseded(tx: ReadTx, site_id: str, epoch: str) -> Refused:
+def superseded(tx: ReadTx, site_id: str, epoch: str, *, may_begin: bool = False) -> Refused:
     """409: the epoch is not the current one. `is_known`: it was, and ended; otherwise the box may begin it
-    with a snapshot."""
+    with a snapshot. `may_begin`: an admin has let the site's next machine begin a new one."""
     is_known = find_epoch(tx, site_id, epoch) is not None
-    hint = (
-        "another copy of this box has taken over: stop one of them, then let an admin replace the box"
-        if is_known
-        else "begin it with a snapshot"
-    )
+    hint = _begun_with(is_known, may_begin, site_id)
     detail = f"epoch {epoch} is not the current one of site {site_id}"
-    return Refused(409, "epoch_superseded", detail, hint, extra={"is_known": is_known})
+    extra = {"is_known": is_known, "may_begin": may_begin}
+    return Refused(409, "epoch_superseded", detail, hint, extra=extra)
+
+
+def _begun_with(is_known: bool, may_begin: bool, site_id: str) -> str:
+    """What the box, or a person, does next."""
+    if not is_known:
+        return "begin it with a snapshot"
+    if may_begin:
+        return "take a new epoch and begin it with a snapshot"
+    return (
+        "a later state of this box was sent: if a copy of it runs, stop that; then an admin lets this one"
+        f" begin anew: POST /fleet/v1/sites/{site_id}/replace-box"
+    )
 
 
 def begin_epoch(tx: Tx, site: Row, epoch: str, box_id: str, *, cursor: int, reason: str) -> Row:
@@ -79,3 +88,9 @@ def note_trouble(tx: Tx, site_id: str, trouble: str) -> bool:
     return (
         tx.run("UPDATE sites SET trouble = ? WHERE id = ? AND trouble <> ?", (trouble, site_id, trouble)) > 0
     )
+
+
+def note_first_trouble(tx: Tx, site_id: str, trouble: str) -> bool:
+    """As `note_trouble`, unless a person is already told of something: what is refused at each request is
+    written once."""
+    return tx.run("UPDATE sites SET trouble = ? WHERE id = ? AND trouble = ''", (trouble, site_id)) > 0

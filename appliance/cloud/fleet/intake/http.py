@@ -29,6 +29,7 @@ from appliance.cloud.fleet.intake.snapshots import (
     read_part,
 )
 from appliance.cloud.fleet.intake.take import Sender, Taken, take_batch
+from appliance.cloud.fleet.intake.troubles import noting
 from appliance.http.api import RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import json_reply, send_reply
 from appliance.http.requests import parse_body
@@ -124,7 +125,8 @@ class Intake:
         request = await read_box_request(scope, receive)
         sender = _sender(request)
         batch = read_batch(request.body or b"[]", request.site_id)
-        taken: Taken = await self.store.write(partial(take_batch, sender=sender, batch=batch))
+        async with noting(self.store, request.site_id):
+            taken: Taken = await self.store.write(partial(take_batch, sender=sender, batch=batch))
         if taken.refused is not None:
             log.error("box_diverged", site=request.site_id, at=taken.refused.extra["at"])
             self.counts.diverged()
@@ -139,7 +141,9 @@ class Intake:
         body = parse_body(request.headers, request.body, SnapshotIn)
         assert body is not None
         place = Place(request.site_id, request.box_id)
-        await _answer(send, 201, await self.store.write(partial(begin_snapshot, place=place, body=body)))
+        async with noting(self.store, request.site_id):
+            begun = await self.store.write(partial(begin_snapshot, place=place, body=body))
+        await _answer(send, 201, begun)
 
     async def part(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         place = _place(box_of(scope), given)
@@ -155,7 +159,8 @@ class Intake:
         request = await read_box_request(scope, receive)
         body = parse_body(request.headers, request.body, CommitIn)
         assert body is not None
-        result = await commit_snapshot(self.store, _place(request, given), body)
+        async with noting(self.store, request.site_id):
+            result = await commit_snapshot(self.store, _place(request, given), body)
         if missing := result.pop("missing_at_box", 0):
             log.warning("missing_at_box", site=request.site_id, resources=missing)
         log.info("site_snapshot_taken", site=request.site_id, as_of_seq=result["acked_through"])

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from appliance.cloud.fleet.intake.events import SentEvent, newest_changes, reread
-from appliance.cloud.fleet.intake.rows import apply_changes, apply_counters
+from appliance.cloud.fleet.intake.rows import apply_changes, apply_counters, keep_events
 from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Refused, not_found
@@ -77,6 +77,8 @@ def replay(tx: Tx, site_id: str, row_id: str) -> Answer:
     event = reread(row["event"], site_id)
     if event.bad:
         raise Refused(409, "still_bad", event.bad, "it can be applied once the hosted side understands it")
+    if not _is_kept(tx, row):  # an error of ours took back the whole event
+        keep_events(tx, site_id, row["epoch_number"], [event])
     changes = newest_changes([event])
     is_applied = apply_changes(tx, site_id, row["epoch_number"], changes) > 0 or not changes
     apply_counters(tx, site_id, row["epoch_number"], [event])
@@ -103,6 +105,12 @@ def list_parked(tx: ReadTx, site_id: str, query: ParkedQuery) -> dict[str, Any]:
 def count_parked(tx: ReadTx) -> int:
     """Of all sites."""
     return int(tx.value("SELECT count(*) FROM parked_events WHERE status = 'parked'"))
+
+
+def _is_kept(tx: ReadTx, row: Row) -> bool:
+    """Whether the event is in the site's journal."""
+    sql = "SELECT 1 FROM site_events WHERE site_id = ? AND epoch_number = ? AND seq = ?"
+    return tx.one(sql, (row["site_id"], row["epoch_number"], row["seq"])) is not None
 
 
 def _row(tx: ReadTx, site_id: str, row_id: str) -> Row:

@@ -18,7 +18,7 @@ from pydantic import Field
 from appliance.cloud.fleet.intake import epochs
 from appliance.cloud.fleet.intake.events import SEQ_MAX, Change, snapshot_change
 from appliance.cloud.fleet.intake.rows import apply_changes, mark_missing
-from appliance.cloud.fleet.sites import bound_site, journal_site, load_site
+from appliance.cloud.fleet.sites import bound_site, is_open, journal_site, load_site
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, invalid, not_found
 from appliance.kernel.fields import Input
@@ -57,8 +57,9 @@ class Place:
 
 def begin_snapshot(tx: Tx, place: Place, body: SnapshotIn) -> dict[str, Any]:
     """A new one; an unfinished one before it is dropped. Raises Refused 409."""
+    may_begin = is_open(tx, place.site_id)
     site = bound_site(tx, place.site_id, place.box_id)
-    _check_epoch(tx, site, body.epoch, body.as_of_seq)
+    _check_epoch(tx, site, body.epoch, body.as_of_seq, may_begin)
     unfinished = "SELECT id FROM site_snapshots WHERE site_id = ? AND committed_us IS NULL"
     for row in tx.all(unfinished, (site["id"],)):
         _drop_parts(tx, row["id"])
@@ -77,12 +78,12 @@ def begin_snapshot(tx: Tx, place: Place, body: SnapshotIn) -> dict[str, Any]:
     return {"id": snapshot["id"], "part_bytes": PART_BYTES, "parts_max": PARTS_MAX}
 
 
-def _check_epoch(tx: ReadTx, site: Row, epoch: str, as_of_seq: int) -> None:
+def _check_epoch(tx: ReadTx, site: Row, epoch: str, as_of_seq: int, may_begin: bool = False) -> None:
     """A snapshot begins an epoch that never was, or brings the current one forward."""
     current = epochs.current_epoch(tx, site)
     is_current = current is not None and current["epoch"] == epoch
     if not is_current and epochs.find_epoch(tx, site["id"], epoch) is not None:
-        raise epochs.superseded(tx, site["id"], epoch)
+        raise epochs.superseded(tx, site["id"], epoch, may_begin=may_begin)
     if current is not None and is_current and as_of_seq < current["cursor"]:
         detail = f"entries up to {current['cursor']} of this epoch were taken"
         raise Refused(
@@ -188,6 +189,13 @@ def _finish(tx: Tx, place: Place) -> dict[str, Any]:
     epoch = _current(tx, place, snapshot)
     epochs.move_epoch(tx, epoch, cursor=as_of_seq, sha256="", failures=0)
     missing = mark_missing(tx, place.site_id, epoch["number"], as_of_seq)
+    if missing:
+        reason = snapshot["reason"] or "no reason given"
+        trouble = (
+            f"the box lacks {missing} resources that were sent before ({reason}):"
+            " they are kept, and listed by GET /fleet/v1/sites/{id}/resources?missing=1"
+        )
+        epochs.note_first_trouble(tx, place.site_id, trouble)
     tx.run("UPDATE site_snapshots SET committed_us = ? WHERE id = ?", (tx.now_us, snapshot["id"]))
     _drop_parts(tx, snapshot["id"])
     journal_site(tx, "site_snapshot_taken", place.site_id, missing=missing)

@@ -14,12 +14,13 @@ from typing import Any, Final
 from appliance.cloud.fleet.intake import epochs, parked
 from appliance.cloud.fleet.intake.events import Batch, SentEvent, newest_changes
 from appliance.cloud.fleet.intake.rows import apply_changes, apply_counters, keep_events
-from appliance.cloud.fleet.sites import bound_site, journal_site, load_site
+from appliance.cloud.fleet.sites import bound_site, is_open, journal_site, load_site
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 FAILURES_MAX: Final = 100
 """Errors of ours in a row: then it is not the events, and nothing more is taken until that is corrected."""
+_CAUSES_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class _Outcome:
 def take_batch(tx: Tx, sender: Sender, batch: Batch) -> Taken:
     """Raises Refused (409 `other_box`, `epoch_superseded`, `hole`) and Unavailable; a divergence is recorded,
     so it is returned."""
+    may_begin = is_open(tx, sender.site_id)
     site = bound_site(tx, sender.site_id, sender.box_id)
     epochs.note_heard(tx, site["id"], sender.backlog, sender.version)
     name = batch.epoch or sender.epoch
@@ -64,7 +66,7 @@ def take_batch(tx: Tx, sender: Sender, batch: Batch) -> Taken:
             raise _hole(1)
         epoch = epochs.begin_epoch(tx, site, name, sender.box_id, cursor=0, reason="the first events")
     if epoch["epoch"] != name:
-        raise epochs.superseded(tx, site["id"], name)
+        raise epochs.superseded(tx, site["id"], name, may_begin=may_begin)
     if (at := _diverges_at(tx, epoch, sender.after, batch.events)) is not None:
         return Taken(refused=_diverged(tx, site, at))
     new = [event for event in batch.events if event.seq > epoch["cursor"]]
@@ -166,8 +168,19 @@ def _one_at_a_time(
             if outcome.failures >= FAILURES_MAX:
                 detail = f"{FAILURES_MAX} events in a row cannot be taken: {type(error).__name__}"
                 raise Unavailable("intake_broken", detail, "an error of ours", retry_after_s=60) from failure
-            reason = f"an error of ours: {type(failure).__name__}: {failure}"
+            reason = f"an error of ours, {_classes(failure)}: it can be replayed once that is corrected"
             outcome.rejected.append(parked.park(tx, epoch, event, "internal", reason))
+
+
+def _classes(error: BaseException) -> str:
+    """The classes in the chain of causes. Not their texts: a database's quotes the row."""
+    names, cause = list[str](), error
+    while len(names) < _CAUSES_MAX:
+        names.append(type(cause).__name__)
+        if cause.__cause__ is None:
+            break
+        cause = cause.__cause__
+    return " of ".join(names)
 
 
 def resolve_trouble(tx: Tx, site_id: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from appliance.box.sync.up.state import begin_epoch
+from appliance.box.sync.up.state import begin_epoch, begin_snapshot
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import open_store
 from tests.box.sync.up.linked import Linked, linked, make_things, resources_of
@@ -179,3 +179,33 @@ async def test_a_restored_database_begins_a_new_epoch(autojump_clock: MockClock,
         state = both.up.shown.state
         assert state is not None and "restored" in state.reason
         await both.check_equal()
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+async def test_a_box_that_was_set_back_past_an_epoch_goes_on_once_an_admin_allows_it(
+    autojump_clock: MockClock, tmp_path: Path, is_waiting: bool
+) -> None:
+    """No other copy runs; `is_waiting`: for a snapshot of the epoch that has ended."""
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+        await both.drain()
+        if is_waiting:
+            await both.store.write(begin_snapshot)
+        copy = copied(tmp_path)
+        state = both.up.shown.state
+        assert state is not None
+        begin = partial(begin_epoch, url=state.url, box_id=state.box_id, reason="a test")
+        both.up.shown.state = await both.store.write(begin)
+        await both.drain()
+        async with older(copy, both) as again:
+            await again.store.write(make_things)
+            with pytest.raises(Refused) as refused:
+                await again.drain()
+            assert refused.value.code == "epoch_superseded"
+            admin = await both.cloud.holder("admin")
+            assert "set back" in (await admin.get("/fleet/v1/sites/north")).json["trouble"]
+            assert (await admin.post("/fleet/v1/sites/north/replace-box")).json["trouble"] == ""
+            await again.drain()
+            await again.check_equal()
+            site = (await admin.get("/fleet/v1/sites/north")).json
+            assert (site["epoch_number"], site["trouble"], site["box_id"]) == (3, "", again.client.box_id)

@@ -67,6 +67,8 @@ async def test_a_new_epoch_keeps_what_its_snapshot_lacks_and_lists_it(store: Sto
     )
     assert answer == {"acked_through": 40, "epoch": "e2", "missing_at_box": 1}
     assert await states(store) == {"c1": "there", "c2": "deleted", "c3": "missing", "c4": "there"}
+    trouble = await store.read(lambda tx: tx.value("SELECT trouble FROM sites"))
+    assert "lacks 1 resources" in trouble and "a test" in trouble
     with pytest.raises(Refused) as refused:
         await send(store, [changed(4, "clip", "c1")])
     assert refused.value.code == "epoch_superseded" and refused.value.extra["is_known"] is True

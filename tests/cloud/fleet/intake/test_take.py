@@ -167,6 +167,19 @@ async def test_an_error_of_ours_parks_one_event(store: Store, monkeypatch: pytes
     assert answer.resource["status"] == "applied"
     resources = (await store.read(stored)).resources
     assert ("play", "p1", 3) in {(row["kind"], row["id"], row["seq"]) for row in resources}
+    assert [each["seq"] for each in (await store.read(stored)).events] == list(range(1, 13))
+
+
+async def test_what_is_kept_of_an_error_of_ours_quotes_no_row(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> int:
+        raise KeyError("Failing row contains (secret)") from ValueError("secret")
+
+    monkeypatch.setattr(take, "apply_changes", broken)
+    taken = await send(store, [changed(1, "clip", "c1")])
+    (rejected,) = taken.rejected
+    assert "KeyError of ValueError" in rejected["detail"] and "secret" not in rejected["detail"]
 
 
 async def test_a_full_disk_is_not_the_fault_of_an_event(
