@@ -25,6 +25,8 @@ NO_TOKEN: Final = HealthPart(
     "nothing is sent to the cloud: [cloud] token_file cannot be read, or holds no token alone on its line",
     "make one with `appliance cloud token --role box --scope site:ID`, put it there, restart",
 )
+CHANGES: Final = "/edge/v1/changes"
+_NO_CURSOR: Final = "0.0.0"  # of no cloud: what it answers is that it has expired
 _ORDINARY: Final = "the first connection to this cloud"
 _WORDS: Final = {  # code of a refusal: what it means here, and what to do
     "not_paired": (
@@ -58,8 +60,8 @@ _WORDS: Final = {  # code of a refusal: what it means here, and what to do
 
 def cloud_part(link: Link, up: Uplink, head: int, now_us: int) -> HealthPart:
     """One line: connected or since when not, what is still to be sent, the last error and what to do."""
-    entries = max(0, head - up.state.acked) if up.state is not None else 0
-    waiting = _waiting(entries, up, now_us)
+    entries = _entries(up, head)
+    waiting = _waiting(entries, link, up, now_us)
     trouble = next(iter(link.troubles.values()), None)
     figures = {
         "entries": float(entries),
@@ -87,6 +89,7 @@ def cloud_part(link: Link, up: Uplink, head: int, now_us: int) -> HealthPart:
 async def try_cloud(client: CloudClient, site_id: str) -> HealthPart:
     """For `appliance doctor`: does the cloud answer, and accept the token of this box?"""
     try:
+        await _ask_as_box(client)
         site = await client.call("GET", f"/fleet/v1/sites/{site_id}", timeout_s=TRY_S)
     except Refused as error:
         if error.code == "not_found":
@@ -98,6 +101,16 @@ async def try_cloud(client: CloudClient, site_id: str) -> HealthPart:
     if site.get("box_id") not in (None, client.box_id):
         return HealthPart("bad", *_WORDS["other_box"])
     return HealthPart("ok", f"the cloud answers; it heard this site last at {site.get('seen_at')}")
+
+
+async def _ask_as_box(client: CloudClient) -> None:
+    """Raises Refused: the token is not this site's, or another machine is its box. The route of people does
+    not say so: to the token of another site this one does not exist."""
+    try:
+        await client.call("GET", CHANGES, params={"cursor": _NO_CURSOR}, timeout_s=TRY_S)
+    except Refused as error:
+        if error.code != "cursor_expired":
+            raise
 
 
 def _explained(trouble: Trouble) -> tuple[str, str]:
@@ -117,9 +130,17 @@ def _began_anew(up: Uplink, now_us: int) -> tuple[Status, str, str] | None:
     return None
 
 
-def _waiting(entries: int, up: Uplink, now_us: int) -> str:
-    if up.state is not None and up.state.snapshot_seq is not None:
-        return "a whole copy is being sent"
+def _entries(up: Uplink, head: int) -> int:
+    """Of the journal, that the cloud does not have for sure."""
+    return max(0, head - up.state.in_cloud) if up.state is not None else 0
+
+
+def _waiting(entries: int, link: Link, up: Uplink, now_us: int) -> str:
+    if up.state is None:
+        return "what is to be sent is not read yet"
+    if up.state.snapshot_seq is not None:
+        is_going = link.is_connected and "up" not in link.troubles
+        return "a whole copy is being sent" if is_going else "a whole copy is to be sent"
     if not entries:
         return "everything is sent"
     age_s = _age_s(up.backlog.oldest_us, now_us)
@@ -148,7 +169,7 @@ def add_figures(metrics: Metrics, link: Link, up: Uplink, head: Callable[[], int
     metrics.gauge(
         "sync_backlog_entries",
         "Journal entries that the cloud does not have yet",
-        lambda: float(max(0, head() - up.state.acked)) if up.state is not None else 0.0,
+        lambda: float(_entries(up, head())),
     )
     metrics.gauge("sync_backlog_bytes", "Their size, estimated", lambda: float(up.backlog.bytes))
     metrics.gauge("sync_sent", "Events sent since the start", lambda: float(up.sent))

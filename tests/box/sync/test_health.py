@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from appliance.box.sync.up.state import UpState
 from appliance.kernel.clock import DAY_US, S_US
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.ops.metrics import Metrics
+from tests.box.sync.up.linked import linked
 from tests.kit.clock import KICKOFF_US
 
 STATE = UpState(
@@ -78,6 +80,23 @@ def test_parked_events_and_the_first_moment() -> None:
     assert part.status == "warn" and "2 events could not be applied" in part.detail
 
 
+def test_a_whole_copy_counts_as_every_entry_and_is_being_sent_only_while_it_is() -> None:
+    link = Link("https://c.example", KICKOFF_US)
+    up = Uplink(replace(STATE, snapshot_seq=10))
+    part = cloud_part(link, up, 10, KICKOFF_US)
+    assert "a whole copy is to be sent" in part.detail
+    assert part.figures is not None and part.figures["entries"] == 10
+    link.worked("up", KICKOFF_US)
+    assert "a whole copy is being sent" in cloud_part(link, up, 10, KICKOFF_US).detail
+    link.failed("up", Refused(409, "other_box", "x"), KICKOFF_US)
+    assert "a whole copy is to be sent" in cloud_part(link, up, 10, KICKOFF_US).detail
+
+
+def test_nothing_is_said_of_what_was_not_read() -> None:
+    part = cloud_part(Link("https://c.example", KICKOFF_US), Uplink(), 10, KICKOFF_US)
+    assert "everything is sent" not in part.detail
+
+
 def test_the_figures() -> None:
     metrics, up = Metrics(), Uplink(STATE, Backlog(5, 900, 1))
     add_figures(metrics, Link("https://c.example", 0), up, lambda: 15)
@@ -100,6 +119,7 @@ def test_the_figures() -> None:
         (401, {"code": "not_paired", "detail": "x"}, "bad", "does not accept the token"),
         (503, {"code": "storage_unavailable", "detail": "x"}, "warn", "503"),
         (200, "<html>", "warn", "is not the cloud of this box"),
+        (404, {"code": "other_site", "detail": "x"}, "bad", "that of another site"),
     ],
 )
 async def test_what_doctor_says_of_the_cloud(status: int, document: Any, expected: str, words: str) -> None:
@@ -108,3 +128,12 @@ async def test_what_doctor_says_of_the_cloud(status: int, document: Any, expecte
         part = await try_cloud(client, "north")
     assert part.status == expected and words in part.detail
     assert (part.hint is None) == (expected == "ok")
+
+
+async def test_doctor_finds_the_token_of_another_site_in_a_real_cloud(tmp_path: Path) -> None:
+    async with linked(tmp_path, site_id="north") as both:
+        assert (await try_cloud(both.client, "north")).status == "ok"
+    (tmp_path / "other").mkdir()
+    async with linked(tmp_path / "other", site_id="south") as both:
+        part = await try_cloud(both.client, "south")
+        assert part.status == "bad" and "that of another site" in part.detail

@@ -19,7 +19,7 @@ from appliance.box.sync.link import Link
 from appliance.box.sync.up import state as rows
 from appliance.box.sync.up.backlog import Backlog, measure
 from appliance.box.sync.up.events import CONTENT_TYPE, EVENTS_MAX, Batch, Wire, make_batch, sha256_of
-from appliance.box.sync.up.snapshot import Content, send_snapshot
+from appliance.box.sync.up.snapshot import Commit, Content, ask_commit, send_parts
 from appliance.box.sync.up.state import UpState
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.follow import follow
@@ -98,6 +98,7 @@ class Upstream:
         self.shown = Uplink()
         self._heard_s = float("-inf")  # when the cloud answered last
         self._anew = Backoff(base_s=1.0, cap_s=REFUSED_MAX_S)  # of a cloud that asks for it again and again
+        self._commit: Commit | None = None  # asked for, and not answered yet
         self._limit = _READ  # entries of the next batch: fewer while a slow line carries none in time
 
     async def step(self) -> None:
@@ -175,8 +176,12 @@ class Upstream:
             self._anew.reset()
         elif acked < state.acked:
             await self._move(state, *await self._up_to(acked, None))
+        parked = answer.get("parked")
+        if type(parked) is int and parked >= 0:  # not of an older cloud; those replayed no longer count
+            self.shown.parked = parked
+        else:
+            self.shown.parked += len(rejected)
         for event in rejected:
-            self.shown.parked += 1
             log.warning("parked_in_cloud", parked=str(event)[:300])
         self._link.worked(UP, self._clock.now_us())
 
@@ -219,13 +224,13 @@ class Upstream:
         await trio.sleep(self._anew.next_s())
 
     async def _snapshot(self, state: UpState) -> None:
-        as_of_seq = await self._store.write(rows.begin_snapshot)
-        log.info("snapshot_begins", epoch=state.epoch, as_of_seq=as_of_seq, reason=state.reason)
+        commit = self._commit
         try:
-            await send_snapshot(
-                self._store, self._client, self._box.content, state.epoch, as_of_seq, state.reason
-            )
+            if commit is None or commit.epoch != state.epoch:
+                commit = self._commit = await self._parts(state)
+            await ask_commit(self._client, commit)
         except Refused as error:
+            self._commit = None
             if error.code == "snapshot_too_old":
                 await self._begin_epoch(state, f"the cloud is ahead: {error.detail}")
                 return
@@ -234,15 +239,26 @@ class Upstream:
                 return
             raise
         self.shown.state = await self._store.write_retrying(_snapshot_ended)
+        self._commit = None
         self._link.worked(UP, self._clock.now_us())
-        log.info("snapshot_sent", epoch=state.epoch, as_of_seq=as_of_seq)
+        await self.measure()
+        log.info("snapshot_sent", epoch=state.epoch, as_of_seq=commit.as_of_seq)
+
+    async def _parts(self, state: UpState) -> Commit:
+        as_of_seq = await self._store.write(rows.begin_snapshot)
+        log.info("snapshot_begins", epoch=state.epoch, as_of_seq=as_of_seq, reason=state.reason)
+        await self.measure()
+        box = self._box
+        return await send_parts(
+            self._store, self._client, box.content, state.epoch, as_of_seq, state.reason, box.max_bytes_s
+        )
 
     async def measure(self) -> None:
         """For Health; a database that cannot be read says so itself."""
         if self.shown.state is None:
             return
         try:
-            self.shown.backlog = await self._store.read(partial(measure, acked=self.shown.state.acked))
+            self.shown.backlog = await self._store.read(partial(measure, acked=self.shown.state.in_cloud))
         except Unavailable:
             pass
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import trio
 
-from appliance.box.sync.client import CloudClient, CloudUnavailable
+from appliance.box.sync.client import TIMEOUT_S, CloudClient, CloudUnavailable
 from appliance.box.sync.up.private import is_private_kind, without_private
 from appliance.domain import Resources
 from appliance.kernel import json
@@ -27,6 +27,7 @@ from appliance.kernel.tx import ReadTx
 
 PAGE: Final = 100  # rows of one read: about 10 ms
 PART_BYTES: Final = 2**18  # a quarter of what is allowed: a slow line carries it in time
+PART_BYTES_MAX: Final = 2**20  # once half of the parts that the cloud takes are sent
 PUTS_MAX: Final = 6  # attempts to send one part: a minute or so
 COMMIT_S: Final = 300.0
 PAUSE_S: Final = 0.02
@@ -42,32 +43,79 @@ class Content:
     share_notes: bool
 
 
-async def send_snapshot(
-    store: Store, client: CloudClient, content: Content, epoch: str, as_of_seq: int, reason: str
-) -> None:
-    """Send all of it. Raises what the client raises; it is then begun again."""
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A snapshot whose parts the cloud has all. Asked for until it is answered: the cloud goes on applying it
+    where it was, and a new snapshot would begin all over."""
+
+    epoch: str
+    as_of_seq: int
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Of parts, in bytes: `larger` ones from `larger_from` on, so that their number stays below the cloud's
+    limit."""
+
+    part: int
+    larger: int
+    larger_from: int
+
+    def of(self, number: int) -> int:
+        return self.larger if number >= self.larger_from else self.part
+
+
+async def send_parts(
+    store: Store,
+    client: CloudClient,
+    content: Content,
+    epoch: str,
+    as_of_seq: int,
+    reason: str,
+    max_bytes_s: float = 0.0,
+) -> Commit:
+    """Send all of it, at most `max_bytes_s` (0: no limit). Raises what the client raises; it is then begun
+    again."""
     asked = {"epoch": epoch, "as_of_seq": as_of_seq, "reason": reason[:300]}
     begun = await client.call("POST", PATH, body=json.encode(asked))
     snapshot_id = begun.get("id")
     if not isinstance(snapshot_id, str) or not _ID.fullmatch(snapshot_id):
         raise CloudUnavailable("cloud_answer", "the cloud began a snapshot without an id", "see its log")
     number, digest = 0, hashlib.sha256()
-    async with aclosing(_parts(store, content)) as parts:
+    async with aclosing(_parts(store, content, _sizes(begun))) as parts:
         async for part in parts:
             number += 1
             digest.update(part)
             await _put(client, f"{PATH}/{snapshot_id}/parts/{number}", part)
+            if max_bytes_s:
+                await trio.sleep(len(part) / max_bytes_s)
     ended = {"parts": number, "sha256": digest.hexdigest()}
-    path = f"{PATH}/{snapshot_id}/commit"
-    await client.call("POST", path, body=json.encode(ended), timeout_s=COMMIT_S)
+    return Commit(epoch, as_of_seq, f"{PATH}/{snapshot_id}/commit", json.encode(ended))
+
+
+def _sizes(begun: dict[str, Any]) -> Sizes:
+    """From the limits that the cloud names; parts stay small where it names none."""
+    larger, count = begun.get("part_bytes"), begun.get("parts_max")
+    if type(larger) is not int or type(count) is not int:
+        return Sizes(PART_BYTES, PART_BYTES, 1)
+    return Sizes(PART_BYTES, min(max(larger, PART_BYTES), PART_BYTES_MAX), max(1, count // 2))
+
+
+async def ask_commit(client: CloudClient, commit: Commit) -> None:
+    """Raises what the client raises: after CloudUnavailable the same is to be asked for again."""
+    await client.call("POST", commit.path, body=commit.body, timeout_s=COMMIT_S)
 
 
 async def _put(client: CloudClient, path: str, part: bytes) -> None:
     """Again when the line fails: one that breaks every few minutes would otherwise never carry all parts."""
-    backoff = Backoff(base_s=1.0, cap_s=30.0)
+    backoff, timeout_s = Backoff(base_s=1.0, cap_s=30.0), TIMEOUT_S * max(1.0, len(part) / PART_BYTES)
     for left in reversed(range(PUTS_MAX)):
         try:
-            await client.call("PUT", path, body=part, content_type="application/x-ndjson")
+            await client.call(
+                "PUT", path, body=part, content_type="application/x-ndjson", timeout_s=timeout_s
+            )
             return
         except CloudUnavailable:
             if not left:
@@ -75,13 +123,14 @@ async def _put(client: CloudClient, path: str, part: bytes) -> None:
             await trio.sleep(backoff.next_s())
 
 
-async def _parts(store: Store, content: Content) -> AsyncGenerator[bytes, None]:
-    part = bytearray()
+async def _parts(store: Store, content: Content, sizes: Sizes) -> AsyncGenerator[bytes, None]:
+    part, number = bytearray(), 1
     async with aclosing(_lines(store, content)) as lines:
         async for line in lines:
-            if part and len(part) + len(line) > PART_BYTES:
+            if part and len(part) + len(line) > sizes.of(number):
                 yield bytes(part)
                 part.clear()
+                number += 1
             part += line
     if part:
         yield bytes(part)

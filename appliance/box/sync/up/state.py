@@ -31,6 +31,11 @@ class UpState:
     snapshot_seq: int | None
     began_us: int
 
+    @property
+    def in_cloud(self) -> int:
+        """Entries up to it need not be sent; 0 while a snapshot waits: none of them counts there."""
+        return self.acked if self.snapshot_seq is None else 0
+
 
 def read_state(tx: ReadTx) -> UpState | None:
     row = tx.one("SELECT * FROM sync_up")

@@ -52,10 +52,12 @@ class Rejected(BaseModel):
 
 
 class Acknowledged(BaseModel):
-    """Everything up to `acked_through` was taken, `rejected` too."""
+    """Everything up to `acked_through` was taken, `rejected` too. `parked`: how many events of the site still
+    are; counted for an empty batch and one of which some were rejected."""
 
     acked_through: int
     rejected: list[Rejected]
+    parked: int | None = None
 
 
 class NewSnapshot(BaseModel):
@@ -134,7 +136,10 @@ class Intake:
         self.counts.took(taken)
         for rejected in taken.rejected:
             log.warning("event_parked", site=request.site_id, id=rejected["id"], reason=rejected["detail"])
-        await _answer(send, 200, {"acked_through": taken.acked_through, "rejected": list(taken.rejected)})
+        answer: dict[str, Any] = {"acked_through": taken.acked_through, "rejected": list(taken.rejected)}
+        if taken.parked is not None:
+            answer["parked"] = taken.parked
+        await _answer(send, 200, answer)
 
     async def begin(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         request = await read_box_request(scope, receive)

@@ -102,9 +102,12 @@ def list_parked(tx: ReadTx, site_id: str, query: ParkedQuery) -> dict[str, Any]:
     )
 
 
-def count_parked(tx: ReadTx) -> int:
-    """Of all sites."""
-    return int(tx.value("SELECT count(*) FROM parked_events WHERE status = 'parked'"))
+def count_parked(tx: ReadTx, site_id: str | None = None) -> int:
+    """Of one site, or of all."""
+    sql = "SELECT count(*) FROM parked_events WHERE status = 'parked'"
+    if site_id is None:
+        return int(tx.value(sql))
+    return int(tx.value(f"{sql} AND site_id = ?", (site_id,)))
 
 
 def _is_kept(tx: ReadTx, row: Row) -> bool:

@@ -2,7 +2,9 @@
 
 A snapshot never deletes. It brings the resources there are and the ids that were deleted; what it lacks is
 kept and marked as missing at the box. Parts may be sent again; so may a commit, which begins the epoch and
-applies the parts one by one. Only this file writes `site_snapshots` and their parts.
+applies the parts one by one. One that is cut goes on where it was when it is asked for again: that its parts
+were checked, and how many were applied, is kept as part 0. Only this file writes
+`site_snapshots` and their parts.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 PART_BYTES: Final = 2**20
-PARTS_MAX: Final = 2000
+PARTS_MAX: Final = 20_000
+_COMMIT: Final = 0  # number of the row that says how far a commit is; `sha256`: of all parts
 _REASON_MAX: Final = 300
 
 
@@ -97,6 +100,8 @@ def put_part(tx: Tx, place: Place, number: int, text: str) -> dict[str, Any]:
     if not 1 <= number <= PARTS_MAX:
         raise invalid("number", f"must be between 1 and {PARTS_MAX}")
     digest = hashlib.sha256(text.encode()).hexdigest()
+    if _applied(tx, place) is not None:
+        raise Refused(409, "committing", "the snapshot is being applied", "ask for its commit again")
     tx.run(
         "INSERT INTO site_snapshot_parts (snapshot_id, number, sha256, body) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (snapshot_id, number) DO UPDATE SET sha256 = excluded.sha256, body = excluded.body",
@@ -121,11 +126,25 @@ async def commit_snapshot(store: Store, place: Place, body: CommitIn) -> dict[st
     409 `parts_differ` when a part is missing or another one."""
     snapshot = await store.read(partial(_snapshot, place=place))
     if snapshot["committed_us"] is None:
-        await store.read(partial(_check_parts, place=place, body=body))
-        await store.write(partial(_start, place=place))
-        for number in range(1, body.parts + 1):
+        applied = await store.read(partial(_applied, place=place, body=body))
+        if applied is None:
+            await store.read(partial(_check_parts, place=place, body=body))
+            await store.write(partial(_start, place=place, body=body))
+        for number in range((applied or 0) + 1, body.parts + 1):
             await store.write(partial(_apply_part, place=place, number=number))
     return await store.write(partial(_finish, place=place))
+
+
+def _applied(tx: ReadTx, place: Place, body: CommitIn | None = None) -> int | None:
+    """Up to which part it was applied; None: its parts were not checked yet. Raises Refused 409: `body` is
+    another commit than the one that was begun."""
+    sql = "SELECT sha256, body FROM site_snapshot_parts WHERE snapshot_id = ? AND number = ?"
+    row = tx.one(sql, (place.snapshot_id, _COMMIT))
+    if row is None:
+        return None
+    if body is not None and row["sha256"] != body.sha256:
+        raise Refused(409, "parts_differ", "it is being applied with another sha256", "begin it again")
+    return int(row["body"])
 
 
 def _check_parts(tx: ReadTx, place: Place, body: CommitIn) -> None:
@@ -136,13 +155,14 @@ def _check_parts(tx: ReadTx, place: Place, body: CommitIn) -> None:
         if text is None:
             break
         digest.update(text.encode())
-    count = tx.value("SELECT count(*) FROM site_snapshot_parts WHERE snapshot_id = ?", (place.snapshot_id,))
+    counted = "SELECT count(*) FROM site_snapshot_parts WHERE snapshot_id = ? AND number <> ?"
+    count = tx.value(counted, (place.snapshot_id, _COMMIT))
     if count != body.parts or number != body.parts or digest.hexdigest() != body.sha256:
         detail = f"{count} parts are here, and they are not the {body.parts} of this sha256"
         raise Refused(409, "parts_differ", detail, "begin the snapshot again", extra={"parts": count})
 
 
-def _start(tx: Tx, place: Place) -> None:
+def _start(tx: Tx, place: Place, body: CommitIn) -> None:
     """Make the epoch the current one before the first part changes a row, so that another copy of the box
     learns at once that its events no longer count. Its own box sends none before the commit is answered."""
     snapshot, site = _open_snapshot(tx, place), bound_site(tx, place.site_id, place.box_id)
@@ -152,6 +172,11 @@ def _start(tx: Tx, place: Place) -> None:
     if current is None or current["epoch"] != snapshot["epoch"]:
         name, reason = snapshot["epoch"], snapshot["reason"]
         epochs.begin_epoch(tx, site, name, place.box_id, cursor=as_of_seq, reason=reason)
+    tx.run(
+        "INSERT INTO site_snapshot_parts (snapshot_id, number, sha256, body) VALUES (?, ?, ?, '0')"
+        " ON CONFLICT (snapshot_id, number) DO NOTHING",  # the same commit, asked for twice at once
+        (place.snapshot_id, _COMMIT, body.sha256),
+    )
 
 
 def _current(tx: ReadTx, place: Place, snapshot: Row) -> Row:
@@ -175,6 +200,8 @@ def _apply_part(tx: Tx, place: Place, number: int) -> None:
             changes[change.kind, change.id] = (snapshot["as_of_seq"], change)
     for chunk in _chunks(sorted(changes)):
         apply_changes(tx, place.site_id, epoch["number"], {key: changes[key] for key in chunk})
+    sql = "UPDATE site_snapshot_parts SET body = ? WHERE snapshot_id = ? AND number = ?"
+    tx.run(sql, (str(number), place.snapshot_id, _COMMIT))
 
 
 def _chunks(keys: Sequence[tuple[str, str]], size: int = 500) -> list[Sequence[tuple[str, str]]]:

@@ -45,6 +45,7 @@ class Taken:
     refused: Refused | None = None
     taken: int = 0
     known: int = 0
+    parked: int | None = None  # of the site, all; None: not counted
 
 
 @dataclass(slots=True)
@@ -77,7 +78,9 @@ def take_batch(tx: Tx, sender: Sender, batch: Batch) -> Taken:
         raise _hole(epoch["cursor"] + 1)
     outcome = _take(tx, epoch, new)
     cursor = new[-1].seq if new else epoch["cursor"]
-    return Taken(cursor, outcome.rejected, None, len(new), len(batch.events) - len(new))
+    count = not batch.events or outcome.rejected
+    waiting = parked.count_parked(tx, site["id"]) if count else None
+    return Taken(cursor, outcome.rejected, None, len(new), len(batch.events) - len(new), waiting)
 
 
 def _hole(expected: int) -> Refused:

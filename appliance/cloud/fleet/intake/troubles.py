@@ -34,7 +34,8 @@ async def noting(store: Store, site_id: str) -> AsyncIterator[None]:
         yield
     except Refused as error:
         trouble = trouble_of(error)
-        if trouble and await store.read(partial(_is_untold, site_id=site_id)):
+        is_untold = bool(trouble) and await store.read(partial(_is_untold, site_id=site_id))
+        if is_untold:
             await store.write(partial(_tell, site_id=site_id, trouble=trouble))
         raise
 

@@ -342,3 +342,20 @@ async def test_a_limit_of_the_line_is_kept(autojump_clock: MockClock, tmp_path: 
         began_s = trio.current_time()
         await both.drain()
         assert trio.current_time() - began_s > 30  # 400 bytes each
+
+
+async def test_parked_events_no_longer_count_once_they_were_replayed(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with linked(tmp_path) as both:
+        await both.drain()
+        await both.store.write(lambda tx: tx.append("clip_ready", "clip:c1", {"clip": "not whole"}))
+        await both.drain()
+        assert both.up.shown.parked == 1
+        both.restart()  # it is not forgotten either
+        await both.up.step()
+        assert both.up.shown.parked == 1
+        await both.cloud.store.write(lambda tx: tx.run("UPDATE parked_events SET status = 'applied'"))
+        await trio.sleep(actor.SHOW_S)
+        await both.up.step()
+        assert both.up.shown.parked == 0

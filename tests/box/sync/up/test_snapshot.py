@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+import trio
 from trio.testing import MockClock
 
 from appliance.box.sync.up import snapshot
+from appliance.box.sync.up.snapshot import Sizes, _sizes
 from appliance.kernel.errors import Unavailable
 from tests.box.sync.up.linked import linked, make_things
 from tests.kit.box import add_session
@@ -60,3 +63,94 @@ async def test_a_cloud_that_names_no_snapshot(tmp_path: Path, autojump_clock: Mo
             both.line.after = lambda request, answer, it=value: httpx.Response(201, json=it)  # type: ignore[misc]
             with pytest.raises(Unavailable):
                 await both.up.step()
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+async def test_a_commit_that_is_cut_is_asked_for_again_and_nothing_begins_anew(
+    tmp_path: Path, autojump_clock: MockClock, is_served: bool
+) -> None:
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+        left = [3]
+
+        def cut(request: httpx.Request, answer: httpx.Response | None = None) -> None:
+            if request.url.path.endswith("/commit") and left[0]:
+                left[0] -= 1
+                raise httpx.ReadTimeout("cut")
+
+        def after(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+            cut(request)
+            return answer
+
+        if is_served:
+            both.line.after = after
+        else:
+            both.line.before = cut
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await both.drain()
+            await both.store.write(make_things)  # while it waits: an event after the snapshot
+        await both.drain()
+        assert sum(each == "POST /edge/v1/snapshots" for each in both.line.requests) == 1
+        await both.check_equal()
+
+
+async def test_a_snapshot_that_the_cloud_has_dropped_begins_anew(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+
+        def cut(request: httpx.Request) -> None:
+            if request.url.path.endswith("/commit"):
+                raise httpx.ReadTimeout("cut")
+
+        both.line.before = cut
+        with pytest.raises(Unavailable):
+            await both.drain()
+        both.line.before = lambda request: None
+        await both.cloud.store.write(lambda tx: tx.run("DELETE FROM site_snapshots"))
+        await both.drain_anyhow()
+        assert sum(each == "POST /edge/v1/snapshots" for each in both.line.requests) == 2
+        await both.check_equal()
+
+
+async def test_a_snapshot_keeps_to_the_limit_of_the_line(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+        both.up._box = replace(both.up._box, max_bytes_s=100.0)
+        sizes = list[int]()
+
+        def note(request: httpx.Request) -> None:
+            if "/parts/" in request.url.path:
+                sizes.append(int(request.headers["content-length"]))
+
+        both.line.before = note
+        before_s = trio.current_time()
+        await both.drain()
+        assert sum(sizes) > 200 and trio.current_time() - before_s >= sum(sizes) / 100
+
+
+def test_parts_grow_before_there_are_too_many() -> None:
+    sizes = _sizes({"part_bytes": 2**20, "parts_max": 2000})
+    assert [sizes.of(number) for number in (1, 999, 1000, 2000)] == [2**18, 2**18, 2**20, 2**20]
+    assert _sizes({}) == _sizes({"part_bytes": "x", "parts_max": None}) == Sizes(2**18, 2**18, 1)
+
+
+async def test_the_cloud_takes_larger_parts_after_half_of_them(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "PART_BYTES", 500)
+    async with linked(tmp_path) as both:
+        for _ in range(6):
+            await both.store.write(make_things)
+
+        def few(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+            if request.url.path == snapshot.PATH:
+                return httpx.Response(201, json=answer.json() | {"parts_max": 4})
+            return answer
+
+        both.line.after = few
+        await both.drain()
+        assert sum("/parts/" in each for each in both.line.requests) == 2
+        await both.check_equal()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from appliance.cloud.fleet.intake import snapshots
 from appliance.cloud.fleet.intake.snapshots import (
     CommitIn,
     Place,
@@ -18,8 +19,9 @@ from appliance.cloud.fleet.intake.snapshots import (
     put_part,
     read_part,
 )
-from appliance.kernel.errors import Refused
+from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.store import Store
+from appliance.kernel.tx import Tx
 from tests.cloud.fleet.sending import BOX, changed, deleted, send, sha256_of, stored
 
 
@@ -99,6 +101,35 @@ async def test_a_commit_may_be_repeated(store: Store) -> None:
     with pytest.raises(Refused) as refused:
         await put(store, place, [line("clip", "c1", "y")])
     assert refused.value.code == "committed"
+
+
+async def test_a_commit_that_is_cut_goes_on_where_it_was(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = await begin(store, "e1", 5)
+    commit = await put(store, place, *[[line("clip", f"c{number}", "x")] for number in range(4)])
+    applied, apply, cut = list[int](), snapshots._apply_part, [True]
+
+    def noted(tx: Tx, place: Place, number: int) -> None:
+        if number == 3 and cut.pop():
+            cut.append(False)
+            raise Unavailable("cut", "the process ended")
+        applied.append(number)
+        apply(tx, place, number)
+
+    monkeypatch.setattr(snapshots, "_apply_part", noted)
+    with pytest.raises(Unavailable):
+        await commit_snapshot(store, place, commit)
+    for wrong in (put(store, place, [line("clip", "c1", "y")]), commit_snapshot(store, place, other(commit))):
+        with pytest.raises(Refused) as refused:  # what is being applied stays as it was checked
+            await wrong
+        assert refused.value.status == 409
+    await commit_snapshot(store, place, commit)
+    assert applied == [1, 2, 3, 4] and len(await states(store)) == 4
+
+
+def other(commit: CommitIn) -> CommitIn:
+    return commit.model_copy(update={"sha256": "0" * 64})
 
 
 async def test_a_snapshot_whose_parts_differ_is_not_applied(store: Store) -> None:
