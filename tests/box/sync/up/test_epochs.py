@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from appliance.box.sync.up.state import begin_epoch, begin_snapshot
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import open_store
-from tests.box.sync.up.linked import Linked, linked, make_things, resources_of
+from tests.box.sync.up.linked import Linked, box_resources, linked, make_things, resources_of
 from tests.cloud.fleet.sending import OTHER_BOX
 from tests.kit.box import add_session
 
@@ -111,6 +111,15 @@ async def test_a_box_that_was_set_back_begins_anew_and_nothing_is_deleted(
             await both.store.write(make_things)
             await both.drain()
         assert refused.value.code == "epoch_superseded"
+        admin = await both.cloud.holder("admin")  # the copy is stopped: this one is the true box
+        await admin.post("/fleet/v1/sites/north/replace-box")
+        await both.drain()
+        state = both.up.shown.state
+        assert state is not None and "let this box begin anew" in state.reason
+        rows = (await both.in_cloud()).resources
+        there = {(row["kind"], row["id"]) for row in rows if not row["missing_us"]}
+        assert there == set(await both.store.read(box_resources))
+        assert "lacks 1 resources" in (await admin.get("/fleet/v1/sites/north")).json["trouble"]
 
 
 async def test_a_box_that_was_set_back_and_has_nothing_new_notices_it(
