@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import subprocess
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from random import Random, SystemRandom
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from appliance.box.domains import domains
+from appliance.kernel.schema import schema_folders, use_schemas
 from tests.kit.late_pings import pass_over_late_pings
 from tests.kit.schedule import Schedule, step_back, steps_back
 
@@ -54,6 +56,18 @@ def seed_of_commit() -> int | None:
         return int(commit, 16) % SEEDS
     except (OSError, subprocess.CalledProcessError, ValueError):
         return None
+
+
+def _keep_tables() -> Iterator[None]:
+    """A hosted side in this process names its own tables to the store: the next box has the box's again."""
+    _, *before = schema_folders()
+    yield
+    if schema_folders()[1:] != before:
+        use_schemas(*before)
+
+
+keep_tables_of_a_test = pytest.fixture(_keep_tables, autouse=True)
+keep_tables_of_a_file = pytest.fixture(_keep_tables, autouse=True, scope="module")
 
 
 @pytest.hookimpl(optionalhook=True)

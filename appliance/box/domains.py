@@ -63,8 +63,8 @@ NAMES: Final = (
     "clips",
     "retention",
     "tags",
-    "live",
     "sync",
+    "live",
 )
 
 _ACCESS_SCHEMA: Final = Path(__file__).parents[1] / "access" / "schema"
