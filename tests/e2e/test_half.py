@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from tests.e2e.own import Session, own_session, recorded_until
+from tests.e2e.own import Session, own_session, recorded_for, recorded_until
 from tests.kit.browser import PHONE, executable, photograph, until
 
 pytestmark = [
@@ -60,7 +60,8 @@ def test_a_question_ends_with_its_screen(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_cameras_are_not_shown_as_equal_before_a_comparison(page: Page) -> None:
+def test_cameras_are_not_shown_as_equal_before_a_comparison(page: Page, session: Session) -> None:
+    recorded_for(session.url, 14)  # it begins 8 s ago
     page.evaluate("app.go('lineup')")
     until(page, "[...document.querySelectorAll('step-pane')].filter(pane => pane.capture).length === 2")
     expect(page.locator("#difference")).to_have_text("")
