@@ -18,7 +18,7 @@ from tests.kit.schedule import Schedule, step_back, steps_back
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
-DRAWN: Final = "450772"  # the same for all, so that a failure by the order is seen again by everyone
+DRAWN: Final = "450772"  # the same in all runs, so that a failure by the order is seen again
 pass_over_late_pings()
 domains()  # gives the store their tables, as the settings do in the product
 

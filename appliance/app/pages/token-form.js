@@ -44,7 +44,7 @@ export function tokenForm({ service, why, done }) {
       { class: "stacked" },
       h("label", { for: "the-token" }, h("b", {}, "Token")),
       token,
-      h("small", { id: "token-words" }, "Whoever runs the service makes it: appliance cloud token"),
+      h("small", { id: "token-words" }, "The service's operator makes it: appliance cloud token"),
     ),
     h("label", { class: "keep" }, onDevice, "Keep it on this device, also when this tab is closed"),
     trouble,

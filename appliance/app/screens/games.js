@@ -1,4 +1,4 @@
-// Games of this site as the cloud told the box: who plays when, their rosters, and which session films them.
+// Games of this site, from the box's copy of the cloud's rows: who plays when, rosters, which session films them.
 
 import { h, keyed, say } from "../parts/dom.js";
 import { uuid } from "../state/marks/ids.js";
@@ -38,8 +38,8 @@ export function enter(root, ctx) {
     rows = page.items;
     draw();
     const old = !page.as_of || ctx.box.now() - Date.parse(page.as_of) > OLD_MS;
-    const told = page.as_of ? `As the cloud had it ${dateOf(page.as_of)}` : "Nothing from the cloud yet";
-    say(when, old ? `${told}. Health says whether it answers.` : told);
+    const age = page.as_of ? `From the cloud, ${dateOf(page.as_of)}` : "Nothing from the cloud yet";
+    say(when, old ? `${age}. Health says whether it answers.` : age);
     when.className = old ? "warn" : "quiet";
   };
   void look();

@@ -38,7 +38,7 @@ def recorder_part(recorder: RecorderHandle) -> HealthPart:
 
 
 def inputs_part(recorder: RecorderHandle) -> HealthPart:
-    """Which camera ports record whoever calls."""
+    """Which camera ports record any caller."""
     names = sorted(channel for channel, url in recorder.wanted().items() if is_open_to_all(url))
     if not names:
         return HealthPart("ok", "no camera port is open to everybody")

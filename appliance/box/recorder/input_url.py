@@ -102,7 +102,7 @@ def parse_input(text: str) -> Source:
 
 
 def is_open_to_all(text: str) -> bool:
-    """Whether the box listens there and records whoever calls: no passphrase is asked. An address that cannot
+    """Whether the box listens there and records any caller: no passphrase is asked. An address that cannot
     be used is not."""
     try:
         source = parse_input(text)

@@ -33,7 +33,7 @@ def cautions(settings: Settings) -> list[str]:
 
 
 def unlocked(settings: Settings) -> list[str]:
-    """Channels that record whoever calls. In external mode MediaMTX's users decide."""
+    """Channels that record any caller. In external mode MediaMTX's users decide."""
     if settings.recorder.mode == "external":
         return []
     return [each.id for each in settings.channels if each.input_url and is_open_to_all(each.input_url)]
