@@ -1,4 +1,4 @@
-// Games of this site, from the box's copy of the cloud's rows: who plays when, rosters, which session films them.
+// Games of this site, from the box's copy of the cloud's rows: teams, rosters, and the session of each.
 
 import { h, keyed, say } from "../parts/dom.js";
 import { uuid } from "../state/marks/ids.js";
