@@ -159,6 +159,10 @@ class Outbound:
         """Whether the URL may be called now. Raises CallFailed, also for an unknown name."""
         await self._address(parse_url(text))
 
+    async def resolve(self, text: str) -> str:
+        """The checked address of the URL's host, for a program that connects by itself. Raises CallFailed."""
+        return await self._address(parse_url(text))
+
     async def call(
         self,
         method: str,

@@ -23,7 +23,8 @@ class Defect:
 @dataclass(frozen=True, slots=True)
 class FileMatch:
     """`home`, `away`: as the file writes them, teams or placeholders. `kickoff`: RFC 3339 UTC, None without a
-    time. `slug` names the round in addresses."""
+    time. `slug` names the round in addresses; `reference`: the provider's own id of the match, "" where it
+    has none."""
 
     line: int
     home: str
@@ -45,6 +46,8 @@ class FileMatch:
     extra_time: Pair | None = None
     shoot_out: Pair | None = None
     official: Pair | None = None
+    is_neutral: bool = False
+    reference: str = ""
 
 
 @dataclass
