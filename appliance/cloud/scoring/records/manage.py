@@ -1,0 +1,78 @@
+"""Make and change tournaments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from appliance.cloud.competitions import mapping
+from appliance.cloud.scoring.model import ExcludedIn, TournamentIn
+from appliance.cloud.scoring.records.tournaments import (
+    Tournament,
+    day_in,
+    encoded,
+    load_tournament,
+    read_tournament,
+)
+from appliance.cloud.scoring.rules.reader import RulesError, load_rules
+from appliance.kernel.errors import invalid
+from appliance.kernel.ids import new_uuid
+from appliance.kernel.operation import Caller, fingerprint
+from appliance.kernel.rows import known_row
+from appliance.kernel.tx import ReadTx, Tx
+
+
+def create_tournament(tx: Tx, caller: Caller, body: TournamentIn) -> tuple[Tournament, bool]:
+    """A new one, or the one that an equal body has made before; and whether it is new. Raises Refused 422 for
+    rules, a league or a season that are not known."""
+    request_hash = fingerprint(body.model_dump_json())
+    if (known := known_row(tx, "tournament", body.id, request_hash)) is not None:
+        return read_tournament(known), False
+    _check(tx, body.rules, body.season, body.league_id, body.season_id)
+    day = day_in(body.timezone, tx.now_us)
+    row: dict[str, Any] = {
+        "id": body.id or new_uuid(),
+        "name": body.name,
+        "season": body.season,
+        "sport": body.sport,
+        "timezone": body.timezone,
+        "rules": body.rules,
+        "league_id": body.league_id,
+        "season_id": body.season_id,
+        "mode": None,
+        "providers": encoded(body.providers),
+        "curtailed": None if body.curtailed is None else encoded(body.curtailed.model_dump()),
+        "excluded": encoded(_excluded(body.excluded_teams, day)),
+        "listed": "[]",
+        "request_hash": request_hash,
+        "created_by": caller.device,
+        "created_us": tx.now_us,
+        "updated_us": tx.now_us,
+    }
+    tx.create("tournaments", row)
+    made = load_tournament(tx, row["id"])
+    tx.append("tournament_created", f"tournament:{made.id}", {"tournament_id": made.id, "by": caller.device})
+    return made, True
+
+
+def ensure_tournament(tx: Tx, caller: Caller, body: TournamentIn) -> Tournament:
+    """For an import: the tournament with this id as it is, or a new one."""
+    row = tx.one("SELECT * FROM tournaments WHERE id = ? AND deleted_us IS NULL", (body.id,))
+    return read_tournament(row) if row is not None else create_tournament(tx, caller, body)[0]
+
+
+def _check(tx: ReadTx, rules: str, season: str | None, league_id: str | None, season_id: str | None) -> None:
+    try:
+        load_rules(rules, season)
+    except RulesError as error:
+        name, _, detail = error.problems[0].partition(": ")
+        raise invalid(name if name in ("rules", "season") else "rules", detail or name) from None
+    if league_id is not None and mapping.find_league(tx, league_id) is None:
+        raise invalid("league_id", "no such league", "unknown_reference")
+    found = None if season_id is None else mapping.find_season(tx, season_id)
+    if season_id is not None and (found is None or found["league_id"] != league_id):
+        raise invalid("season_id", "no such season of the tournament's league", "unknown_reference")
+
+
+def _excluded(given: Sequence[ExcludedIn], day: str) -> list[Mapping[str, Any]]:
+    return [{"team_id": each.team_id, "mode": each.mode, "on": each.on or day} for each in given]

@@ -1,0 +1,81 @@
+"""Files applied to a tournament: identity, who may make what, and which provider's result counts."""
+
+from __future__ import annotations
+
+from appliance.cloud.competitions.mapping import team_names
+from appliance.cloud.scoring.imports.model import SeasonFile
+from appliance.cloud.scoring.records.season import matches_of
+from appliance.cloud.scoring.records.tables import stored_standings
+from appliance.cloud.scoring.records.tournaments import load_tournament
+from appliance.kernel.store import Store
+from tests.cloud.scoring.records.kit import FIRST, SECOND, given, loaded, matchdays
+
+SEASON = ("A 2-1 B, C 0-0 D", "B v C, D v A")
+
+
+async def results(store: Store) -> dict[str, tuple[int, int] | None]:
+    """By "A-B"."""
+
+    def read(tx):  # type: ignore[no-untyped-def]
+        matches = matches_of(tx, "cup")
+        names = team_names(tx, {side for match in matches for side in (match.home, match.away)})
+        return {f"{names[match.home]}-{names[match.away]}": match.score for match in matches}
+
+    return await store.read(read)
+
+
+async def test_a_file_makes_teams_matches_and_the_table(store: Store) -> None:
+    made = await loaded(store, matchdays(*SEASON))
+    assert (made.matches, made.created, made.changed, made.unchanged) == (4, 4, 0, 0)
+    assert made.by_round == {"matchday-1": 2, "matchday-2": 2}
+    rows = await store.read(lambda tx: stored_standings(tx, "cup"))
+    assert [row["points"] for row in rows] == [3, 1, 1, 0]
+    assert (await store.read(lambda tx: load_tournament(tx, "cup"))).mode == "league"
+
+
+async def test_the_same_file_again_changes_nothing(store: Store) -> None:  # D20
+    await loaded(store, matchdays(*SEASON))
+    head = await store.read(lambda tx: tx.head())
+    again = await loaded(store, matchdays(*SEASON))
+    assert (again.created, again.changed, again.unchanged) == (0, 0, 4)
+    assert await store.read(lambda tx: tx.head()) == head
+
+
+async def test_an_update_touches_the_named_round_alone(store: Store) -> None:  # D12
+    await loaded(store, matchdays(*SEASON))
+    file = matchdays("A 9-9 B, C 9-9 D", "B 1-0 C, D 2-2 A")
+    done = await loaded(store, file, may_create=False, only_round="matchday-2")
+    assert (done.matches, done.changed) == (2, 2)
+    assert await results(store) == {"A-B": (2, 1), "C-D": (0, 0), "B-C": (1, 0), "D-A": (2, 2)}
+
+
+async def test_an_update_makes_nothing(store: Store) -> None:
+    await loaded(store, matchdays(*SEASON))
+    done = await loaded(store, matchdays("A 2-1 B, X 1-1 D", "A v C"), SECOND, may_create=False)
+    assert (done.created, done.changed) == (0, 0)
+    assert [defect.code for defect in done.defects] == ["unmapped_team", "unknown_match"]
+    assert done.unmapped == ("X",)
+
+
+async def test_another_provider_names_rounds_otherwise(store: Store) -> None:
+    await loaded(store, matchdays(*SEASON))
+    other = SeasonFile(matches=[given("B 3-0 C", stage="REGULAR", round="2", slug="2", date="2026-09-02")])
+    done = await loaded(store, other, SECOND, may_create=False)
+    assert (done.changed, done.defects) == (1, ())
+    assert (await results(store))["B-C"] == (3, 0)
+
+
+async def test_a_match_is_known_by_the_providers_id(store: Store) -> None:
+    first = SeasonFile(matches=[given("A v B", reference="17")])
+    await loaded(store, first)
+    moved = given("A 1-0 B", reference="17", round="Matchday 9", slug="matchday-9", date="2026-12-01")
+    done = await loaded(store, SeasonFile(matches=[moved]))
+    assert (done.created, done.changed) == (0, 1)
+
+
+async def test_the_result_of_the_first_provider_stays(store: Store) -> None:
+    await loaded(store, matchdays("A 2-1 B"))
+    await loaded(store, matchdays("A 1-1 B"), SECOND, may_create=False)
+    assert (await results(store))["A-B"] == (2, 1)
+    await loaded(store, matchdays("A 2-2 B"), FIRST, may_create=False)
+    assert (await results(store))["A-B"] == (2, 2)
