@@ -88,4 +88,4 @@ if (isOfThisBox()) {
 } else
   $("words").textContent =
     "This code is of another box: its certificate is not the one of this page. " +
-    "Trust nothing here; ask whoever made the code.";
+    "Trust nothing here; ask for a new code.";

@@ -23,7 +23,7 @@ from appliance.server.events import journal_routes
 from appliance.server.gate import Gate
 from appliance.server.mount import OrdinaryRoutes
 from appliance.server.openapi import Document, openapi_document
-from appliance.server.pages import APP_DIR, BOX_SIDE, DOCS_DIR, Files, Side
+from appliance.server.pages import APP_DIR, BOX_SIDE, DOCS_DIR, Files, PagesSide
 
 
 def make_app(
@@ -34,7 +34,7 @@ def make_app(
     site: Site,
     hooks: Hooks,
     static_dir: Path | None = APP_DIR,
-    side: Side = BOX_SIDE,
+    side: PagesSide = BOX_SIDE,
     door: Door | None = None,
     title: str | None = None,
     priority: MarkPriority | None = None,

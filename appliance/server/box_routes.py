@@ -61,7 +61,7 @@ class Version(BaseModel):
     timezone: str | None = Field(None, description="of the site, an IANA name: what times are shown in")
 
 
-class Part(BaseModel):
+class ReadyPart(BaseModel):
     status: Literal["ok", "warn", "bad"]
     detail: str
     hint: str | None = Field(None, description="what to do now")
@@ -72,7 +72,7 @@ class Part(BaseModel):
 
 class Readiness(BaseModel):
     status: Literal["ok", "warn", "bad"] = Field(description="the worst of the parts")
-    parts: dict[str, Part]
+    parts: dict[str, ReadyPart]
 
 
 class Health(BaseModel):

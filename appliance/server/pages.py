@@ -94,7 +94,7 @@ _INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class PagesSide:
     """Which files of the app one side serves. `page`: what is at /. `is_kept`: it is of use while the server
     is away, so a browser keeps it. `who`: the server, in the texts of a page."""
 
@@ -109,8 +109,8 @@ class Side:
         return not name.startswith(_PAGES)
 
 
-BOX_SIDE = Side("index.html", "The box", is_kept=True)
-CLOUD_SIDE = Side(f"{_PAGES}index.html", "The service", is_kept=False)
+BOX_SIDE = PagesSide("index.html", "The box", is_kept=True)
+CLOUD_SIDE = PagesSide(f"{_PAGES}index.html", "The service", is_kept=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Files:
         self,
         static_dir: Path | None = APP_DIR,
         docs_dir: Path | None = DOCS_DIR,
-        side: Side = BOX_SIDE,
+        side: PagesSide = BOX_SIDE,
     ) -> None:
         self._by_path: dict[str, File] = {}
         self._side = side

@@ -43,7 +43,7 @@ class PlainPort:
     app: Asgi
     gate: Gate
     https_port: int
-    door: Door | None = None  # is told of tokens that are sent here
+    door: Door | None = None  # reports tokens that are sent here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

@@ -29,7 +29,7 @@ def box(folder: Path, site: str = "stadium", **storage: str) -> Settings:
     return check_settings({"site": {"id": site}, "storage": {"state_dir": str(folder), **storage}})
 
 
-async def test_a_state_folder_is_one_sites(tmp_path: Path) -> None:
+async def test_a_state_folder_belongs_to_one_site(tmp_path: Path) -> None:
     async with sim_store(tmp_path, HandClock()) as store:
         await claim_site(store, box(tmp_path))
         await claim_site(store, box(tmp_path))

@@ -124,7 +124,8 @@ def check_play(play: dict[str, Any], want: Marked, known: dict[str, Any], tally:
 
 
 def is_unfilmed(clip: dict[str, Any], url: str) -> bool:
-    """A starved made camera sends nothing: the clip says so, and no picture of its span is recorded."""
+    """A synthetic camera without processor time sends nothing: then the clip has the error "No footage", and
+    no picture of its span is recorded."""
     start_us = from_rfc3339(clip["start_time"])
     span = f"start={clip['start_time']}&end={to_rfc3339(start_us + round(clip['duration'] * 1e6))}&frames=1"
     recorded = plain_get(f"{url}/channels/{clip['channel_id']}/timeline?{span}")["frames"]

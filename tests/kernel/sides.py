@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pytest
 import trio
 
-from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.connection import PostgresConnection
 from appliance.kernel.postgres.writer import PostgresWriter
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
@@ -138,7 +138,7 @@ class ServerSide:
         self._proxy.cut_at(exchange, side)
 
     def die(self, change: Callable[[Tx], object], *, is_committed: bool) -> None:
-        connection = Connection(self._url)
+        connection = PostgresConnection(self._url)
         writer = PostgresWriter(connection, self.stores[1].journal, "killed", 1)
         writer.begin()
         change(writer.start())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.server.pages import APP_DIR, BOX_SIDE, CLOUD_SIDE, Files, Side, without_comments
+from appliance.server.pages import APP_DIR, BOX_SIDE, CLOUD_SIDE, Files, PagesSide, without_comments
 from tests.server.conftest import Box
 
 TYPESCRIPT = Path(__file__).parents[1] / "app/node_modules/typescript"
@@ -212,7 +212,7 @@ async def test_the_pairing_page_is_open_and_loads_nothing_of_others(box: Box) ->
 
 
 @pytest.mark.parametrize("side", [BOX_SIDE, CLOUD_SIDE], ids=["box", "cloud"])
-def test_what_we_ship_refers_to_no_other_host(side: Side) -> None:
+def test_what_we_ship_refers_to_no_other_host(side: PagesSide) -> None:
     """A stadium may have no internet: every page must be complete without it."""
     files = Files(side=side)
     for path in files.paths():

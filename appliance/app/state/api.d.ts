@@ -114,7 +114,7 @@ export interface Missing {
   reason: string;
 }
 
-export interface Part {
+export interface ReadyPart {
   status: "ok" | "warn" | "bad";
   detail: string;
   hint?: string | null;
@@ -150,7 +150,7 @@ export interface QuarterStats {
 
 export interface Readiness {
   status: "ok" | "warn" | "bad";
-  parts: Record<string, Part>;
+  parts: Record<string, ReadyPart>;
 }
 
 export interface Replay {

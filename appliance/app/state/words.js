@@ -108,7 +108,7 @@ export function hoursOf(hours) {
 /** The appliance's message of an error. @param {any} error */
 export const errorText = (error) =>
   error?.status === 412
-    ? "somebody else has just changed it"
+    ? "another person has just changed it"
     : error?.problem
       ? [error.message, error.problem.hint].filter(Boolean).join(". ")
       : "the box does not answer";

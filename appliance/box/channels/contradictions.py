@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from appliance.box.channels.inputs import MAX_CHANNELS, Listener, check_called_host, listener_of
+from appliance.box.channels.inputs import MAX_CHANNELS, InputPort, check_called_host, input_port_of
 
 
 def contradictions(settings: Any) -> Iterator[str]:
@@ -27,9 +27,9 @@ def _channels(settings: Any) -> Iterator[str]:
 
 
 def _listeners(settings: Any) -> Iterator[str]:
-    known: list[tuple[int, Listener]] = []
+    known: list[tuple[int, InputPort]] = []
     for place, channel in enumerate(settings.channels[:MAX_CHANNELS]):
-        listener = listener_of(channel.input_url)
+        listener = input_port_of(channel.input_url)
         if listener is None:
             continue
         other = next((at for at, earlier in known if earlier.clashes_with(listener)), None)

@@ -72,25 +72,25 @@ def default_liveness(input_url: str | None) -> Liveness:
     return "footage" if input_url else "heartbeat"
 
 
-class Listener(NamedTuple):
+class InputPort(NamedTuple):
     """A UDP port the box itself opens for a camera; `host` "" is every address of the machine."""
 
     host: str
     port: int
 
-    def clashes_with(self, other: Listener) -> bool:
+    def clashes_with(self, other: InputPort) -> bool:
         """Whether only one of the two ports can be opened."""
         anywhere = ("", "0.0.0.0", "::")
         same_host = self.host == other.host or self.host in anywhere or other.host in anywhere
         return self.port == other.port and same_host
 
 
-def listener_of(input_url: str | None) -> Listener | None:
+def input_port_of(input_url: str | None) -> InputPort | None:
     """The port that an input opens on this machine; None when it opens none or cannot be parsed."""
     try:
         source = parse_input(input_url) if input_url else None
     except BadInputUrl:
         return None
     if isinstance(source, SrtSource) and source.mode == "listener":
-        return Listener(source.host, source.port)
+        return InputPort(source.host, source.port)
     return None

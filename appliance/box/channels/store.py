@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.box.channels.inputs import MAX_CHANNEL_IDS, MAX_CHANNELS, default_liveness, listener_of
+from appliance.box.channels.inputs import MAX_CHANNEL_IDS, MAX_CHANNELS, default_liveness, input_port_of
 from appliance.box.channels.machine import CHANNEL, ChannelEvent, ChannelState, columns_of, state_of
 from appliance.box.channels.model import (
     ChannelIn,
@@ -117,11 +117,11 @@ def _refuse_too_many(tx: ReadTx) -> None:
 
 def _refuse_port_in_use(tx: ReadTx, channel_id: str, input_url: str | None) -> None:
     """Two channels cannot listen on one port: the second would never be recorded."""
-    wanted = listener_of(input_url)
+    wanted = input_port_of(input_url)
     if wanted is None:
         return
     for row in all_channels(tx):
-        other = listener_of(row["input_url"])
+        other = input_port_of(row["input_url"])
         if row["id"] != channel_id and other is not None and wanted.clashes_with(other):
             detail = f"port {wanted.port} is listened on by channel {row['id']} already"
             raise invalid("input_url", f"{detail}; use another port", "port_in_use")

@@ -45,7 +45,7 @@ class Whep:
         answer = await self._ask("POST", f"/{channel_id}/whep", sdp, {"Content-Type": "application/sdp"})
         if answer.status_code == 404:
             hint = "it can be watched once its camera sends; WS /channels/{id}/live needs no WebRTC"
-            raise Unavailable("no_publisher", f"nobody is publishing to {channel_id}", hint)
+            raise Unavailable("no_publisher", f"no source publishes to {channel_id}", hint)
         secret = answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
         if answer.status_code != 201 or not _SECRET.fullmatch(secret):
             raise Unavailable("mediamtx_answer", f"MediaMTX answered {answer.status_code} to an offer", HINT)

@@ -28,8 +28,8 @@ from appliance.box.retention.core import (
     Pin,
     Reason,
     RetentionDecision,
+    RetentionInput,
     RetentionLimits,
-    View,
     decide,
     pause_s,
 )
@@ -218,7 +218,7 @@ class _Keeper:
                     unwritable.add(pin[:2])
         await self._ask()
 
-    async def _view(self, unwritable: frozenset[tuple[str, int]]) -> View:
+    async def _view(self, unwritable: frozenset[tuple[str, int]]) -> RetentionInput:
         free_bytes, clips_free_bytes = await self._ask()
         footage = await self._list()
         guard_us, clip_us = self.limits.guard_us, self.limits.clip_us
@@ -230,7 +230,7 @@ class _Keeper:
             )
         )
         holds = replace(holds, met_us=self.met_us)
-        return View(now_us, free_bytes, clips_free_bytes, footage, clips, holds, unwritable)
+        return RetentionInput(now_us, free_bytes, clips_free_bytes, footage, clips, holds, unwritable)
 
     def _limits_at(self, now_us: int) -> RetentionLimits:
         """The limits, without ages for a day after box time was set: the date may be wrong, and a week of

@@ -142,7 +142,7 @@ class Holds:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class RetentionInput:
     """The input of a decision. `clips_free_bytes` None: clips are on the recordings' disk."""
 
     now_us: int
@@ -178,7 +178,7 @@ class RetentionDecision:
     again: bool = False  # clips are deleted for which recordings were kept: decide again afterwards
 
 
-def decide(view: View, limits: RetentionLimits) -> RetentionDecision:
+def decide(view: RetentionInput, limits: RetentionLimits) -> RetentionDecision:
     """See the module. Stops as soon as the target is met."""
     return _Deciding(view, limits).decide()
 
@@ -186,7 +186,7 @@ def decide(view: View, limits: RetentionLimits) -> RetentionDecision:
 class _Deciding:
     """One decision while it is computed."""
 
-    def __init__(self, view: View, limits: RetentionLimits) -> None:
+    def __init__(self, view: RetentionInput, limits: RetentionLimits) -> None:
         self.view, self.limits = view, limits
         self.order = sorted(
             view.footage, key=lambda segment: (segment.end_us, segment.start_us, segment.name)

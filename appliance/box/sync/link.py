@@ -28,10 +28,10 @@ class Link:
     since_us: int
     is_connected: bool = False
     troubles: dict[str, Trouble] = field(default_factory=dict)  # by direction: "up", "down"
-    notes: dict[str, str] = field(default_factory=dict)  # what a person should know although it works
+    notes: dict[str, str] = field(default_factory=dict)  # shown to people although it works
 
     def answered(self, now_us: int) -> None:
-        """The cloud answered, whatever it said."""
+        """The cloud answered, with a result or an error."""
         self._set(True, now_us)
 
     def worked(self, direction: str, now_us: int) -> None:

@@ -175,7 +175,7 @@ def _find(tx: ReadTx, caller: Caller, kind: Kind, condition: str, row_id: str) -
 
 
 def _any(tx: ReadTx, caller: Caller, kind: Kind, condition: str, row_id: str) -> Row | None:
-    """As `_find`, deleted rows too."""
+    """As `_find`, with deleted rows."""
     where = [("id = ?", (row_id,)), *limited(condition, leagues_of(caller))]
     sql = f"SELECT * FROM {kind.table} WHERE " + " AND ".join(sql for sql, _ in where)
     return tx.one(sql, [value for _, values in where for value in values])

@@ -92,8 +92,8 @@ def _new(site_id: str, now_us: int, box_id: str) -> dict[str, Any]:
 
 
 def replace_box(tx: Tx, site_id: str) -> Answer:
-    """The next machine that shows the site's token is its box, the same one too: one whose epoch has ended is
-    then told that it may begin a new one."""
+    """The next machine that shows the site's token becomes its box; it may be the same machine. If its epoch
+    has ended, the answer says that it may begin a new one."""
     site = load_site(tx, site_id)
     if site["box_id"] is not None:
         tx.update("sites", site_id, {"box_id": None, "trouble": ""})

@@ -73,7 +73,7 @@ class _Limited(psycopg.Connection[tuple[Any, ...]]):
             raise
 
 
-class Connection:
+class PostgresConnection:
     """A session. tx.Database."""
 
     def __init__(self, url: str, *, is_patient: bool = False, until_s: float | None = None) -> None:

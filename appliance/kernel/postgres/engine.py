@@ -18,7 +18,7 @@ import psycopg
 
 from appliance.kernel.batch import BatchResult, StoreBroken, WriteRequest, fail, transact
 from appliance.kernel.journal import Journal
-from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.connection import PostgresConnection
 from appliance.kernel.postgres.errors import belongs_to_batch, is_connection_lost, one_line, refusal
 from appliance.kernel.postgres.migrate import migrate
 from appliance.kernel.postgres.server import Server, answers_within_s
@@ -60,8 +60,8 @@ class PostgresEngine:
         self._rehearse = rehearse
         self._server = Server()
         self._closing = threading.Event()
-        self._idle: list[Connection] = []
-        self._writer: Connection | None = None
+        self._idle: list[PostgresConnection] = []
+        self._writer: PostgresConnection | None = None
         self._number = 0
         self._doubtful: PostgresWriter | None = None  # its COMMIT was not answered
 
@@ -85,7 +85,7 @@ class PostgresEngine:
         self.listener = Listener(self._url, journal, self._own_pid)
         try:
             migrate(self._url, *(schema_folders() if self._folders is None else self._folders))
-            self._idle.append(reader := Connection(self._url))
+            self._idle.append(reader := PostgresConnection(self._url))
             self._read(reader, journal.load)
             self._place_row(self._connected(None))
         except BaseException as error:
@@ -94,7 +94,7 @@ class PostgresEngine:
                 raise StoreBroken(f"the database cannot be opened: {one_line(error)}") from error
             raise
 
-    def _place_row(self, connection: Connection) -> None:
+    def _place_row(self, connection: PostgresConnection) -> None:
         """Committed before the first batch: a row that a lost session has only inserted can be neither seen
         nor waited for (_is_committed)."""
         connection.run(f"DELETE FROM writers WHERE used_us < {NOW_US} - %s", (KEEP_WRITERS_US,))
@@ -121,7 +121,7 @@ class PostgresEngine:
         """Raises what the query raises, or Unavailable. A query whose connection is lost is run again."""
         attempt, call = 0, self._server.call()
         while self._server.may_try():
-            connection: Connection | None = None
+            connection: PostgresConnection | None = None
             try:
                 connection = self._take_reader(call.until_s)
                 attempt += 1
@@ -143,11 +143,11 @@ class PostgresEngine:
                     self._idle.append(connection)
         raise self._server.refusal()
 
-    def _take_reader(self, until_s: float) -> Connection:
+    def _take_reader(self, until_s: float) -> PostgresConnection:
         try:
             connection = self._idle.pop()  # other readers take theirs at the same time
         except IndexError:
-            return Connection(self._url, until_s=until_s)
+            return PostgresConnection(self._url, until_s=until_s)
         connection.limit(until_s)
         return connection
 
@@ -159,7 +159,7 @@ class PostgresEngine:
             except IndexError:
                 break
 
-    def _read(self, connection: Connection, query: Callable[[ReadTx], T]) -> T:
+    def _read(self, connection: PostgresConnection, query: Callable[[ReadTx], T]) -> T:
         try:
             head, now_us, _ = _begin_read(connection)
             return query(PostgresReadTx(connection, now_us, head))
@@ -207,7 +207,7 @@ class PostgresEngine:
         fail(part, self._server.refusal(is_sent=True) if is_doubtful and not is_broken else refusal(error))
         return BatchResult(error if is_broken else None, put_off=rest)
 
-    def _transact(self, connection: Connection, batch: Sequence[WriteRequest[Any]]) -> PostgresWriter:
+    def _transact(self, connection: PostgresConnection, batch: Sequence[WriteRequest[Any]]) -> PostgresWriter:
         """Commit the batch, unless the attempt before did so without an answer."""
         doubtful = self._doubtful
         if doubtful is not None and self._is_committed(connection, doubtful):
@@ -225,18 +225,18 @@ class PostgresEngine:
             raise
         return writer
 
-    def _is_committed(self, connection: Connection, writer: PostgresWriter) -> bool:
+    def _is_committed(self, connection: PostgresConnection, writer: PostgresWriter) -> bool:
         """Waits for the transaction of the lost connection, which has the row locked as long as it lives."""
         sql = "SELECT batch FROM writers WHERE process = %s FOR UPDATE"
         row = connection.run(sql, (self.process,)).fetchone()
         self._doubtful = None
         return row is not None and row[0] == writer.number
 
-    def _connected(self, until_s: float | None) -> Connection:
+    def _connected(self, until_s: float | None) -> PostgresConnection:
         """The connection that writes; it waits for the server until then. Raises StoreBroken when another
         database is behind the same address."""
         if self._writer is None or self._writer.is_lost:
-            connection = Connection(self._url, until_s=until_s)
+            connection = PostgresConnection(self._url, until_s=until_s)
             try:
                 self._check(connection)
             except BaseException:
@@ -246,7 +246,7 @@ class PostgresEngine:
         self._writer.limit(until_s)
         return self._writer
 
-    def _check(self, connection: Connection) -> None:
+    def _check(self, connection: PostgresConnection) -> None:
         known = self._journal.head  # before the snapshot: meanwhile the tailer publishes what others commit
         head, _, epoch = _begin_read(connection)
         connection.rollback()
@@ -254,7 +254,7 @@ class PostgresEngine:
             raise StoreBroken("the database was replaced by another or an older one while it was in use")
 
 
-def _begin_read(connection: Connection) -> tuple[int, int, str]:
+def _begin_read(connection: PostgresConnection) -> tuple[int, int, str]:
     """(head of the journal, time in us, epoch), all of the snapshot that the transaction reads."""
     rows = connection.run(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"

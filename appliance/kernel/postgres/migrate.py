@@ -15,7 +15,7 @@ import psycopg
 
 from appliance.kernel.batch import StoreBroken
 from appliance.kernel.postgres import dialect
-from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.connection import PostgresConnection
 from appliance.kernel.schema import WrongDatabase, numbered
 
 OLDEST_SERVER: Final = 150000
@@ -42,7 +42,7 @@ CREATE TABLE writers (process TEXT COLLATE "C" PRIMARY KEY, batch BIGINT NOT NUL
 def migrate(url: str, *folders: Path) -> None:
     """Forward only. Raises WrongDatabase; StoreBroken while another process migrates, after LOCK_S;
     psycopg.Error when a step fails, which then changes nothing."""
-    connection = Connection(url, is_patient=True)
+    connection = PostgresConnection(url, is_patient=True)
     try:
         _check_server(connection)
         _lock(connection)
@@ -58,7 +58,7 @@ def migrate(url: str, *folders: Path) -> None:
         connection.close()
 
 
-def _lock(connection: Connection) -> None:
+def _lock(connection: PostgresConnection) -> None:
     """Take the lock; it is held until the connection is closed."""
     connection.run(f"SET lock_timeout = '{LOCK_S}s'")
     try:
@@ -73,7 +73,7 @@ def _lock(connection: Connection) -> None:
     connection.run("SET lock_timeout = 0")
 
 
-def _check_server(connection: Connection) -> None:
+def _check_server(connection: PostgresConnection) -> None:
     server = connection.raw.info.server_version
     if server < OLDEST_SERVER:
         raise WrongDatabase(f"PostgreSQL {server // 10000} is too old; {OLDEST_SERVER // 10000} is needed")
@@ -82,7 +82,7 @@ def _check_server(connection: Connection) -> None:
         raise WrongDatabase(f"the database's encoding is {encoding}; UTF8 is needed")
 
 
-def _version(connection: Connection) -> int:
+def _version(connection: PostgresConnection) -> int:
     """The schema's version; 0: nothing was made yet. Raises WrongDatabase for another program's tables."""
     if _value(connection, "SELECT to_regclass('schema_version')::text") is None:
         tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()"
@@ -92,7 +92,7 @@ def _version(connection: Connection) -> int:
     return int(_value(connection, "SELECT version FROM schema_version"))
 
 
-def _apply(connection: Connection, number: int, files: list[Path]) -> None:
+def _apply(connection: PostgresConnection, number: int, files: list[Path]) -> None:
     connection.run("BEGIN")
     try:
         if number == 1:
@@ -107,6 +107,6 @@ def _apply(connection: Connection, number: int, files: list[Path]) -> None:
         connection.rollback()
 
 
-def _value(connection: Connection, sql: str) -> Any:
+def _value(connection: PostgresConnection, sql: str) -> Any:
     row = connection.run(sql).fetchone()
     return None if row is None else row[0]

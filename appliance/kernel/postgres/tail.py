@@ -16,7 +16,7 @@ import structlog
 import trio
 
 from appliance.kernel.journal import PAGE_MAX, Entry, Journal, read_entries
-from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.connection import PostgresConnection
 from appliance.kernel.postgres.errors import one_line
 from appliance.kernel.postgres.writer import CHANNEL
 from appliance.kernel.threads import in_thread
@@ -36,7 +36,7 @@ class Listener:
         self._url = url
         self._journal = journal
         self._own_pid = own_pid
-        self._connection: Connection | None = None
+        self._connection: PostgresConnection | None = None
         self._is_behind = False
         self._looked_s = 0.0
         self.oldest = 1
@@ -49,7 +49,7 @@ class Listener:
         connection = self._connection
         try:
             if connection is None:
-                connection = self._connection = Connection(self._url)
+                connection = self._connection = PostgresConnection(self._url)
                 connection.run(f"LISTEN {CHANNEL}")
             elif not self._is_behind:
                 self._wait(connection)
@@ -64,7 +64,7 @@ class Listener:
         self._is_behind = len(entries) == PAGE_MAX
         return entries
 
-    def _wait(self, connection: Connection) -> None:
+    def _wait(self, connection: PostgresConnection) -> None:
         until_s = time.monotonic() + EVERY_S
         while not self.is_over and (left_s := until_s - time.monotonic()) > 0:
             for notify in connection.raw.notifies(timeout=left_s, stop_after=1):
@@ -104,7 +104,7 @@ async def run_tail(
         journal.note_oldest(listener.oldest)
 
 
-def _oldest(connection: Connection) -> int:
+def _oldest(connection: PostgresConnection) -> int:
     """journal.oldest_of, from one snapshot."""
     row = connection.run(
         "SELECT coalesce((SELECT min(seq) FROM journal), head.seq + 1) FROM journal_head AS head"

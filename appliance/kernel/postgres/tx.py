@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import psycopg
 
-from appliance.kernel.postgres.connection import Connection, Rows
+from appliance.kernel.postgres.connection import PostgresConnection, Rows
 from appliance.kernel.tx import ReadTx, Tx
 
 _INSERT = """
@@ -21,7 +21,7 @@ _INSERT_NOW = "INSERT INTO journal (seq, ts_us, type, subject, session_id, body)
 Entry = tuple[int, int, str, str, str | None, str]
 
 
-class Mark(NamedTuple):
+class EntriesState(NamedTuple):
     """A state of `Entries` to return to: how many there were, and how many of them were written."""
 
     entries: int
@@ -41,10 +41,10 @@ class Entries:
         self._rows.append((self.head, ts_us, type_, subject, session_id, body))
         return self.head
 
-    def mark(self) -> Mark:
-        return Mark(len(self._rows), self._written)
+    def mark(self) -> EntriesState:
+        return EntriesState(len(self._rows), self._written)
 
-    def back_to(self, mark: Mark) -> None:
+    def back_to(self, mark: EntriesState) -> None:
         """A savepoint of then was rolled back: with it whatever was written since."""
         self.head = self.first_head + mark.entries
         del self._rows[mark.entries :]
@@ -54,14 +54,14 @@ class Entries:
     def are_written(self) -> bool:
         return self._written == len(self._rows)
 
-    def write(self, connection: Connection) -> None:
+    def write(self, connection: PostgresConnection) -> None:
         """Insert those that are not in the table yet."""
         rows = self._rows[self._written :]
         if rows:
             connection.run(_INSERT, [list(column) for column in zip(*rows, strict=True)])
             self._written = len(self._rows)
 
-    def insertion(self, connection: Connection) -> str:
+    def insertion(self, connection: PostgresConnection) -> str:
         """The statement that inserts those that are not in the table yet, to be sent with others in one
         exchange; "": there are none."""
         rows = [
@@ -74,7 +74,7 @@ class Entries:
 class BatchConnection:
     """tx.Database of a write transaction: the journal's rows are there when a statement asks for them."""
 
-    def __init__(self, connection: Connection, entries: Entries) -> None:
+    def __init__(self, connection: PostgresConnection, entries: Entries) -> None:
         self._connection = connection
         self._entries = entries
         self.changes = connection.changes
@@ -99,7 +99,7 @@ class PostgresReadTx(_Described, ReadTx):
 
     __slots__ = ("_head",)
 
-    def __init__(self, db: Connection, now_us: int, head: int) -> None:
+    def __init__(self, db: PostgresConnection, now_us: int, head: int) -> None:
         super().__init__(db, now_us)
         self._head = head
 

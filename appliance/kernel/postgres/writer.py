@@ -15,9 +15,9 @@ from psycopg.pq import TransactionStatus
 
 from appliance.kernel.batch import LostTransaction, StoreBroken
 from appliance.kernel.journal import Entry, Journal, read_entries
-from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.connection import PostgresConnection
 from appliance.kernel.postgres.errors import belongs_to_batch, refusal
-from appliance.kernel.postgres.tx import BatchConnection, Entries, Mark, PostgresTx
+from appliance.kernel.postgres.tx import BatchConnection, Entries, EntriesState, PostgresTx
 from appliance.kernel.tx import ReadTx
 
 NOW_US = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
@@ -33,7 +33,7 @@ class PostgresWriter:
     run since `begin`.
     """
 
-    def __init__(self, connection: Connection, journal: Journal, process: str, number: int) -> None:
+    def __init__(self, connection: PostgresConnection, journal: Journal, process: str, number: int) -> None:
         self._connection = connection
         self._journal = journal
         self._process = process
@@ -63,7 +63,7 @@ class PostgresWriter:
         self._entries = Entries(int(head[0]))
         self._database = BatchConnection(self._connection, self._entries)
         self._next = ""
-        self._mark = Mark(0, 0)
+        self._mark = EntriesState(0, 0)
         self.started = 0
 
     def start(self) -> PostgresTx:

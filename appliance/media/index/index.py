@@ -258,7 +258,7 @@ def ticks_to_ns(ticks: int, timescale: int) -> int:
 
 
 def run_of_name(name: str) -> str:
-    """How the ids begin of the runs that files of this name without mtxi are."""
+    """The beginning of the ids of runs that are made of files of this name that have no mtxi."""
     return f"name:{name}"
 
 

@@ -87,7 +87,9 @@ class MarkPriority:
 
     async def take(self) -> None:
         """Wait for the caller's turn to begin."""
-        async with self._lock:  # handed over in the next pass: a checkpoint here would make it one in two
+        async with (
+            self._lock
+        ):  # handed over in the next pass: a checkpoint here would delay it to the one after
             await self._within(self._requests)
 
     async def take_handshake(self) -> None:

@@ -34,7 +34,7 @@ def test_our_frames_are_frames_to_another_implementation(payload: str) -> None:
 
 
 @given(since=st.integers(0, 9000), oldest=st.integers(1, 5000), more=st.integers(-1, 4000))
-def test_resuming_promises_only_what_is_kept_and_not_too_much(since: int, oldest: int, more: int) -> None:
+def test_a_client_resumes_from_kept_entries_and_at_most_2000(since: int, oldest: int, more: int) -> None:
     head = oldest + more
     cursor, recovered = resume(Hello(since, "e"), epoch="e", oldest=oldest, head=head)
     assert recovered is (oldest - 1 <= since <= head and head - since <= 2000)

@@ -118,7 +118,7 @@ async def test_candidates_and_the_end_go_to_the_same_session(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("answer", "status", "code", "message"),
     [
-        (httpx.Response(404), 503, "no_publisher", "nobody is publishing to cam1"),
+        (httpx.Response(404), 503, "no_publisher", "no source publishes to cam1"),
         (httpx.Response(401), 502, "mediamtx_login", "refuses the login"),
         (httpx.Response(500), 503, "mediamtx_error", "500"),
         (httpx.ConnectError("refused"), 503, "mediamtx_unreachable", "ConnectError"),

@@ -18,9 +18,9 @@ from appliance.box.retention.core import (
     Pin,
     Reason,
     RetentionDecision,
+    RetentionInput,
     RetentionLimits,
     Stretches,
-    View,
     decide,
     hours_left,
     pause_s,
@@ -50,8 +50,8 @@ def segment(age_min: float, size: int = 10, channel: str = "cam1", **more: Any) 
     return StoredSegment(**{**fields, **more})
 
 
-def view(*footage: StoredSegment, free: int = 0, holds: Holds | None = None, **more: Any) -> View:
-    return View(NOW_US, free, None, footage, more.pop("clips", ()), holds or Holds(), **more)
+def view(*footage: StoredSegment, free: int = 0, holds: Holds | None = None, **more: Any) -> RetentionInput:
+    return RetentionInput(NOW_US, free, None, footage, more.pop("clips", ()), holds or Holds(), **more)
 
 
 def gone(decision: RetentionDecision) -> list[tuple[str, str]]:
@@ -246,7 +246,7 @@ def stretches(draw: st.DrawFn) -> Stretches:
 
 
 @st.composite
-def views(draw: st.DrawFn) -> View:
+def views(draw: st.DrawFn) -> RetentionInput:
     footage = draw(segments())
     pins: dict[str, tuple[Pin, ...]] = {}
     for segment in footage:
@@ -264,7 +264,7 @@ def views(draw: st.DrawFn) -> View:
         for number in range(draw(st.integers(0, 5)))
     ]
     clips = [replace(clip, is_guarded=draw(st.booleans())) for clip in clips]
-    return View(
+    return RetentionInput(
         now_us=NOW_US,
         free_bytes=draw(st.integers(0, 100)),
         clips_free_bytes=draw(st.none() | st.integers(0, 100)),
@@ -286,7 +286,7 @@ limits = st.builds(
 
 
 @given(views(), limits)
-def test_nothing_that_must_stay_is_ever_deleted(seen: View, given_limits: RetentionLimits) -> None:
+def test_nothing_that_must_stay_is_ever_deleted(seen: RetentionInput, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
     for entry, reason in decision.footage:
         assert not entry.is_growing
@@ -302,7 +302,9 @@ def test_nothing_that_must_stay_is_ever_deleted(seen: View, given_limits: Retent
 
 
 @given(views(), limits)
-def test_each_file_is_deleted_once_and_for_a_valid_reason(seen: View, given_limits: RetentionLimits) -> None:
+def test_each_file_is_deleted_once_and_for_a_valid_reason(
+    seen: RetentionInput, given_limits: RetentionLimits
+) -> None:
     decision = decide(seen, given_limits)
     names = [deletion.segment.name for deletion in decision.footage]
     assert len(names) == len(set(names))
@@ -323,7 +325,7 @@ def test_each_file_is_deleted_once_and_for_a_valid_reason(seen: View, given_limi
 
 @given(views(), limits)
 def test_for_space_the_oldest_deletable_footage_is_deleted_first(
-    seen: View, given_limits: RetentionLimits
+    seen: RetentionInput, given_limits: RetentionLimits
 ) -> None:
     decision = decide(seen, given_limits)
     doomed = {deletion.segment.name for deletion in decision.footage}
@@ -363,7 +365,9 @@ def test_a_limit_that_everything_deleted_would_not_meet_deletes_nothing(field: s
 
 
 @given(views(), limits)
-def test_more_is_left_undone_only_when_nothing_more_may_go(seen: View, given_limits: RetentionLimits) -> None:
+def test_more_is_left_undone_only_when_nothing_more_may_go(
+    seen: RetentionInput, given_limits: RetentionLimits
+) -> None:
     decision = decide(seen, given_limits)
     if decision.write_first:
         return
@@ -382,7 +386,7 @@ def test_more_is_left_undone_only_when_nothing_more_may_go(seen: View, given_lim
 
 @given(views(), limits)
 @settings(max_examples=50)
-def test_writing_clips_first_comes_to_an_end(seen: View, given_limits: RetentionLimits) -> None:
+def test_writing_clips_first_comes_to_an_end(seen: RetentionInput, given_limits: RetentionLimits) -> None:
     for _ in range(1 + len(seen.footage)):
         decision = decide(seen, given_limits)
         if not decision.write_first:

@@ -285,7 +285,7 @@ async def test_the_batch_of_a_stopped_process_is_ended_by_the_server_and_run_aga
 async def test_a_server_that_does_not_answer_is_given_up(
     database: PostgresDatabase,
 ) -> None:
-    silent = connections.Connection(database.url)
+    silent = connections.PostgresConnection(database.url)
     silent.raw.silent_s = 0.2
     try:
         with pytest.raises(psycopg.OperationalError):
@@ -368,12 +368,12 @@ async def test_an_older_database_is_recognised_and_one_that_others_write_to_is_n
         assert isinstance(engine, engines.PostgresEngine)
         newer = [replace(store.journal.recent(0)[0], seq=2)]  # type: ignore[index]
 
-        def followed_meanwhile(connection: connections.Connection) -> Any:
+        def followed_meanwhile(connection: connections.PostgresConnection) -> Any:
             snapshot = begin_read(connection)
             store.journal.publish_read(newer)
             return snapshot
 
-        connection = connections.Connection(database.url)
+        connection = connections.PostgresConnection(database.url)
         try:
             with monkeypatch.context() as patch:
                 patch.setattr(engines, "_begin_read", followed_meanwhile)

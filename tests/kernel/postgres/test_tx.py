@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.connection import PostgresConnection
 from appliance.kernel.postgres.tx import Entries
 
 
@@ -36,7 +36,7 @@ def test_numbers_follow_the_head_and_are_given_again_after_a_rollback() -> None:
 
 def test_each_is_written_once() -> None:
     entries, table = Entries(0), Table()
-    connection = cast(Connection, table)
+    connection = cast(PostgresConnection, table)
     entries.write(connection)
     assert table.seqs == []
     add(entries, 2)
@@ -50,7 +50,7 @@ def test_each_is_written_once() -> None:
 def test_what_was_written_inside_a_savepoint_is_written_again_after_its_rollback() -> None:
     """Also entries from before the savepoint, whose rows were inserted inside it."""
     entries, table = Entries(0), Table()
-    connection = cast(Connection, table)
+    connection = cast(PostgresConnection, table)
     add(entries, 1)
     entries.write(connection)
     add(entries, 1)

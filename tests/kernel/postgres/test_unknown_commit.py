@@ -13,7 +13,7 @@ import trio
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.postgres import engine as engines
 from appliance.kernel.postgres import server as servers
-from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.connection import PostgresConnection
 from appliance.kernel.postgres.writer import PostgresWriter
 from appliance.kernel.tx import ReadTx, Tx
 from tests.kernel.postgres.test_engine import add_one, open_at
@@ -79,7 +79,7 @@ async def test_the_first_batch_of_a_process_is_waited_for_too(
     async with database.open() as store:
         engine = store.engine
         assert isinstance(engine, engines.PostgresEngine)
-        lost, asking = Connection(database.url), Connection(database.url)
+        lost, asking = PostgresConnection(database.url), PostgresConnection(database.url)
         writer = PostgresWriter(lost, store.journal, engine.process, 1)
         writer.begin()
         answers: list[bool] = []

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.kernel.batch import LostTransaction
 from appliance.kernel.journal import Entry, Journal
-from appliance.kernel.postgres.connection import Connection
+from appliance.kernel.postgres.connection import PostgresConnection
 from appliance.kernel.postgres.writer import EARLIER_MAX, PostgresWriter
 from appliance.kernel.store import Store
 from tests.kit.postgres import Server
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def connection(postgres_server: Server) -> Iterator[Connection]:
-    connection = Connection(postgres_server.new_database())
+def connection(postgres_server: Server) -> Iterator[PostgresConnection]:
+    connection = PostgresConnection(postgres_server.new_database())
     yield connection
     connection.close()
 
@@ -29,12 +29,12 @@ def journal() -> Journal:
     return Journal(Store.read)  # type: ignore[arg-type]  # never called
 
 
-def value(connection: Connection, sql: str) -> object:
+def value(connection: PostgresConnection, sql: str) -> object:
     row = connection.run(sql).fetchone()
     return None if row is None else row[0]
 
 
-def commit(connection: Connection, journal: Journal, number: int, count: int) -> PostgresWriter:
+def commit(connection: PostgresConnection, journal: Journal, number: int, count: int) -> PostgresWriter:
     writer = PostgresWriter(connection, journal, "process", number)
     writer.begin()
     tx = writer.start()
@@ -45,7 +45,7 @@ def commit(connection: Connection, journal: Journal, number: int, count: int) ->
     return writer
 
 
-def test_a_batch_leaves_its_number_entries_and_head(connection: Connection, journal: Journal) -> None:
+def test_a_batch_leaves_its_number_entries_and_head(connection: PostgresConnection, journal: Journal) -> None:
     commit(connection, journal, 7, 3)
     assert value(connection, "SELECT seq FROM journal_head") == 3
     assert value(connection, "SELECT batch FROM writers WHERE process = 'process'") == 7
@@ -55,7 +55,7 @@ def test_a_batch_leaves_its_number_entries_and_head(connection: Connection, jour
     assert value(connection, "SELECT batch FROM writers") == 8
 
 
-def test_text_arrives_as_it_was(connection: Connection, journal: Journal) -> None:
+def test_text_arrives_as_it_was(connection: PostgresConnection, journal: Journal) -> None:
     """Entries are sent as text of a statement, with COMMIT in one exchange."""
     text = "o'clock \\' \\; DROP TABLE journal; -- %s ? :a $1 \u00e9 \U0001f3a5 \n\t"
     writer = PostgresWriter(connection, journal, "process", 1)
@@ -71,7 +71,9 @@ def test_text_arrives_as_it_was(connection: Connection, journal: Journal) -> Non
     assert rows == [(text, text, text), ("a:1", None, None)]
 
 
-def test_a_batch_reads_the_entries_committed_before_it(connection: Connection, journal: Journal) -> None:
+def test_a_batch_reads_the_entries_committed_before_it(
+    connection: PostgresConnection, journal: Journal
+) -> None:
     commit(connection, journal, 1, 2)
     writer = commit(connection, journal, 2, 1)
     assert [entry.seq for entry in writer.earlier] == [1, 2]
@@ -81,7 +83,9 @@ def test_a_batch_reads_the_entries_committed_before_it(connection: Connection, j
     assert commit(connection, journal, 5, 1).earlier == (), "too many: left to the tailer"
 
 
-def test_a_commit_that_is_answered_by_rollback_raises(connection: Connection, journal: Journal) -> None:
+def test_a_commit_that_is_answered_by_rollback_raises(
+    connection: PostgresConnection, journal: Journal
+) -> None:
     writer = PostgresWriter(connection, journal, "process", 1)
     writer.begin()
     writer.start()
@@ -95,13 +99,13 @@ def test_a_commit_that_is_answered_by_rollback_raises(connection: Connection, jo
 
 
 def test_the_head_is_locked_by_one_batch_at_a_time(
-    connection: Connection, journal: Journal, postgres_server: Server
+    connection: PostgresConnection, journal: Journal, postgres_server: Server
 ) -> None:
     connection.run("SET idle_in_transaction_session_timeout = 0")
     writer = PostgresWriter(connection, journal, "process", 1)
     writer.begin()
     database = str(value(connection, "SELECT current_database()"))
-    other = Connection(postgres_server.url(database))
+    other = PostgresConnection(postgres_server.url(database))
     try:
         other.run("SET lock_timeout = '10ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -113,7 +117,7 @@ def test_the_head_is_locked_by_one_batch_at_a_time(
         other.close()
 
 
-def test_text_is_compared_by_its_bytes_and_numbers_are_of_64_bits(connection: Connection) -> None:
+def test_text_is_compared_by_its_bytes_and_numbers_are_of_64_bits(connection: PostgresConnection) -> None:
     connection.run('CREATE TABLE t (name TEXT COLLATE "C", n BIGINT)')
     for name, number in (("b", 1), ("B", 2**62), ("ä", 3)):
         connection.execute("INSERT INTO t VALUES (?, ?)", (name, number))

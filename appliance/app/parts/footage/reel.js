@@ -104,7 +104,7 @@ export class Reel {
     this.video.load();
   }
 
-  /** Once the length is known: WebKit stalls when it is told to play and seek earlier. */
+  /** Once the length is known: WebKit stalls if it is asked to play and seek earlier. */
   arrive() {
     const at = this.wanted;
     this.wanted = null;

@@ -108,7 +108,7 @@ export class Tile {
   }
 
   /**
-   * Before the length is known the seek is postponed: WebKit stalls when it is told to play and seek earlier.
+   * Before the length is known the seek is postponed: WebKit stalls if it is asked to play and seek earlier.
    * @param {number} t play time
    */
   seek(t) {

@@ -65,7 +65,7 @@ class Commit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClipFiles:
-    """What other modules may call. One file is written at a time, whoever requested it."""
+    """What other modules may call. One file is written at a time."""
 
     store: Store
     footage: Footage

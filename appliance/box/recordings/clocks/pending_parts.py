@@ -51,7 +51,7 @@ class PendingParts:
         return least_us
 
     def late_us(self, begin_us: int) -> int:
-        """By how much the first parts arrived late, whose start by arrival is `begin_us`.
+        """The delay of the first parts: `begin_us` is the start of the run computed from their arrival.
 
         Our recorder holds them back until it knows its tracks, so its own time of the first picture's arrival
         is better. MediaMTX writes at once, and its time of a run's start was measured 0.27 to 0.31 s later

@@ -168,7 +168,7 @@ class Clocks:
         return run_id in self._doubts and not self._doubts[run_id].looks
 
     def end_doubt(self, run_id: str) -> None:
-        """The deferred parts of the run have been processed."""
+        """Forget the possible leap of the run: its deferred parts have been processed."""
         self._doubts.pop(run_id, None)
 
     def observe(
@@ -315,7 +315,7 @@ class Clocks:
         if claimed_us is not None and is_leapt(leaps, claimed_us - begin_us):
             self._is_live[run_id] = True  # its end is the time of its arrival, its start the time in its file
             return anchored(start_ns, claimed_us, leaps=leaps, last=(0, late_us))
-        # a run that begins with a camera's buffer has the start of its arrival, not of its capture
+        # a run that begins with what a camera had buffered starts at its arrival, not at its capture
         burst_us = (seen[0].written_us or 0) - seen[0].end_ns // 1000 - late_us
         offs = () if claimed_us is None else (least_off_us(claimed_us - begin_us, burst_us),)
         is_near = any(abs(off) <= TRUST_US or abs(off - self.newest_off_us) <= TRUST_US for off in offs)

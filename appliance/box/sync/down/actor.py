@@ -45,7 +45,7 @@ PAGES_MAX: Final = 1000  # of a snapshot
 
 
 class Reports(Protocol):
-    """Who is told how it goes (sync/link.py)."""
+    """Where the result of each call is recorded (sync/link.py)."""
 
     def worked(self, direction: str, now_us: int) -> None: ...
 
@@ -66,7 +66,7 @@ class Nudges:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The cloud that is read, for whom, and who is told how it goes."""
+    """The cloud that is read, for which site, and where the result of each call is recorded."""
 
     client: CloudClient
     url: str

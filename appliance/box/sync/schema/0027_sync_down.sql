@@ -1,4 +1,4 @@
--- What the cloud owns, as it was told to this box. Written by box/sync/down/replicas.py alone.
+-- This box's copies of what the cloud owns. Written by box/sync/down/replicas.py alone.
 
 CREATE TABLE sync_down (
     id        INTEGER PRIMARY KEY CHECK (id = 1),

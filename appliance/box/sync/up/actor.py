@@ -31,7 +31,7 @@ log = structlog.get_logger("sync")
 
 PATH: Final = "/edge/v1/events"
 UP: Final = "up"
-SHOW_S: Final = 30.0  # without anything to send the box shows that it is there so often
+SHOW_S: Final = 30.0  # between two requests of a box that has nothing to send: they show that it runs
 RETRY_MAX_S: Final = 60.0
 REFUSED_MAX_S: Final = 300.0
 PAUSE_S: Final = 0.05  # between full batches: draining takes at most half of what marks leave
@@ -254,7 +254,7 @@ class Upstream:
         )
 
     async def measure(self) -> None:
-        """For Health; a database that cannot be read says so itself."""
+        """The backlog, for Health. A database that cannot be read is reported by its own part of Health."""
         if self.shown.state is None:
             return
         try:

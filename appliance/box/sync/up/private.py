@@ -15,7 +15,7 @@ def is_private_kind(name: str) -> bool:
 
 
 def holds_private(text: bytes) -> bool:
-    """False: surely no private field; so most events need not be decoded."""
+    """False: it has no private field for certain, so most events need not be decoded."""
     return any(mark in text for mark in _MARKS)
 
 

@@ -109,7 +109,8 @@ async def ask_commit(client: CloudClient, commit: Commit) -> None:
 
 
 async def _put(client: CloudClient, path: str, part: bytes) -> None:
-    """Again when the line fails: one that breaks every few minutes would otherwise never carry all parts."""
+    """Send one part, again when the connection fails: over one that breaks every few minutes, not all parts
+    would ever arrive otherwise."""
     backoff, timeout_s = Backoff(base_s=1.0, cap_s=30.0), TIMEOUT_S * max(1.0, len(part) / PART_BYTES)
     for left in reversed(range(PUTS_MAX)):
         try:

@@ -91,6 +91,6 @@ def note_trouble(tx: Tx, site_id: str, trouble: str) -> bool:
 
 
 def note_first_trouble(tx: Tx, site_id: str, trouble: str) -> bool:
-    """As `note_trouble`, unless a person is already told of something: what is refused at each request is
-    written once."""
+    """As `note_trouble`, unless a trouble is shown already: what is refused at each request is written
+    once."""
     return tx.run("UPDATE sites SET trouble = ? WHERE id = ? AND trouble = ''", (trouble, site_id)) > 0

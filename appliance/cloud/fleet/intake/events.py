@@ -37,7 +37,8 @@ _RESOURCE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an event makes of one resource. `resource`: JSON; None: not told, it is as it was."""
+    """What an event makes of one resource. `resource`: JSON; None: the event does not hold it; it stays
+    as it is."""
 
     kind: str
     id: str

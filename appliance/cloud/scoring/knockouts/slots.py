@@ -11,7 +11,7 @@ from typing import Final, Literal
 @dataclass(frozen=True, slots=True)
 class Slot:
     """`winner`, `loser`: of the match with this number. `placed`: in this place of one of these groups.
-    `unknown`: nothing is said of who it will be."""
+    `unknown`: the text does not say which team it will be."""
 
     kind: Literal["winner", "loser", "placed", "unknown"]
     number: int = 0
