@@ -52,8 +52,8 @@ class Gate:
         return verdict
 
     def _decide(self, name: str, server: str) -> bool:
-        """Whether the Host is allowed. An IP address is if the connection arrived at it: DNS rebinding needs a
-        name."""
+        """Whether the Host is allowed. An IP address is if the connection arrived at it: DNS rebinding needs
+        a name."""
         if name in self._names or is_loopback(name):
             return True
         literal = _address(name)

@@ -8,10 +8,10 @@ from typing import Any
 TARGET = "appliance/app/state/api.d.ts"
 HEADER = "// Made by scripts/api-types from /openapi.json: do not edit. Types only, not served.\n"
 WANTED = (
-    "Channel", "Clients", "Clip", "Code", "Coverage", "Device", "Health", "LiveClient", "Missing", "Part",
-    "Play", "QuarterStats", "Readiness", "Replay", "ReplayTime", "RunPass", "Session", "SourceState", "Stats",
-    "Tag", "TagGroup", "TagOption", "TagTemplate", "ThirdDown", "Timeline", "TimelineGap", "TimelineRun",
-    "TimelineSize", "TimelineSpan", "Version",
+    "Channel", "Clients", "Clip", "Code", "Coverage", "Device", "Health", "LiveClient", "Missing", "Play",
+    "QuarterStats", "Readiness", "ReadyPart", "Replay", "ReplayTime", "RunPass", "Session", "SourceState",
+    "Stats", "Tag", "TagGroup", "TagOption", "TagTemplate", "ThirdDown", "Timeline", "TimelineGap",
+    "TimelineRun", "TimelineSize", "TimelineSpan", "Version",
 )  # fmt: skip
 SIMPLE = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 

@@ -114,13 +114,6 @@ export interface Missing {
   reason: string;
 }
 
-export interface ReadyPart {
-  status: "ok" | "warn" | "bad";
-  detail: string;
-  hint?: string | null;
-  figures?: Record<string, number | null> | null;
-}
-
 export interface Play {
   id: string;
   play_id: string;
@@ -151,6 +144,13 @@ export interface QuarterStats {
 export interface Readiness {
   status: "ok" | "warn" | "bad";
   parts: Record<string, ReadyPart>;
+}
+
+export interface ReadyPart {
+  status: "ok" | "warn" | "bad";
+  detail: string;
+  hint?: string | null;
+  figures?: Record<string, number | null> | null;
 }
 
 export interface Replay {
