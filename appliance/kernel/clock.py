@@ -13,11 +13,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from appliance.kernel import json
+
+if TYPE_CHECKING:
+    from appliance.kernel.tx import Tx
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 S_US = 1_000_000
@@ -128,3 +133,46 @@ def from_rfc3339(text: str) -> int:
     if not 0 <= whole < MAX_US:
         raise ValueError("must lie between the years 1970 and 9999")
     return whole + int(((fraction or "") + "000000")[:6])
+
+
+# -- the time by which old rows are deleted -----------------------------------------------------------------
+
+LEAP_S: Final = 24 * 3600.0  # so much more than has passed since the last look: set, or the machine was off
+CONFIRM_S: Final = 24 * 3600.0  # of running with the new time, also over restarts
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedTime:
+    """A clock that is months ahead for an hour would delete, in that hour, entries that were not sent yet. So
+    a leap forward counts only after the program has run for a day with it; until then this time goes on as it
+    ran before. `waited_s`: how long the program has run since the clock went ahead of `us`; 0: it is not."""
+
+    us: int
+    waited_s: float = 0.0
+
+
+def advance(before: TrustedTime | None, now_us: int, elapsed_s: float) -> TrustedTime:
+    """The time at a look `elapsed_s` after the one before, as a steady clock measured it (0: the first one of
+    this run). None: there was no look yet, and the clock is believed. Pure."""
+    if before is None:
+        return TrustedTime(now_us)
+    ahead_s = (now_us - before.us) / S_US
+    if ahead_s <= elapsed_s + LEAP_S:  # also one that was set back: then less is deleted
+        return TrustedTime(now_us)
+    if (waited_s := before.waited_s + elapsed_s) >= CONFIRM_S:
+        return TrustedTime(now_us)
+    return TrustedTime(before.us + round(elapsed_s * S_US), waited_s)
+
+
+def trusted_now(tx: Tx, purpose: str, elapsed_s: float) -> int:
+    """Microseconds UTC; `elapsed_s`: since the look before of this run, for this purpose. Kept in a row of
+    `meta` for each purpose; where several processes look, the hours of all count."""
+    key = f"time_of_{purpose}"
+    stored = tx.value("SELECT value FROM meta WHERE key = ?", (key,))
+    before = None if stored is None else TrustedTime(**json.decode_stored(str(stored)))
+    trusted = advance(before, tx.now_us, elapsed_s)
+    tx.run(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, json.encode(asdict(trusted)).decode()),
+    )
+    return trusted.us

@@ -11,6 +11,7 @@ import trio
 from appliance.access.tokens import store as tokens
 from appliance.access.tokens.cache import TokenCache
 from appliance.cloud.database import open_database
+from appliance.kernel.clock import trusted_now
 from appliance.ops.health import Board
 from appliance.ops.loopwatch import LoopWatch
 from appliance.ops.measurements import DiskLimits, run_measurements
@@ -39,7 +40,7 @@ async def test_tokens_measurements_and_pruning_work_on_both(url: str, tmp_path: 
         cache = TokenCache(store)
         await cache.look(token)
         assert cache.grant(token) is not None
-        await prune(store)
+        await prune(store, await store.write(partial(trusted_now, purpose="pruning", elapsed_s=0.0)))
         async with trio.open_nursery() as nursery:
             await nursery.start(
                 partial(

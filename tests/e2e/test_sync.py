@@ -148,3 +148,48 @@ async def in_step(http: Http, client: httpx.AsyncClient) -> None:
     """Wait until the cloud has what the box has, and nothing else."""
     while (await of_cloud(client)) != (await of_box(http)):  # noqa: ASYNC110
         await trio.sleep(0.1)
+
+
+async def test_a_box_that_is_killed_while_it_records_and_sends_loses_and_doubles_nothing(
+    tmp_path: Path,
+) -> None:
+    """The whole daemon, kill -9; in one round the hosted program too."""
+    acknowledged = set[str]()
+
+    async def mark(http: Http, session_id: str) -> None:
+        while True:
+            play = {"session_id": session_id, "duration_seconds": 1}
+            try:
+                made = await http.post("/plays", play, status=201)
+            except httpx.HTTPError:
+                return  # killed: what was not answered may be there or not
+            acknowledged.update((made["id"], *made["clip_ids"]))
+
+    async with a_pair(tmp_path) as (hosted, box):
+        async with box.http() as http:
+            session = await http.post("/sessions", {"name": "Final", "type": "game"}, status=201)
+            await http.post("/channels/cam1/activate")
+            await http.post(f"/sessions/{session['id']}/start")
+        for strike in range(4):
+            async with box.http() as http, trio.open_nursery() as nursery:
+                nursery.start_soon(mark, http, session["id"])
+                enough = len(acknowledged) + 10 + 7 * strike
+                await eventually(lambda n=enough: len(acknowledged) > n, what="marks")  # type: ignore[misc]
+                if strike == 2:
+                    await hosted.kill()
+                await box.kill()
+            if strike == 2:
+                await hosted.start()
+            await box.start()
+        admin = {"authorization": f"Bearer {await hosted.token('admin')}"}
+        base = f"http://127.0.0.1:{hosted.port}"
+        async with box.http() as http, httpx.AsyncClient(base_url=base, headers=admin, **PLAIN) as client:
+            await until_cloud_says(http, "everything is sent", "ok")
+            await in_step(http, client)
+            assert acknowledged <= set(await of_cloud(client)) and len(acknowledged) > 80
+            site = (await client.get("/fleet/v1/sites/north")).json()
+            assert (site["trouble"], site["epoch_number"]) == ("", 1)
+            events = (await client.get("/fleet/v1/sites/north/events?limit=1000")).json()["items"]
+            seqs = [each["seq"] for each in events]
+            assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+            assert await box.stop() == 0

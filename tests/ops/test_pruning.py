@@ -11,11 +11,16 @@ from appliance.kernel.operation import Answer, Caller, perform
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.ops import pruning
-from appliance.ops.pruning import BATCH, ROW_BYTES, prune
+from appliance.ops.pruning import BATCH, ROW_BYTES
 from tests.kit.box import sim_store
 from tests.kit.clock import HandClock
 
 DAY_S = 24 * 3600
+
+
+async def prune(store: Store) -> None:
+    """As of the store's own time."""
+    await pruning.prune(store, await store.read(lambda tx: tx.now_us))
 
 
 async def test_journal_entries_are_deleted_after_thirty_days_and_oldest_changes(tmp_path: Path) -> None:
@@ -157,7 +162,7 @@ async def test_no_query_for_old_entries_reads_more_than_a_page(
         assert isinstance(tx.db, apsw.Connection)
         tx.db.exec_trace, tx.db.row_trace = began, fetched
         try:
-            return pruning._journal_due_to(tx)
+            return pruning._journal_due_to(tx, tx.now_us)
         finally:
             tx.db.exec_trace = tx.db.row_trace = None
 

@@ -47,8 +47,8 @@ _WORDS: Final = {  # code of a refusal: what it means here, and what to do
     ),
     "other_box": (
         "another machine is this site's box",
-        "if this one replaces it, an admin of the cloud must allow that (replace-box); else give it a site of"
-        " its own",
+        "if this one is to be the box, an admin of the cloud must name it (replace-box); else give it a site"
+        " of its own",
     ),
     "epoch_superseded": (
         "the cloud has a later state of this box: a copy of it sends, or this one was set back",
@@ -56,6 +56,9 @@ _WORDS: Final = {  # code of a refusal: what it means here, and what to do
         " goes on by itself within minutes, and nothing that the cloud has is deleted",
     ),
 }
+
+
+_NAMED: Final = ("other_box", "epoch_superseded")  # an admin names this machine
 
 
 def cloud_part(link: Link, up: Uplink, head: int, now_us: int) -> HealthPart:
@@ -73,12 +76,18 @@ def cloud_part(link: Link, up: Uplink, head: int, now_us: int) -> HealthPart:
     state = f"connected to {link.url} since {since}" if link.is_connected else f"not connected since {since}"
     if trouble is not None:
         detail, hint = _explained(trouble)
+        if trouble.code in _NAMED and up.state is not None:
+            detail = f"{detail} (this machine is box_id {up.state.box_id})"
         status: Status = "bad" if trouble.is_final else "warn"
         return HealthPart(status, f"{state}: {detail}; {waiting}", hint, figures)
     if not link.is_connected:
         return HealthPart("ok", f"connecting to {link.url}; {waiting}", figures=figures)
     if (anew := _began_anew(up, now_us)) is not None:
         return HealthPart(anew[0], f"{state}; {waiting}; {anew[1]}", anew[2], figures)
+    if up.state is not None and up.state.left_out:
+        hint = "split or shorten them here: they are sent with their next change; all others are in the cloud"
+        detail = f"{state}; {waiting}; too large for the cloud, so left out: {up.state.left_out}"
+        return HealthPart("warn", detail, hint, figures)
     if up.parked:
         hint = "the cloud keeps them: an admin finds them under parked events of this site"
         detail = f"{state}; {waiting}; {up.parked} events could not be applied there"

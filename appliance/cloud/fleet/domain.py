@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance.cloud.fleet.settings import FleetSettings
 from appliance.cloud.permissions import ADMIN_ONLY, roles
 from appliance.domain import Domain
 from appliance.http.api import Routes
@@ -38,13 +39,17 @@ async def _prepare(cloud: Services) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _run(cloud: Services) -> AsyncIterator[None]:
-    """Health: sites with trouble, and parked events. What boxes keep follows the calendar."""
+    """Health: sites with trouble, and parked events. What boxes keep follows the calendar, and what they sent
+    is kept for a time."""
     from appliance.cloud.fleet.changes.sweep import run_sweep
     from appliance.cloud.fleet.health import run_fleet_watch
+    from appliance.cloud.fleet.intake.pruning import run_pruning
     from appliance.kernel.actor import running
 
     watch = running("fleet watch", run_fleet_watch, store=cloud.store, board=cloud.board)
-    async with watch, running("scope sweep", run_sweep, store=cloud.store):
+    days = cloud.settings.section(FleetSettings).events_days
+    pruning = running("site event pruning", run_pruning, store=cloud.store, days=days)
+    async with watch, running("scope sweep", run_sweep, store=cloud.store), pruning:
         yield
 
 
@@ -57,6 +62,7 @@ def _resource_changed(tx: Tx, kind: str, row: Row, before: Row | None) -> None:
 DOMAIN: Domain[Services] = Domain(
     name="fleet",
     schema=Path(__file__).parent / "schema",
+    sections={"fleet": FleetSettings},
     prepare=_prepare,
     routes=_routes,
     run=_run,

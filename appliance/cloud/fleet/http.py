@@ -14,7 +14,7 @@ from appliance.cloud.fleet.intake.reading import (
     SiteResource,
 )
 from appliance.cloud.fleet.intake.take import resolve_trouble
-from appliance.cloud.fleet.model import Site
+from appliance.cloud.fleet.model import ReplaceIn, Site
 from appliance.http.api import Ctx, Routes
 from appliance.kernel.operation import Answer
 from appliance.kernel.paging import Page
@@ -36,10 +36,12 @@ def site_routes() -> Routes:
         row = await ctx.read(lambda tx: sites.visible_site(tx, ctx.caller, site_id))
         return Answer(200, sites.site_resource(row))
 
-    @routes.post(f"{BASE}/{{site_id}}/replace-box", returns=Site)
-    async def replace_box(ctx: Ctx, site_id: str) -> Answer:
-        """Let the next machine that shows the site's token be its box."""
-        return await ctx.write(lambda tx: sites.replace_box(tx, site_id))
+    @routes.post(f"{BASE}/{{site_id}}/replace-box", body=ReplaceIn, returns=Site)
+    async def replace_box(ctx: Ctx, site_id: str, body: ReplaceIn) -> Answer:
+        """Let another machine that shows the site's token be its box: the named one, or the next one that
+        does."""
+        box_id = None if body.box_id is None else str(body.box_id)
+        return await ctx.write(lambda tx: sites.replace_box(tx, site_id, box_id))
 
     @routes.post(f"{BASE}/{{site_id}}/resolve", returns=Site)
     async def resolve(ctx: Ctx, site_id: str) -> Answer:

@@ -1,7 +1,8 @@
-"""Sites and the machine that may send for each. Only this file writes `sites`.
+"""Sites and the machine that may send for each. Only this file writes `sites` and `site_former_boxes`.
 
 A token names a site; the first machine that uses it is the site's box. Another machine with the same token (a
-copy of the disk, a box on the bench) is refused until an admin replaces the first one.
+copy of the disk, a box on the bench) is refused until an admin replaces the first one. The one that was
+replaced may still be on: it is refused for good, unless an admin names it.
 """
 
 from __future__ import annotations
@@ -51,26 +52,42 @@ def is_open(tx: ReadTx, site_id: str) -> bool:
     return site is not None and site["box_id"] is None
 
 
-def check_box(site: Row | None, box_id: str) -> None:
-    """Raises Refused 409 `other_box`: the site has another box."""
-    if site is not None and site["box_id"] not in (None, box_id):
-        raise Refused(
-            409,
-            "other_box",
-            f"another machine is the box of site {site['id']}",
-            "if this one replaces it, an admin of the cloud must allow that:"
-            f" POST /fleet/v1/sites/{site['id']}/replace-box",
-        )
+def check_box(tx: ReadTx, site: Row | None, box_id: str) -> None:
+    """Raises Refused 409 `other_box`: the site has another box, or an admin has replaced this one."""
+    if site is None or site["box_id"] == box_id:
+        return
+    site_id = site["id"]
+    is_replaced = _is_former(tx, site_id, box_id)
+    if site["box_id"] is None and site["next_box_id"] in (None, box_id) and not is_replaced:
+        return
+    detail = f"another machine is the box of site {site_id}"
+    if is_replaced:
+        detail = f"machine {box_id} was the box of site {site_id}, and was replaced"
+    elif site["box_id"] is None:
+        detail = f"an admin has named machine {site['next_box_id']} as the next box of site {site_id}"
+    raise Refused(
+        409,
+        "other_box",
+        detail,
+        "if this one is to be the box, an admin of the cloud must name it:"
+        f' POST /fleet/v1/sites/{site_id}/replace-box {{"box_id": "{box_id}"}}',
+        extra={"is_replaced": is_replaced},
+    )
+
+
+def _is_former(tx: ReadTx, site_id: str, box_id: str) -> bool:
+    sql = "SELECT 1 FROM site_former_boxes WHERE site_id = ? AND box_id = ?"
+    return tx.value(sql, (site_id, box_id)) is not None
 
 
 def bound_site(tx: Tx, site_id: str, box_id: str) -> Row:
     """The site, with this machine as its box; made at its first request. Raises Refused 409."""
     site = find_site(tx, site_id)
-    check_box(site, box_id)
+    check_box(tx, site, box_id)
     if site is None:
         tx.create("sites", _new(site_id, tx.now_us, box_id))
     elif site["box_id"] is None:
-        tx.update("sites", site_id, {"box_id": box_id})
+        tx.update("sites", site_id, {"box_id": box_id, "next_box_id": None})
     else:
         return site
     journal_site(tx, "site_bound", site_id)
@@ -86,17 +103,27 @@ def _new(site_id: str, now_us: int, box_id: str) -> dict[str, Any]:
         "epoch_number": 0,
         "backlog": 0,
         "trouble": "",
+        "next_box_id": None,
         "created_us": now_us,
         "updated_us": now_us,
     }
 
 
-def replace_box(tx: Tx, site_id: str) -> Answer:
-    """The next machine that shows the site's token becomes its box; it may be the same machine. If its epoch
-    has ended, the answer says that it may begin a new one."""
+def replace_box(tx: Tx, site_id: str, box_id: str | None = None) -> Answer:
+    """The next machine that shows the site's token becomes its box; `box_id`: that machine alone. It may be
+    the present one: if its epoch has ended, the answer to it says that it may begin a new one."""
     site = load_site(tx, site_id)
-    if site["box_id"] is not None:
-        tx.update("sites", site_id, {"box_id": None, "trouble": ""})
+    if site["box_id"] not in (None, box_id):
+        tx.run(
+            "INSERT INTO site_former_boxes (site_id, box_id, replaced_us) VALUES (?, ?, ?)"
+            " ON CONFLICT (site_id, box_id) DO UPDATE SET replaced_us = excluded.replaced_us",
+            (site_id, site["box_id"], tx.now_us),
+        )
+    if box_id is not None:
+        sql = "DELETE FROM site_former_boxes WHERE site_id = ? AND box_id = ?"
+        tx.run(sql, (site_id, box_id))
+    if site["box_id"] is not None or site["next_box_id"] != box_id:
+        tx.update("sites", site_id, {"box_id": None, "next_box_id": box_id, "trouble": ""})
         journal_site(tx, "site_updated", site_id)
     return Answer(200, site_resource(load_site(tx, site_id)))
 
@@ -118,7 +145,7 @@ def journal_site(tx: Tx, type_: str, site_id: str, **more: Any) -> None:
 
 
 def site_resource(row: Row) -> dict[str, Any]:
-    kept = ("id", "name", "box_id", "box_version", "epoch_number", "backlog", "trouble", "rev")
+    kept = ("id", "name", "box_id", "next_box_id", "box_version", "epoch_number", "backlog", "trouble", "rev")
     return {
         **{name: row[name] for name in kept},
         "seen_at": optional_rfc3339(row["seen_us"]),

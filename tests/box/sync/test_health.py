@@ -72,6 +72,13 @@ def test_a_new_epoch_is_red_until_its_snapshot_is_sent_and_shown_for_a_day() -> 
     assert cloud_part(link, sent, 10, KICKOFF_US + 2 * DAY_US).status == "ok"
 
 
+def test_what_was_too_large_for_the_cloud_is_named() -> None:
+    link, up = Link("https://c.example", KICKOFF_US), Uplink(replace(STATE, left_out="clip c1"))
+    link.worked("up", KICKOFF_US)
+    part = cloud_part(link, up, 10, KICKOFF_US)
+    assert part.status == "warn" and part.hint and "left out: clip c1" in part.detail
+
+
 def test_parked_events_and_the_first_moment() -> None:
     link = Link("https://c.example", KICKOFF_US)
     assert "connecting" in cloud_part(link, Uplink(), 10, KICKOFF_US).detail

@@ -91,7 +91,24 @@ async def test_another_machine_needs_an_admin(cloud: Cloud) -> None:
     assert cloud.store.journal.head == head  # told once, not at each request
     assert (await box.post("/fleet/v1/sites/north/replace-box")).status == 403
     assert (await admin.post("/fleet/v1/sites/north/replace-box")).json["box_id"] is None
+    old = await post_events(box, [changed(2, "clip", "c1")])
+    assert (old.status, old.json["code"], old.json["is_replaced"]) == (409, "other_box", True)
+    assert (await box.get("/edge/v1/snapshot", headers={"box-id": BOX})).status == 409
     assert (await post_events(box, [changed(2, "clip", "c1")], box=OTHER_BOX)).status == 200
+
+
+async def test_an_admin_names_the_next_box(cloud: Cloud) -> None:
+    box, admin = await cloud.holder("box", "site:north"), await cloud.holder("admin")
+    await post_events(box, [changed(1, "clip", "c1")])
+    path, third = "/fleet/v1/sites/north/replace-box", "5f0c3a52-0000-4000-8000-000000000003"
+    assert (await admin.post(path, {"box_id": "x"})).json["errors"][0]["loc"] == "box_id"
+    assert (await admin.post(path, {"box_id": OTHER_BOX.upper()})).json["next_box_id"] == OTHER_BOX
+    reply = await post_events(box, [changed(2, "clip", "c1")], box=third)
+    assert (reply.status, reply.json["code"]) == (409, "other_box") and OTHER_BOX in reply.json["detail"]
+    assert third in (await admin.get("/fleet/v1/sites/north")).json["trouble"]
+    assert (await post_events(box, [changed(2, "clip", "c1")], box=OTHER_BOX)).status == 200
+    site = (await admin.get("/fleet/v1/sites/north")).json
+    assert (site["box_id"], site["next_box_id"]) == (OTHER_BOX, None)
 
 
 async def test_a_divergence_stays_until_an_admin_has_seen_it(cloud: Cloud) -> None:

@@ -28,6 +28,10 @@ log = structlog.get_logger("sync")
 PATH: Final = "/edge/v1/nudge"
 SILENT_S: Final = 60.0  # the cloud says something every 20 s
 DIAL_S: Final = 15.0
+HELD_S: Final = 60.0  # a socket that lived so long has worked: the pauses begin with the shortest again
+BASE_S: Final = (
+    5.0  # all boxes lose it at once when the cloud is restarted; until it is back they ask for changes
+)
 CAP_S: Final = 300.0
 MESSAGE_MAX: Final = 4096
 _OWN: Final = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
@@ -57,14 +61,17 @@ async def run_nudges(
 ) -> None:
     """Dial and listen until cancelled. `headers`: the box's token and id."""
     task_status.started()
-    backoff = Backoff(base_s=1.0, cap_s=CAP_S)
+    backoff = Backoff(base_s=BASE_S, cap_s=CAP_S)
     while True:
+        began_s = trio.current_time()
         try:
-            await _listen(nudges, url, headers, verify, backoff)
+            await _listen(nudges, url, headers, verify)
         except* _ENDED as group:
             log.info("nudges_not_heard", reason=_reason(group))
         if nudges.are_heard:
             nudges.set_heard(False)
+            if trio.current_time() - began_s >= HELD_S:
+                backoff.reset()
         await trio.sleep(backoff.next_s())
 
 
@@ -73,7 +80,6 @@ async def _listen(
     url: str,
     headers: list[tuple[bytes, bytes]],
     verify: ssl.SSLContext | None,
-    backoff: Backoff,
 ) -> None:
     parts = urlsplit(url)
     with trio.fail_after(DIAL_S):
@@ -83,7 +89,6 @@ async def _listen(
             socket = await wrap_client_stream(
                 nursery, stream, parts.netloc, PATH, extra_headers=headers, max_message_size=MESSAGE_MAX
             )
-        backoff.reset()
         nudges.set_heard(True)
         while True:
             with trio.fail_after(SILENT_S):

@@ -19,7 +19,7 @@ from appliance.box.sync.link import Link
 from appliance.box.sync.up import state as rows
 from appliance.box.sync.up.backlog import Backlog, measure
 from appliance.box.sync.up.events import CONTENT_TYPE, EVENTS_MAX, Batch, Wire, make_batch, sha256_of
-from appliance.box.sync.up.snapshot import Commit, Content, ask_commit, send_parts
+from appliance.box.sync.up.snapshot import Content, ask_commit, send_parts
 from appliance.box.sync.up.state import UpState
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.follow import follow
@@ -35,6 +35,8 @@ SHOW_S: Final = 30.0  # between two requests of a box that has nothing to send: 
 RETRY_MAX_S: Final = 60.0
 REFUSED_MAX_S: Final = 300.0
 PAUSE_S: Final = 0.05  # between full batches: draining takes at most half of what marks leave
+_NAMES_MAX: Final = 300  # characters
+_NOT_HEARD: Final = (401, 403, 429)  # statuses of a refusal that says nothing of what was asked for
 _READ: Final = 250  # entries of a batch: building it takes the loop 2 ms
 
 
@@ -98,7 +100,6 @@ class Upstream:
         self.shown = Uplink()
         self._heard_s = float("-inf")  # when the cloud answered last
         self._anew = Backoff(base_s=1.0, cap_s=REFUSED_MAX_S)  # of a cloud that asks for it again and again
-        self._commit: Commit | None = None  # asked for, and not answered yet
         self._limit = _READ  # entries of the next batch: fewer while a slow line carries none in time
 
     async def step(self) -> None:
@@ -224,13 +225,13 @@ class Upstream:
         await trio.sleep(self._anew.next_s())
 
     async def _snapshot(self, state: UpState) -> None:
-        commit = self._commit
         try:
-            if commit is None or commit.epoch != state.epoch:
-                commit = self._commit = await self._parts(state)
-            await ask_commit(self._client, commit)
+            if not state.commit_path:
+                state = await self._parts(state)
+            await ask_commit(self._client, state.commit_path, state.commit_body.encode())
         except Refused as error:
-            self._commit = None
+            if error.status not in _NOT_HEARD:
+                self.shown.state = await self._store.write_retrying(rows.drop_commit)
             if error.code == "snapshot_too_old":
                 await self._begin_epoch(state, f"the cloud is ahead: {error.detail}")
                 return
@@ -238,20 +239,24 @@ class Upstream:
                 await self._refused(state, error)
                 return
             raise
-        self.shown.state = await self._store.write_retrying(_snapshot_ended)
-        self._commit = None
+        self.shown.state = await self._store.write_retrying(rows.end_snapshot)
         self._link.worked(UP, self._clock.now_us())
         await self.measure()
-        log.info("snapshot_sent", epoch=state.epoch, as_of_seq=commit.as_of_seq)
+        log.info("snapshot_sent", epoch=state.epoch, as_of_seq=state.snapshot_seq)
 
-    async def _parts(self, state: UpState) -> Commit:
+    async def _parts(self, state: UpState) -> UpState:
+        """Send all parts; the state with the commit that is to be asked for."""
         as_of_seq = await self._store.write(rows.begin_snapshot)
         log.info("snapshot_begins", epoch=state.epoch, as_of_seq=as_of_seq, reason=state.reason)
         await self.measure()
         box = self._box
-        return await send_parts(
+        commit = await send_parts(
             self._store, self._client, box.content, state.epoch, as_of_seq, state.reason, box.max_bytes_s
         )
+        left_out = ", ".join(commit.left_out)[:_NAMES_MAX]
+        keep = partial(rows.keep_commit, path=commit.path, body=commit.body.decode(), left_out=left_out)
+        self.shown.state = await self._store.write_retrying(keep)
+        return self.shown.state
 
     async def measure(self) -> None:
         """The backlog, for Health. A database that cannot be read is reported by its own part of Health."""
@@ -284,18 +289,7 @@ def _may_begin(error: Refused) -> bool:
 
 def _wait_for_snapshot(tx: Tx) -> UpState:
     rows.begin_snapshot(tx)
-    return _state_of(tx)
-
-
-def _snapshot_ended(tx: Tx) -> UpState:
-    rows.end_snapshot(tx)
-    return _state_of(tx)
-
-
-def _state_of(tx: Tx) -> UpState:
-    state = rows.read_state(tx)
-    assert state is not None  # written before the first step
-    return state
+    return rows.existing_state(tx)
 
 
 def _whole(answer: Any, name: str) -> int:

@@ -19,7 +19,9 @@ from appliance.kernel.journal import Entry, event_bytes
 
 EVENTS_MAX: Final = 500
 BATCH_BYTES: Final = 2**20
+EVENT_MAX: Final = 2 * 2**20 - 2  # of one event alone, with the brackets of its batch
 CONTENT_TYPE: Final = "application/cloudevents-batch+json"
+_HEAD_MAX: Final = 2048  # of what stands in front of the data
 WITHHELD: Final = (
     "withheld"  # the type of an entry whose content is private: its place in the journal is sent
 )
@@ -58,6 +60,8 @@ def cloud_event(entry: Entry, wire: Wire) -> bytes:
             type_, subject, data = WITHHELD, WITHHELD, b"{}"
         elif holds_private(data):
             data = json.encode(without_private(json.decode_long(data)))
+    if len(data) > EVENT_MAX - _HEAD_MAX:
+        data = json.encode({"too_large": len(data)})  # its place is sent, and the cloud parks it
     head = {
         "specversion": "1.0",
         "id": f"{wire.epoch}:{entry.seq}",

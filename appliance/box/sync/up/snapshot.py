@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import structlog
 import trio
 
 from appliance.box.sync.client import TIMEOUT_S, CloudClient, CloudUnavailable
 from appliance.box.sync.up.private import is_private_kind, without_private
 from appliance.domain import Resources
 from appliance.kernel import json
+from appliance.kernel.errors import Refused
 from appliance.kernel.retry import Backoff
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
@@ -28,11 +30,14 @@ from appliance.kernel.tx import ReadTx
 PAGE: Final = 100  # rows of one read: about 10 ms
 PART_BYTES: Final = 2**18  # a quarter of what is allowed: a slow line carries it in time
 PART_BYTES_MAX: Final = 2**20  # once half of the parts that the cloud takes are sent
+ALONE_MAX: Final = 2 * 2**20  # one resource that is larger than a part is sent alone, up to this size
 PUTS_MAX: Final = 6  # attempts to send one part: a minute or so
 COMMIT_S: Final = 300.0
 PAUSE_S: Final = 0.02
 PATH: Final = "/edge/v1/snapshots"
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+log = structlog.get_logger("sync")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +51,12 @@ class Content:
 @dataclass(frozen=True, slots=True)
 class Commit:
     """A snapshot whose parts the cloud has all. Asked for until it is answered: the cloud goes on applying it
-    where it was, and a new snapshot would begin all over."""
+    where it was, and a new snapshot would begin all over. `left_out`: names of resources that it does not
+    hold, since they are larger than the cloud takes."""
 
-    epoch: str
-    as_of_seq: int
     path: str
     body: bytes
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +88,40 @@ async def send_parts(
     snapshot_id = begun.get("id")
     if not isinstance(snapshot_id, str) or not _ID.fullmatch(snapshot_id):
         raise CloudUnavailable("cloud_answer", "the cloud began a snapshot without an id", "see its log")
-    number, digest = 0, hashlib.sha256()
+    number, digest, left_out = 0, hashlib.sha256(), list[str]()
     async with aclosing(_parts(store, content, _sizes(begun))) as parts:
         async for part in parts:
+            if await _is_too_large(client, f"{PATH}/{snapshot_id}/parts/{number + 1}", part):
+                left_out.append(_name_of(part))
+                log.error("too_large_for_the_cloud", resource=left_out[-1], bytes=len(part))
+                continue
             number += 1
             digest.update(part)
-            await _put(client, f"{PATH}/{snapshot_id}/parts/{number}", part)
             if max_bytes_s:
                 await trio.sleep(len(part) / max_bytes_s)
     ended = {"parts": number, "sha256": digest.hexdigest()}
-    return Commit(epoch, as_of_seq, f"{PATH}/{snapshot_id}/commit", json.encode(ended))
+    return Commit(f"{PATH}/{snapshot_id}/commit", json.encode(ended), tuple(left_out))
+
+
+async def _is_too_large(client: CloudClient, path: str, part: bytes) -> bool:
+    """Send a part. True: it is one resource, and larger than this cloud takes: it must not hold up all
+    others. Raises what the client raises."""
+    is_one = part.count(b"\n") == 1
+    if is_one and len(part) > ALONE_MAX:
+        return True
+    try:
+        await _put(client, path, part)
+    except Refused as error:
+        if error.status != 413 or not is_one:
+            raise
+        return True
+    return False
+
+
+def _name_of(line: bytes) -> str:
+    """`clip ID`."""
+    shown = json.decode_long(line)
+    return f"{shown['kind']} {shown['id']}"
 
 
 def _sizes(begun: dict[str, Any]) -> Sizes:
@@ -103,9 +132,9 @@ def _sizes(begun: dict[str, Any]) -> Sizes:
     return Sizes(PART_BYTES, min(max(larger, PART_BYTES), PART_BYTES_MAX), max(1, count // 2))
 
 
-async def ask_commit(client: CloudClient, commit: Commit) -> None:
+async def ask_commit(client: CloudClient, path: str, body: bytes) -> None:
     """Raises what the client raises: after CloudUnavailable the same is to be asked for again."""
-    await client.call("POST", commit.path, body=commit.body, timeout_s=COMMIT_S)
+    await client.call("POST", path, body=body, timeout_s=COMMIT_S)
 
 
 async def _put(client: CloudClient, path: str, part: bytes) -> None:

@@ -19,7 +19,9 @@ CURSOR: Final = "cloud"
 
 @dataclass(frozen=True, slots=True)
 class UpState:
-    """The row, and its cursor. `snapshot_seq` not None: events wait until a snapshot was accepted."""
+    """The row, and its cursor. `snapshot_seq` not None: events wait until a snapshot was accepted.
+    `commit_path` not "": the cloud has all its parts, and the commit there was not answered yet. `left_out`:
+    resources of the last snapshot that were too large to be sent."""
 
     url: str
     box_id: str
@@ -30,6 +32,9 @@ class UpState:
     acked_sha256: str
     snapshot_seq: int | None
     began_us: int
+    commit_path: str = ""
+    commit_body: str = ""
+    left_out: str = ""
 
     @property
     def in_cloud(self) -> int:
@@ -47,7 +52,8 @@ def _state(tx: ReadTx, row: Row) -> UpState:
     needs_resync = cursor is None or cursor.needs_resync
     acked = 0 if cursor is None else cursor.seq
     waits = acked if needs_resync and row["snapshot_seq"] is None else row["snapshot_seq"]
-    kept = {name: row[name] for name in ("url", "box_id", "journal_epoch", "epoch", "reason", "began_us")}
+    of_epoch = ("url", "box_id", "journal_epoch", "epoch", "reason", "began_us")
+    kept = {name: row[name] for name in (*of_epoch, "commit_path", "commit_body", "left_out")}
     return UpState(**kept, acked=acked, acked_sha256=row["acked_sha256"], snapshot_seq=waits)
 
 
@@ -89,14 +95,38 @@ def begin_epoch(tx: Tx, url: str, box_id: str, reason: str) -> UpState:
 def begin_snapshot(tx: Tx) -> int:
     """The seq as of which a snapshot is sent now: the journal is kept from there on."""
     head = tx.head()
-    tx.run("UPDATE sync_up SET snapshot_seq = ?, acked_sha256 = ''", (head,))
+    tx.run(
+        "UPDATE sync_up SET snapshot_seq = ?, acked_sha256 = '', commit_path = '', commit_body = '',"
+        " left_out = ''",
+        (head,),
+    )
     place_cursor(tx, CURSOR, head)
     return head
 
 
-def end_snapshot(tx: Tx) -> None:
+def keep_commit(tx: Tx, path: str, body: str, left_out: str) -> UpState:
+    """The cloud has all parts: after a restart too the same commit is asked for, not a new snapshot begun."""
+    tx.run("UPDATE sync_up SET commit_path = ?, commit_body = ?, left_out = ?", (path, body, left_out))
+    return existing_state(tx)
+
+
+def drop_commit(tx: Tx) -> UpState:
+    """The cloud refused it: the snapshot is begun anew."""
+    tx.run("UPDATE sync_up SET commit_path = '', commit_body = ''")
+    return existing_state(tx)
+
+
+def end_snapshot(tx: Tx) -> UpState:
     """The cloud has it: events past it are sent."""
-    tx.run("UPDATE sync_up SET snapshot_seq = NULL")
+    tx.run("UPDATE sync_up SET snapshot_seq = NULL, commit_path = '', commit_body = ''")
+    return existing_state(tx)
+
+
+def existing_state(tx: ReadTx) -> UpState:
+    """The state, once `ensure_state` has written it."""
+    state = read_state(tx)
+    assert state is not None
+    return state
 
 
 def move(tx: Tx, state: UpState, seq: int, sha256: str) -> UpState:

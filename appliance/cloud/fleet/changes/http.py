@@ -64,7 +64,7 @@ def _of_box(
     """`read` for the machine that is the site's box, or while there is none. Raises Refused 409."""
 
     def checked(tx: ReadTx) -> dict[str, Any]:
-        check_box(find_site(tx, site_id), box_id)
+        check_box(tx, find_site(tx, site_id), box_id)
         return read(tx)
 
     return checked

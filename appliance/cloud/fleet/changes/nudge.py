@@ -31,7 +31,7 @@ def nudge_route(store: Store) -> RawRoute:
 
     async def serve(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
         box, journal = box_of(scope), store.journal
-        await store.read(lambda tx: check_box(find_site(tx, box.site_id), box.box_id))
+        await store.read(lambda tx: check_box(tx, find_site(tx, box.site_id), box.box_id))
         with journal.watching(subject_of(box.site_id)) as signal:
             if (await receive())["type"] != "websocket.connect":
                 return

@@ -39,7 +39,7 @@ def _begun_with(is_known: bool, may_begin: bool, site_id: str) -> str:
         return "take a new epoch and begin it with a snapshot"
     return (
         "a later state of this box was sent: if a copy of it runs, stop that; then an admin lets this one"
-        f" begin anew: POST /fleet/v1/sites/{site_id}/replace-box"
+        f" begin anew: POST /fleet/v1/sites/{site_id}/replace-box with the box_id of this machine"
     )
 
 

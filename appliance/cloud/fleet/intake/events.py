@@ -203,6 +203,10 @@ def _change(type_: str, subject: str, data: dict[str, Any]) -> Change | None:
     if what == "deleted":
         return Change(kind, row_id, _session_of(kind, row_id, data), None, is_deleted=True)
     resource = data.get(kind)
+    if type(size := data.get("too_large")) is int:
+        raise ValueError(
+            f"data: had {size} bytes, more than an event may have; the {kind} is as it was before"
+        )
     if not isinstance(resource, dict):
         if what not in _CHANGES:
             return None  # of a newer box

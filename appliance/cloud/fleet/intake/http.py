@@ -19,7 +19,6 @@ from appliance.cloud.fleet.box_request import BoxRequest, box_of, read_box_reque
 from appliance.cloud.fleet.intake.counts import IntakeCounts
 from appliance.cloud.fleet.intake.events import read_after, read_batch, read_epoch
 from appliance.cloud.fleet.intake.snapshots import (
-    PART_BYTES,
     CommitIn,
     Place,
     SnapshotIn,
@@ -127,7 +126,7 @@ class Intake:
         request = await read_box_request(scope, receive)
         sender = _sender(request)
         batch = read_batch(request.body or b"[]", request.site_id)
-        async with noting(self.store, request.site_id):
+        async with noting(self.store, request.site_id, request.box_id):
             taken: Taken = await self.store.write(partial(take_batch, sender=sender, batch=batch))
         if taken.refused is not None:
             log.error("box_diverged", site=request.site_id, at=taken.refused.extra["at"])
@@ -146,7 +145,7 @@ class Intake:
         body = parse_body(request.headers, request.body, SnapshotIn)
         assert body is not None
         place = Place(request.site_id, request.box_id)
-        async with noting(self.store, request.site_id):
+        async with noting(self.store, request.site_id, request.box_id):
             begun = await self.store.write(partial(begin_snapshot, place=place, body=body))
         await _answer(send, 201, begun)
 
@@ -155,7 +154,7 @@ class Intake:
         number = given["number"]
         if not number.isascii() or not number.isdecimal() or len(number) > 6:
             raise invalid("number", "must be a number")
-        request = await read_box_request(scope, receive, PART_BYTES)
+        request = await read_box_request(scope, receive)
         text = read_part(request.body)
         put = partial(put_part, place=place, number=int(number), text=text)
         await _answer(send, 200, await self.store.write(put))
@@ -164,7 +163,7 @@ class Intake:
         request = await read_box_request(scope, receive)
         body = parse_body(request.headers, request.body, CommitIn)
         assert body is not None
-        async with noting(self.store, request.site_id):
+        async with noting(self.store, request.site_id, request.box_id):
             result = await commit_snapshot(self.store, _place(request, given), body)
         if missing := result.pop("missing_at_box", 0):
             log.warning("missing_at_box", site=request.site_id, resources=missing)

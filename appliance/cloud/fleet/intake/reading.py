@@ -42,8 +42,16 @@ class SiteEvent(BaseModel):
     taken_at: str
 
 
+class JournalPlace(BaseModel):
+    epoch_number: int
+    seq: int
+
+
 class JournalPage(BaseModel):
+    """`oldest`: the first entry that is kept ([fleet] events_days); null: there is none."""
+
     items: list[SiteEvent]
+    oldest: JournalPlace | None
     as_of_seq: int
 
 
@@ -78,7 +86,9 @@ def read_journal(caller: Caller, site_id: str, query: JournalQuery, tx: ReadTx) 
         " ORDER BY epoch_number, seq LIMIT ?",
         (site_id, query.epoch_number, query.since, query.limit),
     )
-    return {"items": [_shown_event(row) for row in rows], "as_of_seq": tx.head()}
+    first = "SELECT epoch_number, seq FROM site_events WHERE site_id = ? ORDER BY epoch_number, seq LIMIT 1"
+    oldest = tx.one(first, (site_id,))
+    return {"items": [_shown_event(row) for row in rows], "oldest": oldest, "as_of_seq": tx.head()}
 
 
 def list_resources(caller: Caller, site_id: str, query: ResourceQuery, tx: ReadTx) -> dict[str, Any]:

@@ -111,7 +111,11 @@ def put_part(tx: Tx, place: Place, number: int, text: str) -> dict[str, Any]:
 
 
 def read_part(body: bytes) -> str:
-    """The text of a part whose every line can be applied. Raises Refused 422 naming the line."""
+    """The text of a part whose every line can be applied: PART_BYTES at most, or one larger resource alone.
+    Raises Refused 413, or 422 naming the line."""
+    if len(body) > PART_BYTES and body.count(b"\n", 0, -1):
+        detail = f"a part may have {PART_BYTES} bytes, or one larger resource"
+        raise Refused(413, "too_large", detail, "send less", extra={"limit_bytes": PART_BYTES})
     for number, line in enumerate(body.split(b"\n"), start=1):
         try:
             if line:

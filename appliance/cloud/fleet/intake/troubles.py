@@ -17,36 +17,36 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
 
 _OTHER_BOX = (
-    "another machine with this site's token asks to be its box and is refused: if it replaces the box, POST"
-    " /fleet/v1/sites/{id}/replace-box lets it; else give it a site of its own"
+    "another machine ({box}) with this site's token asks to be its box and is refused: if it replaces the"
+    " box, POST /fleet/v1/sites/{{id}}/replace-box with this box_id lets it; else give it a site of its own"
 )
 _SUPERSEDED = (
-    "a box of this site sends from a state that a later one has replaced, and is refused: a copy of the box"
-    " runs, or it was set back. Stop the copy, then POST /fleet/v1/sites/{id}/replace-box lets the next one"
-    " begin anew"
+    "a box of this site ({box}) sends from a state that a later one has replaced, and is refused: a copy of"
+    " the box runs, or it was set back. Stop the copy, then POST /fleet/v1/sites/{{id}}/replace-box with this"
+    " box_id lets it begin anew"
 )
 
 
 @asynccontextmanager
-async def noting(store: Store, site_id: str) -> AsyncIterator[None]:
+async def noting(store: Store, site_id: str, box_id: str) -> AsyncIterator[None]:
     """Raises what the block raises, after the site says so where a person must act."""
     try:
         yield
     except Refused as error:
-        trouble = trouble_of(error)
+        trouble = trouble_of(error, box_id)
         is_untold = bool(trouble) and await store.read(partial(_is_untold, site_id=site_id))
         if is_untold:
             await store.write(partial(_tell, site_id=site_id, trouble=trouble))
         raise
 
 
-def trouble_of(error: Refused) -> str:
-    """In plain words; "": the box goes on by itself."""
-    if error.code == "other_box":
-        return _OTHER_BOX
+def trouble_of(error: Refused, box_id: str) -> str:
+    """In plain words; "": the box goes on by itself, or an admin has replaced it and it is still on."""
     extra = error.extra
+    if error.code == "other_box":
+        return "" if extra.get("is_replaced") else _OTHER_BOX.format(box=box_id)
     if error.code == "epoch_superseded" and extra.get("is_known") and not extra.get("may_begin"):
-        return _SUPERSEDED
+        return _SUPERSEDED.format(box=box_id)
     return ""
 
 

@@ -210,7 +210,7 @@ async def test_a_week_without_the_cloud(
                 await both.store.write(make_things)
                 await both.store.write(partial(make_entries, count=100))
                 await trio.sleep(86_400)
-                await pruning.prune(both.store)
+                await pruning.prune(both.store, both.clock.now_us())
             assert not both.link.is_connected and shown.backlog.entries == 7 * 102
             assert shown.backlog.oldest_us is not None
             both.line.before = lambda request: None
@@ -238,7 +238,7 @@ async def test_what_was_pruned_before_it_was_sent_comes_with_a_snapshot(
             await both.up.step()
         await trio.sleep(100 * 86_400)
         await both.store.write(make_things)
-        await pruning.prune(both.store)
+        await pruning.prune(both.store, both.clock.now_us())
         assert both.store.journal.oldest > 1
         both.line.before = lambda request: None
         await both.drain()

@@ -112,7 +112,7 @@ async def test_a_box_that_was_set_back_begins_anew_and_nothing_is_deleted(
             await both.drain()
         assert refused.value.code == "epoch_superseded"
         admin = await both.cloud.holder("admin")  # the copy is stopped: this one is the true box
-        await admin.post("/fleet/v1/sites/north/replace-box")
+        await admin.post("/fleet/v1/sites/north/replace-box", {"box_id": both.client.box_id})
         await both.drain()
         state = both.up.shown.state
         assert state is not None and "let this box begin anew" in state.reason
@@ -213,8 +213,39 @@ async def test_a_box_that_was_set_back_past_an_epoch_goes_on_once_an_admin_allow
             assert refused.value.code == "epoch_superseded"
             admin = await both.cloud.holder("admin")
             assert "set back" in (await admin.get("/fleet/v1/sites/north")).json["trouble"]
-            assert (await admin.post("/fleet/v1/sites/north/replace-box")).json["trouble"] == ""
+            replaced = await admin.post("/fleet/v1/sites/north/replace-box", {"box_id": again.client.box_id})
+            assert replaced.json["trouble"] == ""
             await again.drain()
             await again.check_equal()
             site = (await admin.get("/fleet/v1/sites/north")).json
             assert (site["epoch_number"], site["trouble"], site["box_id"]) == (3, "", again.client.box_id)
+
+
+async def test_a_box_that_was_replaced_and_is_still_on_takes_nothing_from_the_next_one(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+        await both.drain()
+        copy, old_id = copied(tmp_path), both.client.box_id
+        admin = await both.cloud.holder("admin")
+        replaced = (await admin.post("/fleet/v1/sites/north/replace-box")).json
+        assert (replaced["box_id"], replaced["next_box_id"]) == (None, None)
+        await both.store.write(make_things)
+        with pytest.raises(Refused) as refused:  # it asks before the new one does
+            await both.drain()
+        assert (refused.value.code, refused.value.extra["is_replaced"]) == ("other_box", True)
+        async with older(copy, both) as new:
+            both.client.box_id = OTHER_BOX
+            await new.drain()
+            both.client.box_id = old_id
+            with pytest.raises(Refused):
+                await both.drain()
+        site = (await admin.get("/fleet/v1/sites/north")).json
+        assert (site["box_id"], site["trouble"]) == (OTHER_BOX, "")
+        named = await admin.post("/fleet/v1/sites/north/replace-box", {"box_id": old_id})
+        assert named.json["next_box_id"] == old_id
+        both.restart()
+        await both.drain()
+        site = (await admin.get("/fleet/v1/sites/north")).json
+        assert (site["box_id"], site["next_box_id"]) == (old_id, None)

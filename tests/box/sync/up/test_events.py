@@ -6,6 +6,7 @@ import json
 
 from appliance.box.sync.up import events
 from appliance.box.sync.up.events import Wire, make_batch, sha256_of
+from appliance.cloud.fleet.box_request import BODY_MAX
 from appliance.cloud.fleet.intake import events as intake
 from appliance.cloud.fleet.intake.events import read_batch
 from appliance.kernel.journal import Entry, event_bytes
@@ -74,3 +75,18 @@ def test_a_batch_ends_at_either_limit_and_a_large_entry_goes_alone() -> None:
     alone = make_batch([entry(1, {"text": "x" * 2_000_000}), *small[1:]], WIRE)
     assert (alone.first, alone.last) == (1, 1)
     assert len(read_batch(alone.body, "north").events) == 1
+
+
+def test_an_entry_that_is_too_large_keeps_its_place_and_is_parked_there() -> None:
+    sent = entry(7, {"tag": {"id": "t1", "session_id": "s1", "notes": "x" * 2_100_000}})
+    batch = make_batch([sent, entry(8, {})], WIRE)
+    assert len(batch.body) < 2000 and (batch.first, batch.last) == (7, 8)
+    taken = read_batch(batch.body, "north").events[0]
+    assert taken.sha256 == sha256_of(sent) and "more than an event may have" in taken.bad
+
+
+def test_an_entry_at_the_limit_goes_whole() -> None:
+    notes = "x" * (events.EVENT_MAX - 5000)
+    batch = make_batch([entry(7, {"tag": {"id": "t1", "session_id": "s1", "notes": notes}})], WIRE)
+    assert len(batch.body) <= BODY_MAX
+    assert read_batch(batch.body, "north").events[0].bad == ""

@@ -14,8 +14,8 @@ from trio.testing import MockClock
 
 from appliance.box.sync.up import snapshot
 from appliance.box.sync.up.snapshot import Sizes, _sizes
-from appliance.kernel.errors import Unavailable
-from tests.box.sync.up.linked import linked, make_things
+from appliance.kernel.errors import Refused, Unavailable
+from tests.box.sync.up.linked import box_resources, linked, make_things
 from tests.kit.box import add_session
 
 
@@ -93,6 +93,83 @@ async def test_a_commit_that_is_cut_is_asked_for_again_and_nothing_begins_anew(
         await both.drain()
         assert sum(each == "POST /edge/v1/snapshots" for each in both.line.requests) == 1
         await both.check_equal()
+
+
+async def test_a_restart_asks_for_the_same_commit_again(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+        left = [3]
+
+        def cut(request: httpx.Request) -> None:
+            if request.url.path.endswith("/commit") and left[0]:
+                left[0] -= 1
+                raise httpx.ReadTimeout("cut")
+
+        both.line.before = cut
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await both.drain()
+            await both.store.write(make_things)
+            both.restart()
+        await both.drain()
+        assert sum(each == "POST /edge/v1/snapshots" for each in both.line.requests) == 1
+        await both.check_equal()
+        state = both.up.shown.state
+        assert state is not None and (state.commit_path, state.commit_body) == ("", "")
+
+
+@pytest.mark.parametrize("status", [401, 429])
+async def test_a_refusal_of_the_box_itself_keeps_the_commit(
+    tmp_path: Path, autojump_clock: MockClock, status: int
+) -> None:
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+        left = [1]
+
+        def refuse(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+            if request.url.path.endswith("/commit") and left[0]:
+                left[0] -= 1
+                return httpx.Response(status, json={"code": "not_paired", "detail": "x", "status": status})
+            return answer
+
+        both.line.after = refuse
+        with pytest.raises((Refused, Unavailable)):
+            await both.drain()
+        await both.drain()
+        assert sum(each == "POST /edge/v1/snapshots" for each in both.line.requests) == 1
+        await both.check_equal()
+
+
+@pytest.mark.parametrize("limit", [2**21, 2**20])
+async def test_a_resource_that_is_larger_than_a_part_goes_alone_or_is_left_out_and_named(
+    tmp_path: Path, autojump_clock: MockClock, limit: int
+) -> None:
+    """`limit`: of this release, and of a cloud of the release before."""
+    async with linked(tmp_path) as both:
+        await both.store.write(make_things)
+        larger, largest, _ = [
+            await both.store.write(partial(add_session, name=f"Game {n}")) for n in (7, 8, 9)
+        ]
+        for row_id, length in ((larger, 1_200_000), (largest, 2_200_000)):
+            sql, values = "UPDATE sessions SET name = ? WHERE id = ?", ("L" * length, row_id)
+            await both.store.write(lambda tx, sql=sql, values=values: tx.run(sql, values))  # type: ignore[misc]
+
+        def refuse(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+            if "/parts/" in request.url.path and int(request.headers["content-length"]) > limit:
+                return httpx.Response(413, json={"code": "too_large", "detail": "x", "status": 413})
+            return answer
+
+        both.line.after = refuse
+        await both.drain()
+        state = both.up.shown.state
+        there = {row["id"] for row in (await both.in_cloud()).resources}
+        own = {row_id for _, row_id in await both.store.read(box_resources)}
+        left_out = {largest} if limit == 2**21 else {larger, largest}
+        assert state is not None and own - there == left_out
+        assert {f"session {each}" for each in left_out} == set(state.left_out.split(", "))
+        both.restart()
+        await both.up.step()  # the next start still names them
+        assert both.up.shown.state is not None and both.up.shown.state.left_out == state.left_out
 
 
 async def test_a_snapshot_that_the_cloud_has_dropped_begins_anew(

@@ -11,6 +11,7 @@ import pytest
 
 from appliance.cloud.fleet.intake import snapshots
 from appliance.cloud.fleet.intake.snapshots import (
+    PART_BYTES,
     CommitIn,
     Place,
     SnapshotIn,
@@ -179,3 +180,10 @@ async def test_a_line_that_is_none_names_its_place() -> None:
     with pytest.raises(Refused) as refused:
         read_part(b'{"kind":"clip","id":"c1","deleted":true}\n{"kind":"laser"}\n')
     assert refused.value.errors[0].loc == "line 2"
+
+
+def test_a_part_is_limited_and_one_larger_resource_comes_alone() -> None:
+    line = json.dumps({"kind": "clip", "id": "c1", "resource": {"id": "c1", "t": "x" * PART_BYTES}}).encode()
+    assert read_part(line + b"\n") and read_part(line)
+    with pytest.raises(Refused, match="too_large"):
+        read_part(line + b"\n" + line + b"\n")

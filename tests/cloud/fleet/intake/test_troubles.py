@@ -12,12 +12,13 @@ from appliance.kernel.errors import Refused
     ("code", "extra", "words"),
     [
         ("other_box", {}, "another machine"),
-        ("epoch_superseded", {"is_known": True, "may_begin": False}, "a copy of the box"),
+        ("other_box", {"is_replaced": True}, ""),  # an admin knows
+        ("epoch_superseded", {"is_known": True, "may_begin": False}, "a copy of"),
         ("epoch_superseded", {"is_known": True, "may_begin": True}, ""),  # it goes on by itself
         ("epoch_superseded", {"is_known": False, "may_begin": False}, ""),
         ("hole", {"expected": 3}, ""),
     ],
 )
 def test_what_a_refusal_tells(code: str, extra: dict[str, bool], words: str) -> None:
-    trouble = trouble_of(Refused(409, code, "x", extra=extra))
-    assert words in trouble and bool(trouble) is bool(words)
+    trouble = trouble_of(Refused(409, code, "x", extra=extra), "b1")
+    assert words in trouble and bool(trouble) is bool(words) is ("b1" in trouble)
