@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ def require_safe_sqlite(version: str = apsw.sqlite_lib_version()) -> None:
 
 
 def migrate(db: apsw.Connection, *folders: Path) -> None:
-    """Bring the database to the newest version. Forward only; a newer database is refused."""
+    """Bring the database to the newest version, in one transaction. Forward only; a newer one is refused."""
     steps = numbered(*folders)
     newest = steps[-1][0]
     version = int(db.pragma("user_version"))
@@ -35,17 +36,22 @@ def migrate(db: apsw.Connection, *folders: Path) -> None:
         raise WrongDatabase("this SQLite file belongs to another program")
     if version > newest:
         raise WrongDatabase(f"schema version {version} is newer than this release knows ({newest})")
+    due = [(number, files) for number, files in steps if number > version]
+    if due:
+        _apply(db, due)
+
+
+def _apply(db: apsw.Connection, steps: Sequence[tuple[int, Sequence[Path]]]) -> None:
+    """All steps or none: one transaction, whose commit waits for the disk once."""
+    db.execute("BEGIN IMMEDIATE")
     for number, files in steps:
-        if number <= version:
-            continue
-        db.execute("BEGIN IMMEDIATE")
         for path in files:
             db.execute(path.read_text())
         if number == 1:
             db.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
-        db.execute(f"PRAGMA user_version={number}")
-        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        db.execute("COMMIT")
+    db.execute(f"PRAGMA user_version={steps[-1][0]}")
+    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    db.execute("COMMIT")
 
 
 def counter_floor(db: apsw.Connection) -> int:
