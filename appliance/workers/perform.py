@@ -14,6 +14,7 @@ from appliance.media.decode.probe import probe
 from appliance.media.decode.thumbnail import BadMedia, Jpeg, frame_jpeg, keyframe_jpeg
 from appliance.media.decode.transcode import PRESETS, Recipe, transcode
 from appliance.media.mp4.turn import Turn
+from appliance.workers.clips.perform import perform_clips
 from appliance.workers.jobs import MAX_SAMPLE_BYTES, SourceRange, parse_piece
 from appliance.workers.protocol import (
     Json,
@@ -90,6 +91,10 @@ def _transcode(args: Json, descriptors: Descriptors, report: Report) -> Json:
     return asdict(written)
 
 
+def _cut_clips(args: Json, descriptors: Descriptors, _report: Report) -> Json:
+    return perform_clips(args, descriptors)
+
+
 def _selfcheck(args: Json, _descriptors: Descriptors, _report: Report) -> Json:
     return {
         "connected": _can_connect(integer(args, "port")),
@@ -102,6 +107,7 @@ _JOBS: dict[str, Callable[[Json, Descriptors, Report], Json]] = {
     "frame": _frame,
     "probe": _probe,
     "transcode": _transcode,
+    "cut_clips": _cut_clips,
     "selfcheck": _selfcheck,
 }
 

@@ -4,8 +4,8 @@ Owns: the records that the cutting core and the rest of the domain exchange, and
 Pure; every record is JSON (`model_dump(mode="json")`, `model_validate`), so that it can go to another process
 or machine and into a manifest. Must not know: where files come from, databases, FFmpeg.
 
-All times of a play are seconds (float) on the clock of its camera's video, which begins at 0 with the first
-frame shown. Paths are of the machine that cuts.
+All times of a play are seconds (float) on the clock of its camera's video, which begins at 0 with its
+first frame or sound, as `ffmpeg -ss` counts. Paths are of the machine that cuts.
 """
 
 from __future__ import annotations
@@ -77,19 +77,20 @@ class Piece(Record):
 
 class PlannedSpan(Record):
     """A stretch already laid out by the box's own plan: `header` (base64), then `pieces`, are an MP4 that
-    shows [start_s, end_s)."""
+    shows `frames` frames in `duration_s`. `begin`: media time of its first frame, in ticks of its video."""
 
     header: str
     pieces: tuple[Piece, ...]
-    start_s: float
-    end_s: float
+    begin: int
     frames: int
+    duration_s: float
 
 
 class ClipJob(Record):
     """Cut [start_s, end_s) of one camera into the file `path`, whose folder exists.
 
-    `span`: number of the unit's planned span that holds it, where the box is the source.
+    Where the box is the source, `span` is the number of the unit's planned span that is the clip, and
+    `within` that of a longer one it is decoded in together with others (None: alone).
     """
 
     play_id: str
@@ -98,6 +99,7 @@ class ClipJob(Record):
     end_s: float
     path: str
     span: int | None = None
+    within: int | None = None
 
 
 class Limits(Record):

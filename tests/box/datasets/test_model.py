@@ -22,7 +22,7 @@ from appliance.box.datasets.model import (
 
 def a_unit() -> Unit:
     piece = Piece(path="/a", offset=1, length=2)
-    span = PlannedSpan(header="AAAA", pieces=(piece,), start_s=1, end_s=3, frames=60)
+    span = PlannedSpan(header="AAAA", pieces=(piece,), begin=7, frames=60, duration_s=2.0)
     job = ClipJob(play_id="p1", camera="FAR_LEFT", start_s=1.5, end_s=2, path="/out/p1.mp4", span=0)
     return Unit(game_id="g", camera="FAR_LEFT", source="/g.mp4", jobs=(job,), spans=(span,))
 
