@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ import trio
 from cyclopts import Parameter
 
 from appliance.cloud.permissions import Role
-from appliance.running import OK, USAGE, Daemon, run_until_signal
+from appliance.running import FAILED, OK, USAGE, Daemon, run_until_signal
 
 CLOUD_PATH = Path("/etc/appliance/cloud.toml")
 Config = Annotated[Path, Parameter(help="settings file")]
@@ -48,6 +49,44 @@ def cloud_demo(
         return run_until_signal(settings, ready, lambda: partial(_service(), is_open=True))
 
 
+@cloud_commands.command(name="import")
+def cloud_import(
+    file: Annotated[Path, Parameter(help="season file of openfootball: JSON or Football.TXT")],
+    *,
+    tournament: Annotated[str, Parameter(help="its id; made if there is none")],
+    rules: Annotated[str, Parameter(help="rule-set, such as england:2")],
+    url: Annotated[str, Parameter(help="of the running service")] = "http://127.0.0.1:8090",
+    provider: Annotated[str, Parameter(help="whose names the file uses")] = "openfootball",
+    name: Annotated[str, Parameter(help="of a new tournament; default: that in the file")] = "",
+    season: Annotated[str, Parameter(help="such as 2026-27; default: that in the file")] = "",
+    timezone: Annotated[str, Parameter(help="of kick-offs without a zone, such as Europe/Madrid")] = "",
+) -> int:
+    """Send a season file to the running service and print the table; needs INTERNAL_SERVICE_TOKEN."""
+    from appliance.cloud.client.calls import ServiceRefused
+    from appliance.cloud.client.season_import import (
+        NoSeasonFile,
+        SeasonImport,
+        import_season,
+        read_season_file,
+    )
+
+    query = {"provider": provider, "rules": rules, "name": name, "season": season, "timezone": timezone}
+    token = os.environ.get("INTERNAL_SERVICE_TOKEN", "")
+    if not token:
+        return _wrong(
+            "INTERNAL_SERVICE_TOKEN is not set; it is that of the service (the demo prints its own)", USAGE
+        )
+    try:
+        body = read_season_file(file)
+        sent = SeasonImport(file, tournament, query)
+        is_applied = trio.run(import_season, sent, body, url, token, say, _warn)
+    except NoSeasonFile as error:
+        return _wrong(str(error), USAGE)
+    except ServiceRefused as error:
+        return _wrong(str(error), FAILED)
+    return OK if is_applied else FAILED
+
+
 @cloud_commands.command(name="token")
 def cloud_token(
     *,
@@ -65,8 +104,7 @@ def cloud_token(
     try:
         token = trio.run(make_token, load_settings(config), role, name, scope)
     except BadToken as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return USAGE
+        return _wrong(str(error), USAGE)
     say(token)
     return OK
 
@@ -85,8 +123,7 @@ def cloud_tokens(
     try:
         lines = trio.run(revoke_token, settings, revoke) if revoke else trio.run(list_tokens, settings)
     except BadToken as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return USAGE
+        return _wrong(str(error), USAGE)
     for line in lines:
         say(line)
     return OK
@@ -94,6 +131,15 @@ def cloud_tokens(
 
 def say(text: str) -> None:
     print(text, flush=True)
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _wrong(text: str, code: int) -> int:
+    _warn(f"error: {text}")
+    return code
 
 
 def _service() -> Daemon:

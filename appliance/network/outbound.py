@@ -178,7 +178,13 @@ class Outbound:
         followed; with 0 a redirect is returned like any other answer. Raises CallFailed."""
         with trio.move_on_after(timeout_s):
             async with self.stream(
-                method, text, headers=headers, body=body, max_bytes=max_bytes, redirects=redirects
+                method,
+                text,
+                headers=headers,
+                body=body,
+                max_bytes=max_bytes,
+                redirects=redirects,
+                wait_s=max(TIMEOUT_S, timeout_s),
             ) as answer:
                 parts = []
                 while part := await answer.receive():
@@ -196,13 +202,14 @@ class Outbound:
         body: bytes = b"",
         max_bytes: int = MAX_BYTES,
         redirects: int = MAX_REDIRECTS,
+        wait_s: float = TIMEOUT_S,
     ) -> AsyncIterator[OutboundStream]:
-        """The answer with its body unread. Each wait for the other side ends after TIMEOUT_S; the caller
+        """The answer with its body unread. Each wait for the other side ends after `wait_s`; the caller
         limits the total time. Raises CallFailed, also inside the block."""
         url, sent = parse_url(text), dict(headers or {})
         try:
             for _ in range(redirects + 1):
-                answer = OutboundStream(await self._send(method, url, sent, body), url, max_bytes)
+                answer = OutboundStream(await self._send(method, url, sent, body, wait_s), url, max_bytes)
                 try:
                     target = answer.headers.get("location")
                     if not redirects or answer.status not in _REDIRECTS or target is None:
@@ -219,11 +226,11 @@ class Outbound:
         raise CallFailed("too_many_redirects", f"{_place(text)} redirects more than {redirects} times")
 
     async def _send(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes, wait_s: float
     ) -> httpx.Response:
         address = await self._address(url)
         host = url.netloc.decode("ascii")
-        waits = dict.fromkeys(("read", "write", "pool"), TIMEOUT_S)
+        waits = dict.fromkeys(("read", "write", "pool"), wait_s)
         request = httpx.Request(
             method,
             url.copy_with(host=address, fragment=None),

@@ -1,0 +1,1 @@
+"""What commands do at a running service, by its API."""
