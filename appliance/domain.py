@@ -10,7 +10,7 @@ forgotten) is read from here: `connect` is called once by the root of the proces
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +135,16 @@ class StatusPart:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourcePart:
+    """A field that a domain of the hosted side adds to the resources of another. `model`: loads its model;
+    the field may also be null. `read`: its value, from the resource's id."""
+
+    name: str
+    model: Callable[[], Any]
+    read: Callable[[ReadTx, str], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Domain(Generic[S_contra]):
     """`S_contra`: what its root offers to the actors of its domains."""
 
@@ -181,9 +191,14 @@ class Domain(Generic[S_contra]):
     """What it does when the footage of a channel comes or ends: (tx, channel id, state)."""
     status: Callable[[ReadTx], StatusPart] | None = None
     """Its part of GET /status of the hosted side."""
-    on_resource: Callable[[Tx, str, Row, Row | None], object] | None = None
+    on_resource: Callable[[Tx, str, Row, Row | None, str], object] | None = None
     """What it does in the transaction that made, changed or deleted a resource of any domain of the hosted
-    side: (tx, kind, row, the row before; None: it is new, or was deleted)."""
+    side: (tx, kind, row, the row before; None: it is new, or was deleted; who did it)."""
+    resource_parts: Mapping[str, ResourcePart] = field(default_factory=dict)
+    """The field that it adds to resources of other domains of the hosted side, by their kind."""
+    on_announce: Callable[[Tx, str, Mapping[str, Any], Collection[str]], object] | None = None
+    """How it tells others outside what has happened, in the transaction of the change: (tx, type of the
+    message, its data, the owners of its subject, as in league:ID)."""
     before_start: Callable[[Path], object] | None = None
     """Called with the state folder before the database is opened."""
     prepare: Callable[[S_contra], AbstractAsyncContextManager[object]] | None = None
@@ -262,18 +277,31 @@ def connected() -> Sequence[Domain[Any]]:
     return _connected[0]
 
 
-_resource_hooks: list[Callable[[Tx, str, Row, Row | None], object]] = []
+_hosted: list[Domain[Any]] = []
 
 
 def connect_resources(records: Iterable[Domain[Any]]) -> None:
-    """From now on `resource_changed` calls these: called by the root of the hosted side, once."""
-    _resource_hooks[:] = [record.on_resource for record in records if record.on_resource is not None]
+    """Make these the domains of the hosted side: called by its root, once."""
+    _hosted[:] = records
 
 
-def resource_changed(tx: Tx, kind: str, row: Row, before: Row | None) -> None:
-    """What every domain of the hosted side does when a resource was made or changed."""
-    for hook in _resource_hooks:
-        hook(tx, kind, row, before)
+def resource_changed(tx: Tx, kind: str, row: Row, before: Row | None, by: str) -> None:
+    """What every domain of the hosted side does when a resource was made or changed. `by`: who did it."""
+    for domain in _hosted:
+        if domain.on_resource is not None:
+            domain.on_resource(tx, kind, row, before, by)
+
+
+def announce(tx: Tx, type_: str, data: Mapping[str, Any], scope: Collection[str] = ()) -> None:
+    """Send the message to those who subscribed to its type, once this transaction is committed."""
+    for domain in _hosted:
+        if domain.on_announce is not None:
+            domain.on_announce(tx, type_, data, scope)
+
+
+def resource_parts(kind: str) -> list[ResourcePart]:
+    """The fields that other domains of the hosted side add to a resource of this kind."""
+    return [domain.resource_parts[kind] for domain in _hosted if kind in domain.resource_parts]
 
 
 # -- the records of all domains together -----------------------------------------------------------------

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Any
+
+from pydantic import BaseModel, create_model
 
 from appliance.cloud.competitions import store
 from appliance.cloud.competitions.kinds import KEPT, KINDS, Kind
 from appliance.cloud.competitions.model import Alias, Aliases, AliasIn, ListQuery
+from appliance.domain import resource_parts
 from appliance.http.api import Collection, Ctx, Routes
 from appliance.kernel.operation import Answer
 
@@ -18,8 +21,18 @@ def competition_routes() -> list[Routes]:
     return [*(_kind_routes(kind) for kind in KINDS.values()), _alias_routes()]
 
 
+def _shown_by(kind: Kind) -> type[BaseModel]:
+    """The model of a resource, with the fields that other domains add to it."""
+    parts = {part.name: (part.model() | None, ...) for part in resource_parts(kind.name)}
+    if not parts:
+        return kind.shows
+    fields: Any = parts
+    name, doc = kind.shows.__name__, kind.shows.__doc__
+    return create_model(name, __base__=kind.shows, __doc__=doc, **fields)
+
+
 def _kind_routes(kind: Kind) -> Routes:
-    name, path = f"{kind.name}_id", f"{PREFIX}/{kind.table}"
+    name, path, shows = f"{kind.name}_id", f"{PREFIX}/{kind.table}", _shown_by(kind)
     routes = Routes(kind.table, collection=Collection(f"logging/v1/{kind.table}", name))
 
     async def create(ctx: Ctx, body: BaseModel) -> Answer:
@@ -43,10 +56,10 @@ def _kind_routes(kind: Kind) -> Routes:
     one.__doc__ = f"One {kind.name}."
     change.__doc__ = f"Change {article} {kind.name}: only the fields sent."
     remove.__doc__ = f"Delete {article} {kind.name} that nothing refers to."
-    routes.post(path, body=kind.takes, returns=kind.shows, status=201)(create)
-    routes.get(path, query=ListQuery, items=kind.shows)(listing)
-    routes.get(f"{path}/{{{name}}}", returns=kind.shows)(one)
-    routes.patch(f"{path}/{{{name}}}", body=kind.patch, returns=kind.shows)(change)
+    routes.post(path, body=kind.takes, returns=shows, status=201)(create)
+    routes.get(path, query=ListQuery, items=shows)(listing)
+    routes.get(f"{path}/{{{name}}}", returns=shows)(one)
+    routes.patch(f"{path}/{{{name}}}", body=kind.patch, returns=shows)(change)
     if kind.name not in KEPT:
         routes.delete(f"{path}/{{{name}}}")(remove)
     return routes

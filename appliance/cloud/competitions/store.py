@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from appliance.cloud.competitions.kinds import ASSOCIATION, KINDS, TEAM, Kind, leagues_of, limited, users_of
 from appliance.cloud.competitions.model import AliasIn, ListQuery, columns, shown, shown_alias
-from appliance.domain import resource_changed
+from appliance.domain import resource_changed, resource_parts
 from appliance.kernel.errors import FieldError, Refused, gone, invalid, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
@@ -22,7 +22,7 @@ from appliance.kernel.tx import ReadTx, Row, Tx
 
 def get(tx: ReadTx, caller: Caller, kind: Kind, row_id: str) -> dict[str, Any]:
     """One resource. Raises Refused 404."""
-    return shown(kind.shows, _load(tx, caller, kind, row_id))
+    return _whole(tx, kind, _load(tx, caller, kind, row_id))
 
 
 def listing(tx: ReadTx, caller: Caller, kind: Kind, query: ListQuery) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def listing(tx: ReadTx, caller: Caller, kind: Kind, query: ListQuery) -> dict[st
         table=kind.table,
         key="created_us",
         where=where,
-        resource=lambda _, row: shown(kind.shows, row),
+        resource=lambda tx, row: _whole(tx, kind, row),
     )
 
 
@@ -52,9 +52,9 @@ def create(tx: Tx, caller: Caller, kind: Kind, body: BaseModel) -> Answer:
     _check(kind, own)
     request_hash = fingerprint(body.model_dump_json())
     if (known := known_row(tx, kind.name, row_id, request_hash)) is not None:
-        return Answer(200, shown(kind.shows, known))
+        return Answer(200, _whole(tx, kind, known))
     if kind is ASSOCIATION and (same := _same_association(tx, own)) is not None:
-        return _changed(tx, kind, same, {"is_active": own["is_active"]})
+        return _changed(tx, caller, kind, same, {"is_active": own["is_active"]})
     row = {
         "id": row_id or new_uuid(),
         **own,
@@ -64,7 +64,7 @@ def create(tx: Tx, caller: Caller, kind: Kind, body: BaseModel) -> Answer:
         "updated_us": tx.now_us,
     }
     tx.create(kind.table, row)
-    return Answer(201, _journal(tx, kind, row["id"], "created", None))
+    return Answer(201, _journal(tx, caller, kind, row["id"], "created", None))
 
 
 def change(tx: Tx, caller: Caller, kind: Kind, row_id: str, patch: BaseModel) -> Answer:
@@ -77,7 +77,7 @@ def change(tx: Tx, caller: Caller, kind: Kind, row_id: str, patch: BaseModel) ->
     _check(kind, {**row, **changes})
     if kind is ASSOCIATION and changes.get("is_active"):
         _require_there(tx, kind, row)
-    return _changed(tx, kind, row, changes)
+    return _changed(tx, caller, kind, row, changes)
 
 
 def remove(tx: Tx, caller: Caller, kind: Kind, row_id: str) -> Answer:
@@ -98,7 +98,7 @@ def remove(tx: Tx, caller: Caller, kind: Kind, row_id: str) -> Answer:
         tx.run("DELETE FROM team_aliases WHERE team_id = ?", (row_id,))
     tx.update(kind.table, row_id, {"deleted_us": tx.now_us})
     tx.append(f"{kind.name}_deleted", f"{kind.name}:{row_id}", {f"{kind.name}_id": row_id})
-    resource_changed(tx, kind.name, row, None)
+    resource_changed(tx, kind.name, row, None, caller.device)
     return Answer(200, {"id": row_id})
 
 
@@ -223,21 +223,32 @@ def _same_association(tx: ReadTx, own: dict[str, Any]) -> Row | None:
     return tx.one(sql, (own["season_id"], own["team_id"]))
 
 
-def _changed(tx: Tx, kind: Kind, row: Row, changes: dict[str, Any]) -> Answer:
+def _changed(tx: Tx, caller: Caller, kind: Kind, row: Row, changes: dict[str, Any]) -> Answer:
     """The row with these changes: nothing is written when it has them already."""
     news = {name: value for name, value in changes.items() if value != row[name]}
     if not news:
-        return Answer(200, shown(kind.shows, row))
+        return Answer(200, _whole(tx, kind, row))
     tx.update(kind.table, row["id"], news)
-    return Answer(200, _journal(tx, kind, row["id"], "updated", row))
+    return Answer(200, _journal(tx, caller, kind, row["id"], "updated", row))
 
 
-def _journal(tx: Tx, kind: Kind, row_id: str, what: str, before: Row | None) -> dict[str, Any]:
+def _journal(
+    tx: Tx, caller: Caller, kind: Kind, row_id: str, what: str, before: Row | None
+) -> dict[str, Any]:
     row = tx.one(f"SELECT * FROM {kind.table} WHERE id = ?", (row_id,))
     assert row is not None
     resource = shown(kind.shows, row)
     tx.append(
         f"{kind.name}_{what}", f"{kind.name}:{row_id}", {f"{kind.name}_id": row_id, kind.name: resource}
     )
-    resource_changed(tx, kind.name, row, before)
-    return resource
+    resource_changed(tx, kind.name, row, before, caller.device)
+    return {**resource, **_parts(tx, kind, row_id)}
+
+
+def _whole(tx: ReadTx, kind: Kind, row: Row) -> dict[str, Any]:
+    """The resource with what other domains add to it."""
+    return {**shown(kind.shows, row), **_parts(tx, kind, row["id"])}
+
+
+def _parts(tx: ReadTx, kind: Kind, row_id: str) -> dict[str, Any]:
+    return {part.name: part.read(tx, row_id) for part in resource_parts(kind.name)}

@@ -13,13 +13,13 @@ import structlog
 import trio
 
 from appliance.cloud.deliveries.queue import Claim, Outcome, claim_due, next_look_us, prune, record
-from appliance.cloud.deliveries.signature import sign
 from appliance.kernel.clock import S_US
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.follow import Follower, follow
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.network.outbound import CallFailed, Outbound
+from appliance.network.signature import sign
 
 log = structlog.get_logger("deliveries")
 

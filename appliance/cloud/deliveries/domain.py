@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from appliance.cloud.deliveries.figures import status_part
 from appliance.cloud.deliveries.settings import WebhookSettings
@@ -14,7 +14,9 @@ from appliance.domain import Domain
 from appliance.http.api import Routes
 
 if TYPE_CHECKING:
+    from appliance.cloud.deliveries.model import MessageType
     from appliance.cloud.domains import Services
+    from appliance.kernel.tx import Tx
 
 _CLIENT: Final = roles("client")  # of its own, see owners.py
 
@@ -47,6 +49,12 @@ async def _run(cloud: Services) -> AsyncIterator[None]:
         yield
 
 
+def _announce(tx: Tx, type_: str, data: Mapping[str, Any], scope: Collection[str]) -> None:
+    from appliance.cloud.deliveries.store import announce
+
+    announce(tx, cast("MessageType", type_), data, scope)
+
+
 DOMAIN: Domain[Services] = Domain(
     name="deliveries",
     schema=Path(__file__).parent / "schema",
@@ -63,5 +71,6 @@ DOMAIN: Domain[Services] = Domain(
         "POST /logging/v1/deliveries/{delivery_id}/redeliver": _CLIENT,
     },
     status=status_part,
+    on_announce=_announce,
     run=_run,
 )

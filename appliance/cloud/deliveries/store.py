@@ -18,7 +18,6 @@ from appliance.cloud.deliveries.model import (
     subscription_resource,
 )
 from appliance.cloud.deliveries.owners import granted_scope, owner_of
-from appliance.cloud.deliveries.signature import new_secret
 from appliance.kernel import json
 from appliance.kernel.clock import DAY_US, to_rfc3339
 from appliance.kernel.errors import Refused, not_found
@@ -27,6 +26,7 @@ from appliance.kernel.operation import Answer, Caller
 from appliance.kernel.paging import Page, list_page
 from appliance.kernel.rows import load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
+from appliance.network.signature import new_secret
 
 ROTATION_US = DAY_US  # how long a replaced secret still signs
 

@@ -53,7 +53,7 @@ async def _run(cloud: Services) -> AsyncIterator[None]:
         yield
 
 
-def _resource_changed(tx: Tx, kind: str, row: Row, before: Row | None) -> None:
+def _resource_changed(tx: Tx, kind: str, row: Row, before: Row | None, by: str) -> None:
     from appliance.cloud.fleet.changes.scope import resource_changed
 
     resource_changed(tx, kind, row, before)

@@ -19,13 +19,13 @@ from appliance.cloud.deliveries import store as subscriptions
 from appliance.cloud.deliveries.actor import TIMEOUT_S, run_deliveries
 from appliance.cloud.deliveries.model import DeliveryQuery, SubscriptionIn
 from appliance.cloud.deliveries.queue import KEEP_US, Outcome, claim_due, next_look_us, prune, record
-from appliance.cloud.deliveries.signature import verify
 from appliance.kernel.clock import S_US
 from appliance.kernel.errors import Refused
 from appliance.kernel.leases import LEAST_S
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
 from appliance.network.outbound import Outbound
+from appliance.network.signature import verify
 from tests.kit.box import sim_store
 from tests.kit.clock import SimClock
 from tests.kit.waiting import LIMIT_S

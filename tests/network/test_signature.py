@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.cloud.deliveries.signature import BadSignature, key_of, new_secret, sign, verify
+from appliance.network.signature import BadSignature, key_of, new_secret, sign, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID, STAMP, BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
