@@ -13,7 +13,7 @@ from appliance.cloud.settings import CloudSettings, check_settings, load_to_serv
 from appliance.kernel.fields import SettingsError
 
 FILE = Path(__file__).parents[2] / "config/cloud.toml"
-PRODUCTION = {"NODE_ENV": "production", "API_DOMAIN": "api.example", "INTERNAL_SERVICE_TOKEN": "secret"}
+PRODUCTION = {"NODE_ENV": "production", "API_DOMAIN": "api.example", "INTERNAL_SERVICE_TOKEN": "hidden-value"}
 
 
 def uncommented() -> dict[str, Any]:
@@ -86,7 +86,7 @@ def test_production_without_one_of_the_variables_names_it(
     file.write_text("")
     with pytest.raises(SettingsError, match=name) as caught:
         load_to_serve(file)
-    assert "secret" not in str(caught.value)
+    assert "hidden-value" not in str(caught.value)
 
 
 def test_the_variables_of_hosting_win_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,8 +95,8 @@ def test_the_variables_of_hosting_win_over_the_file(monkeypatch: pytest.MonkeyPa
     tree = {"cloud": {"environment": "demo", "api_domain": "demo.example"}, "internal": {"token_demo": "d"}}
     settings = check_settings(tree)
     assert (settings.cloud.environment, settings.cloud.api_domain) == ("production", "api.example")
-    assert settings.internal_token == "secret" and missing(settings) == []
-    assert "secret" not in repr(settings)
+    assert settings.internal_token == "hidden-value" and missing(settings) == []
+    assert "hidden-value" not in repr(settings)
 
 
 def test_a_token_belongs_to_one_environment() -> None:  # B11
