@@ -28,6 +28,11 @@ def find_season(tx: ReadTx, season_id: str) -> dict[str, Any] | None:
     return tx.one("SELECT * FROM seasons WHERE id = ? AND deleted_us IS NULL", (season_id,))
 
 
+def find_event(tx: ReadTx, event_id: str) -> dict[str, Any] | None:
+    """The row of an event that is not deleted."""
+    return tx.one("SELECT * FROM events WHERE id = ? AND deleted_us IS NULL", (event_id,))
+
+
 def league_named(tx: Tx, caller: Caller, name: str, sport: str, timezone: str) -> str:
     """The id of the first league with this name and sport; it is made if there is none."""
     sql = "SELECT id FROM leagues WHERE name = ? AND sport = ? AND deleted_us IS NULL ORDER BY created_us, id"

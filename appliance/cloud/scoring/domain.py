@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from appliance.access.roles import EVERYBODY
+from appliance.cloud.permissions import roles
 from appliance.domain import Domain
+from appliance.http.api import Routes
 
 if TYPE_CHECKING:
     from appliance.cloud.domains import Services
 
-DOMAIN: Domain[Services] = Domain(name="scoring", schema=Path(__file__).parent / "schema")
+_OFFICE: Final = roles("league", "internal")  # of the leagues in its scope, see public/owners.py
+_ONE: Final = "/api/v2/tournaments/{tournament_id}"
+
+
+def _routes(settings: Any) -> Sequence[Routes]:
+    from appliance.cloud.scoring.public.http import public_routes  # here, so that commands do not load it
+
+    return public_routes()
+
+
+DOMAIN: Domain[Services] = Domain(
+    name="scoring",
+    schema=Path(__file__).parent / "schema",
+    routes=_routes,
+    access={
+        "GET /api/v2/tournaments": EVERYBODY,
+        "POST /api/v2/tournaments": _OFFICE,
+        f"GET {_ONE}": EVERYBODY,
+        f"PATCH {_ONE}": _OFFICE,
+        f"GET {_ONE}/rounds": EVERYBODY,
+        f"GET {_ONE}/matches": EVERYBODY,
+        f"GET {_ONE}/standings": EVERYBODY,
+        f"GET {_ONE}/bracket": EVERYBODY,
+        f"GET {_ONE}/decisions": EVERYBODY,
+        f"GET {_ONE}/discrepancies": _OFFICE,
+        f"POST {_ONE}/adjustments": _OFFICE,
+        f"POST {_ONE}/facts": _OFFICE,
+        f"POST {_ONE}/ties": _OFFICE,
+        "GET /api/v2/matches/{match_id}": EVERYBODY,
+        "PATCH /api/v2/matches/{match_id}": _OFFICE,
+        "POST /api/v2/matches/{match_id}/official": _OFFICE,
+        "POST /api/v2/ties/{tie_id}/winner": _OFFICE,
+    },
+)

@@ -49,6 +49,9 @@ class Match:
     official_on: str | None = None
     is_provisional: bool = False
     is_neutral: bool = False
+    tie: str = ""
+    """Names the tie of a knockout match where its teams are known later than the tie: its slots. "": its
+    teams name it."""
     is_replay: bool = False
     """Played because an earlier match of the same tie was level."""
 

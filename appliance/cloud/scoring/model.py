@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from appliance.kernel.fields import Input, Name, Uuid, Zone
+from appliance.kernel.paging import Page
 
 Sport = Literal["american_football", "football", "basketball"]
 Mode = Literal["league", "groups", "cup", "mixed"]
@@ -16,6 +17,9 @@ TournamentId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 Reference = Annotated[str, Field(min_length=1, max_length=500)]
 SeasonName = Annotated[str, Field(pattern=r"^\d{4}(\s*[-/–]\s*(\d{4}|\d{2}))?$")]
+Reason = Annotated[str, Field(min_length=1, max_length=2000)]
+StageName = Annotated[str, Field(min_length=1, max_length=200)]
+Goals = Annotated[int, Field(ge=0, le=999)]
 
 
 def _day(text: str) -> str:
@@ -56,3 +60,99 @@ class TournamentIn(Input):
     providers: dict[ProviderName, Reference] = Field(default_factory=dict, max_length=20)
     curtailed: CurtailedIn | None = None
     excluded_teams: list[ExcludedIn] = Field(default_factory=list, max_length=100)
+
+
+class TournamentPatch(Input):
+    """Only the fields sent change; null clears."""
+
+    name: Name = ""
+    season: SeasonName | None = None
+    timezone: Zone = "UTC"
+    rules: Name = "default"
+    league_id: Uuid | None = None
+    season_id: Uuid | None = None
+    providers: dict[ProviderName, Reference] = Field(default_factory=dict, max_length=20)
+    curtailed: CurtailedIn | None = None
+    excluded_teams: list[ExcludedIn] = Field(default_factory=list, max_length=100)
+
+
+class MatchPatch(Input):
+    """What no provider knows: the event that films the match, and whether the ground is neutral."""
+
+    event_id: Uuid | None = None
+    is_neutral: bool = False
+
+
+class _Decision(Input):
+    on: Day | None = Field(None, description="from when it counts; today if it is not given")
+    reason: Reason
+
+
+class AdjustmentIn(_Decision):
+    """POST /api/v2/tournaments/{id}/adjustments."""
+
+    team_id: Uuid
+    points: Annotated[int, Field(ge=-1000, le=1000)]
+    stage: StageName | None = Field(None, description="where the team has several tables")
+
+
+class FactIn(_Decision):
+    """POST /api/v2/tournaments/{id}/facts: a value that results do not tell."""
+
+    team_id: Uuid
+    criterion: Literal["discipline", "red_cards", "yellow_cards", "coefficient", "ranking"]
+    value: Annotated[float, Field(ge=-1_000_000, le=1_000_000)]
+
+
+class OfficialIn(_Decision):
+    """POST /api/v2/matches/{id}/official. Both null: the decision before is withdrawn."""
+
+    home: Goals | None
+    away: Goals | None
+
+
+class TieOrderIn(_Decision):
+    """POST /api/v2/tournaments/{id}/ties: level teams in their order."""
+
+    stage: StageName
+    group: Annotated[str, Field(max_length=200)] = ""
+    order: Annotated[list[Uuid], Field(min_length=2, max_length=100)]
+
+
+class WinnerIn(_Decision):
+    """POST /api/v2/ties/{id}/winner. Null: the decision before is withdrawn."""
+
+    team_id: Uuid | None
+
+
+# -- queries -----------------------------------------------------------------------------------------------
+
+
+class MatchQuery(Page):
+    """`round`: its name in addresses."""
+
+    round: Annotated[str, Field(max_length=200)] | None = None
+    status: Literal["open", "ended", "not-defined"] | None = None
+    date: Day | None = None
+
+
+class StandingsQuery(Input):
+    """`as_of`: the end of that day. `last`: each team's last matches. `live`: with matches that are being
+    played."""
+
+    as_of: Day | None = None
+    venue: Literal["all", "home", "away"] = "all"
+    last: Annotated[int, Field(ge=1, le=1000)] | None = None
+    group: Annotated[str, Field(max_length=200)] | None = None
+    stage: Annotated[str, Field(max_length=200)] | None = None
+    live: bool = False
+
+
+class BracketQuery(Input):
+    as_of: Day | None = None
+
+
+class DiscrepancyQuery(Input):
+    """`open`: only those that are not resolved, or only those that are."""
+
+    open: bool | None = None

@@ -172,7 +172,7 @@ def _ties(matches: Iterable[Match]) -> dict[str, list[Match]]:
     )
     ties: dict[str, list[Match]] = {}
     for match in order:
-        pair = "-".join(sorted((match.home, match.away)))
+        pair = match.tie or "-".join(sorted((match.home, match.away)))
         ties.setdefault(f"{_slug(match.stage)}.{_slug(match.round)}.{_slug(pair)}", []).append(match)
     return ties
 

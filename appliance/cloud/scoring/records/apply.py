@@ -15,13 +15,13 @@ from appliance.cloud.scoring.match import Match
 from appliance.cloud.scoring.records import columns
 from appliance.cloud.scoring.records.bracket import slot_teams, stored_bracket
 from appliance.cloud.scoring.records.discrepancies import Claim, note_claims, settle
+from appliance.cloud.scoring.records.news import tell_matches
 from appliance.cloud.scoring.records.tournaments import Tournament, encoded, load_tournament
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Caller
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 NAME_MAX: Final = 200
-_NAMED_IDS: Final = 100  # of matches in a journal entry: readers of more read the list
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,7 @@ def apply_file(
     if may_create:
         _describe(tx, tournament, file, teams)
     note_claims(tx, tournament_id, [claim for claim in claims if claim is not None])
-    if created or changed:
-        told = {
-            "created": len(created),
-            "changed": len(changed),
-            "match_ids": [*created, *changed][:_NAMED_IDS],
-        }
-        tx.append("matches_changed", f"tournament:{tournament_id}", {"tournament_id": tournament_id, **told})
+    tell_matches(tx, tournament_id, created=created, changed=changed)
     return _summary(made, wrong, file, created, changed, rows, only_round)
 
 
@@ -212,6 +206,9 @@ def _change(tx: Tx, made: Plan, rows: Mapping[str, Row], source: Source) -> list
         news = columns.columns(fields) | columns.named_sides(row, home, away)
         if row["kickoff_us"] != columns.kickoff_us(given) and given.kickoff is not None:
             news["kickoff_us"] = columns.kickoff_us(given)
+        if news.keys() & {"day", "kickoff_us"}:
+            when = {**row, **news}
+            news["order_us"] = columns.order_us(when["day"], when["kickoff_us"])
         if "round" in fields and row["slug"] != given.slug:
             news["slug"] = given.slug
         if fields.keys() & set(RESULT):

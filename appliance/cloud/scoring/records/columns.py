@@ -19,6 +19,8 @@ _PAIRS: Final = {
     "official": "awarded",
 }
 """Fields of a match with a value of each side: the ending of their two columns."""
+FAR_US: Final = 10**17
+"""Later than every kick-off: in the year 5138."""
 _NAMES: Final = {"group": "group_name", "date": "day"}
 """Fields whose column has another name."""
 
@@ -43,9 +45,18 @@ def as_match(row: Row) -> Match:
         extra_time=pair(row, "after_extra"),
         shoot_out=pair(row, "penalty_score"),
         official=pair(row, "awarded"),
+        tie=_tie_name(row),
         is_neutral=bool(row["is_neutral"]),
         is_replay=bool(row["is_replay"]),
     )
+
+
+def _tie_name(row: Row) -> str:
+    """By its slots, so that it keeps its name when a provider names the teams."""
+    if row["home_slot"] is None and row["away_slot"] is None:
+        return ""
+    sides = [str(row[f"{which}_slot"] or row[f"{which}_team_id"]) for which in ("home", "away")]
+    return "-".join(sorted(sides))
 
 
 def side(row: Row, which: str) -> str:
@@ -59,6 +70,13 @@ def pair(row: Row, ending: str) -> Pair | None:
     return None if home is None or away is None else (home, away)
 
 
+def order_us(day: str | None, kickoff: int | None) -> int:
+    """Where the match is in lists."""
+    if kickoff is not None:
+        return kickoff
+    return FAR_US if day is None else from_rfc3339(f"{day}T00:00:00Z")
+
+
 def kickoff_us(given: FileMatch) -> int | None:
     return None if given.kickoff is None else from_rfc3339(given.kickoff)
 
@@ -70,6 +88,7 @@ def new_row(given: FileMatch, home: str, away: str) -> dict[str, Any]:
     return columns(fields) | {
         "slug": given.slug,
         "kickoff_us": kickoff_us(given),
+        "order_us": order_us(given.date, kickoff_us(given)),
         **_side_columns("home", home),
         **_side_columns("away", away),
     }

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appliance.cloud.competitions import mapping
-from appliance.cloud.scoring.model import ExcludedIn, TournamentIn
+from appliance.cloud.scoring.model import ExcludedIn, MatchPatch, TournamentIn, TournamentPatch
+from appliance.cloud.scoring.records.bracket import update_bracket
+from appliance.cloud.scoring.records.decisions import recalculate
+from appliance.cloud.scoring.records.news import tell_matches
 from appliance.cloud.scoring.records.tournaments import (
     Tournament,
     day_in,
@@ -15,11 +18,11 @@ from appliance.cloud.scoring.records.tournaments import (
     read_tournament,
 )
 from appliance.cloud.scoring.rules.reader import RulesError, load_rules
-from appliance.kernel.errors import invalid
+from appliance.kernel.errors import invalid, not_found
 from appliance.kernel.ids import new_uuid
-from appliance.kernel.operation import Caller, fingerprint
-from appliance.kernel.rows import known_row
-from appliance.kernel.tx import ReadTx, Tx
+from appliance.kernel.operation import Caller, check_rev, fingerprint
+from appliance.kernel.rows import known_row, load_row
+from appliance.kernel.tx import ReadTx, Row, Tx
 
 
 def create_tournament(tx: Tx, caller: Caller, body: TournamentIn) -> tuple[Tournament, bool]:
@@ -59,6 +62,58 @@ def ensure_tournament(tx: Tx, caller: Caller, body: TournamentIn) -> Tournament:
     """For an import: the tournament with this id as it is, or a new one."""
     row = tx.one("SELECT * FROM tournaments WHERE id = ? AND deleted_us IS NULL", (body.id,))
     return read_tournament(row) if row is not None else create_tournament(tx, caller, body)[0]
+
+
+def change_tournament(tx: Tx, caller: Caller, tournament: Tournament, patch: TournamentPatch) -> Tournament:
+    """Only the fields sent; tables and bracket follow. Raises Refused 412 or 422."""
+    check_rev(caller, "tournament", tournament.rev)
+    sent = patch.model_dump(exclude_unset=True)
+    now = {
+        "rules": tournament.rules_name,
+        **{name: getattr(tournament, name) for name in ("season", "league_id", "season_id")},
+    }
+    now |= {name: value for name, value in sent.items() if name in now}
+    _check(tx, now["rules"], now["season"], now["league_id"], now["season_id"])
+    for name in ("providers", "curtailed"):
+        if name in sent:
+            sent[name] = None if sent[name] is None else encoded(sent[name])
+    if "excluded_teams" in sent:
+        day = day_in(sent.get("timezone", tournament.timezone), tx.now_us)
+        sent["excluded"] = encoded(_excluded(patch.excluded_teams, day))
+        del sent["excluded_teams"]
+    row = load_row(tx, "tournament", tournament.id)
+    news = {name: value for name, value in sent.items() if value != row[name]}
+    if news:
+        tx.update("tournaments", tournament.id, news)
+        told = {"tournament_id": tournament.id, "by": caller.device, "fields": sorted(news)}
+        tx.append("tournament_updated", f"tournament:{tournament.id}", told)
+        recalculate(tx, tournament.id)
+    return load_tournament(tx, tournament.id)
+
+
+def change_match(tx: Tx, caller: Caller, match_id: str, patch: MatchPatch) -> None:
+    """Only the fields sent. Raises Refused 404, 412, or 422 for an event of other teams."""
+    row = tx.one("SELECT * FROM matches WHERE id = ?", (match_id,))
+    if row is None:
+        raise not_found("match", match_id)
+    check_rev(caller, "match", row["rev"])
+    sent = patch.model_dump(exclude_unset=True)
+    if sent.get("event_id") is not None:
+        _require_event(tx, row, sent["event_id"])
+    news = {name: int(value) if isinstance(value, bool) else value for name, value in sent.items()}
+    news = {name: value for name, value in news.items() if value != row[name]}
+    if news:
+        tx.update("matches", match_id, news)
+        tell_matches(tx, row["tournament_id"], changed=[match_id])
+        update_bracket(tx, row["tournament_id"])
+
+
+def _require_event(tx: ReadTx, row: Row, event_id: str) -> None:
+    event = mapping.find_event(tx, event_id)
+    if event is None:
+        raise invalid("event_id", "no such event", "unknown_reference")
+    if {event["home_team_id"], event["away_team_id"]} != {row["home_team_id"], row["away_team_id"]}:
+        raise invalid("event_id", "is an event of other teams", "unknown_reference")
 
 
 def _check(tx: ReadTx, rules: str, season: str | None, league_id: str | None, season_id: str | None) -> None:

@@ -41,6 +41,7 @@ CREATE TABLE matches (
     is_neutral      INTEGER NOT NULL CHECK (is_neutral IN (0, 1)),-- 1: neither side is at home
     day             TEXT,             -- where it is played; null: not announced
     kickoff_us      INTEGER,          -- null: the time is not known
+    order_us        INTEGER NOT NULL, -- of lists: kick-off, else the beginning of the day, else far ahead
     home_team_id    TEXT,             -- null: home_slot alone is known
     away_team_id    TEXT,
     home_slot       TEXT,             -- a placeholder: W49; null: a provider named a team at once
@@ -64,7 +65,7 @@ CREATE TABLE matches (
     rev             INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX matches_by_round ON matches (tournament_id, slug);
-CREATE INDEX matches_by_day ON matches (tournament_id, day);
+CREATE INDEX matches_in_order ON matches (tournament_id, order_us, id);
 CREATE INDEX matches_by_event ON matches (event_id);
 CREATE INDEX matches_by_home_team ON matches (home_team_id);
 CREATE INDEX matches_by_away_team ON matches (away_team_id);
@@ -84,7 +85,7 @@ CREATE TABLE observed_scores (
     site_id     TEXT NOT NULL,
     home        INTEGER NOT NULL,   -- goals
     away        INTEGER NOT NULL,   -- the same
-    period      TEXT,               -- as the box names it
+    period      INTEGER,            -- as the box counts them; null: it named none
     observed_us INTEGER NOT NULL    -- when it came
 ) STRICT, WITHOUT ROWID;
 
