@@ -13,7 +13,7 @@ from appliance.cloud.competitions import store
 from appliance.cloud.competitions.kinds import KINDS
 from appliance.cloud.competitions.model import AliasIn
 from appliance.kernel.operation import Caller
-from appliance.kernel.tx import ReadTx, Tx
+from appliance.kernel.tx import ReadTx, Row, Tx
 
 _AT_ONCE: Final = 500  # values in one statement
 
@@ -49,29 +49,37 @@ def map_names(
 ) -> dict[str, str]:
     """Ids of teams by these names: those of the provider's aliases, else a team of the league with just this
     name."""
-    of_alias = (
-        "SELECT a.name, t.id FROM team_aliases a JOIN teams t ON t.id = a.team_id"
-        " JOIN leagues l ON l.id = t.league_id"
-        " WHERE a.provider = ? AND l.sport = ? AND t.deleted_us IS NULL AND a.name IN ({marks})"
-    )
-    of_team = (
-        "SELECT name, id FROM teams WHERE league_id = ? AND deleted_us IS NULL AND name IN ({marks})"
-        " ORDER BY created_us, id"
-    )
-    mapped = _by_name(tx, of_alias, (provider, sport), names)
-    if league_id is not None:
-        left = [name for name in names if name not in mapped]
-        mapped |= _by_name(tx, of_team, (league_id,), left)
-    return mapped
-
-
-def _by_name(tx: ReadTx, sql: str, params: tuple[str, ...], names: Iterable[str]) -> dict[str, str]:
-    """The first id of each name."""
-    found: dict[str, str] = {}
+    found = list[Row]()
     for some in _parts(names):
-        for row in tx.all(sql.replace("{marks}", ", ".join("?" * len(some))), (*params, *some)):
-            found.setdefault(row["name"], row["id"])
+        found += tx.all(
+            "SELECT a.name, t.id FROM team_aliases a JOIN teams t ON t.id = a.team_id"
+            " JOIN leagues l ON l.id = t.league_id WHERE a.provider = ? AND l.sport = ?"
+            f" AND t.deleted_us IS NULL AND a.name IN ({_marks(some)})",
+            (provider, sport, *some),
+        )
+    mapped = _first_ids(found)
+    if league_id is None:
+        return mapped
+    found = []
+    for some in _parts(name for name in names if name not in mapped):
+        found += tx.all(
+            "SELECT name, id FROM teams WHERE league_id = ? AND deleted_us IS NULL"
+            f" AND name IN ({_marks(some)})",
+            (league_id, *some),
+        )
+    return mapped | _first_ids(found)
+
+
+def _first_ids(rows: Iterable[Row]) -> dict[str, str]:
+    """Of each name the id that was made first."""
+    found: dict[str, str] = {}
+    for row in sorted(rows, key=lambda each: str(each["id"])):
+        found.setdefault(row["name"], row["id"])
     return found
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def make_team(tx: Tx, caller: Caller, league_id: str, name: str) -> str:
@@ -90,10 +98,9 @@ def team_names(tx: ReadTx, team_ids: Iterable[str]) -> dict[str, str]:
     """Names by id, also of deleted teams."""
     names: dict[str, str] = {}
     for some in _parts(team_ids):
-        marks = ", ".join("?" * len(some))
         names.update(
             (row["id"], row["name"])
-            for row in tx.all(f"SELECT id, name FROM teams WHERE id IN ({marks})", some)
+            for row in tx.all(f"SELECT id, name FROM teams WHERE id IN ({_marks(some)})", some)
         )
     return names
 

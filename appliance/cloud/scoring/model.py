@@ -84,7 +84,7 @@ class MatchPatch(Input):
 
 
 class _Decision(Input):
-    on: Day | None = Field(None, description="from when it counts; today if it is not given")
+    on: Annotated[Day | None, Field(description="from when it counts; today if it is not given")] = None
     reason: Reason
 
 
@@ -93,7 +93,7 @@ class AdjustmentIn(_Decision):
 
     team_id: Uuid
     points: Annotated[int, Field(ge=-1000, le=1000)]
-    stage: StageName | None = Field(None, description="where the team has several tables")
+    stage: Annotated[StageName | None, Field(description="where the team has several tables")] = None
 
 
 class FactIn(_Decision):

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from appliance.cloud.scoring.imports.model import SeasonFile
 from appliance.cloud.scoring.records.bracket import update_bracket
-from appliance.kernel.tx import ReadTx
 from tests.cloud.conftest import Cloud
-from tests.cloud.scoring.records.kit import given, load, loaded, matchdays
+from tests.cloud.scoring.records.kit import load, loaded, matchdays
 from tests.cloud.scoring.records.test_bracket import cup
 from tests.kit.client import Client
 
@@ -278,25 +276,3 @@ async def test_what_is_not_there(season: Season) -> None:
         body = {"team_id": UNKNOWN, "reason": "x"}
         assert (await season.office.post(f"{V2}/ties/{tie}/winner", body)).status == 404, tie
     assert (await season.cloud.client.get(f"{CUP}/standings?as_of=2026-13-01")).status == 422
-
-
-async def test_the_queries_of_a_table_do_not_grow_with_the_season(
-    season: Season, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = [f"T{number}" for number in range(20)]
-    matches = [
-        given(f"{home} 1-0 {away}", line=line, round=f"R{line}", slug=f"r{line}")
-        for line, (home, away) in enumerate((a, b) for a in names for b in names if a != b)
-    ]
-    await season.cloud.store.write(lambda tx: load(tx, SeasonFile(matches=matches), tournament_id="big"))
-    statements: list[str] = []
-    original = ReadTx.all
-
-    def counting(self: ReadTx, sql: str, params: Any = ()) -> Any:
-        statements.append(sql)
-        return original(self, sql, params)
-
-    monkeypatch.setattr(ReadTx, "all", counting)
-    reply = await season.read(f"{V2}/tournaments/big/standings")
-    assert len(reply["items"]) == 20
-    assert len(statements) < 15
