@@ -1,7 +1,7 @@
 """The command `appliance`: arguments, output and exit codes. The work of each command is elsewhere.
 
-Exit codes: 0 ok, 1 failure, 2 usage, 78 bad settings (sysexits EX_CONFIG). This module and cloud/commands.py
-alone print; with running.py and the settings they alone read the environment.
+Exit codes: 0 ok, 1 failure, 2 usage, 78 bad settings (sysexits EX_CONFIG). This module and the commands of
+cloud/ and box/datasets/ alone print; with running.py and the settings they alone read the environment.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cyclopts import Parameter
 
 from appliance.access.model import MINUTES, MINUTES_MAX
 from appliance.access.roles import Role
+from appliance.box.datasets.console.commands import dataset_commands
 from appliance.box.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
 from appliance.cloud.commands import cloud_commands
 from appliance.http.caller import sanitised
@@ -37,6 +38,7 @@ app = cyclopts.App(
     version_flags=["--version"],
 )
 app.command(cloud_commands)
+app.command(dataset_commands)
 Config = Annotated[Path, Parameter(help="settings file")]
 
 

@@ -31,16 +31,21 @@ class Rejection(Record):
 
 
 class GamePlays(Record):
-    """The plays of one game by (start, id), and its rows that are none. `rows` counts both."""
+    """The plays of one game by (start, id), and its rows that are none. `rows` counts both. `is_known`: the
+    source has rows of this game. `cameras`: of each play, where its angle does not say it."""
 
     game_id: str
     plays: tuple[Play, ...] = ()
     rejections: tuple[Rejection, ...] = ()
-    is_known: bool = Field(default=True, description="the source has rows of this game")
+    is_known: bool = True
+    cameras: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         return len(self.plays) + len(self.rejections)
+
+    def cameras_of(self, play: Play) -> tuple[str, ...]:
+        return self.cameras[play.id] if play.id in self.cameras else cameras_of(play.angle)
 
 
 def plays_of_games(rows: Iterable[Row], game_ids: Sequence[str]) -> list[GamePlays]:
