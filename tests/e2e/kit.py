@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +21,7 @@ from appliance.box.recorder.synthetic.barcode import Burned
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
 from tests.kit.browser import plain_get
 from tests.kit.camera import RecordingWriter, WrittenFrame, burned, burned_between
-from tests.kit.running import Http
+from tests.kit.running import Box, Http
 from tests.kit.waiting import LIMIT_S
 
 NTSC = Fraction(30_000, 1001)
@@ -228,3 +230,12 @@ def assert_continuous(clip: Shown, *, sound_short_s: float = 0, fps: Fraction = 
         wanted,
         clip.sound[0],
     )
+
+
+def typed(box: Box, *words: str, code: int | None = 0, option: str = "--config") -> str:
+    """The output of a command with the box's settings, as typed on its machine. `code`: its exit code; None:
+    any. `option`: that of the settings file."""
+    line = [sys.executable, "-m", "appliance", *words, option, str(box.folder / "appliance.toml")]
+    done = subprocess.run(line, check=False, capture_output=True, text=True)
+    assert code in (None, done.returncode), f"{words}: {done.returncode} {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr

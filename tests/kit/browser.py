@@ -85,6 +85,16 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+@contextmanager
+def another(browser: Browser, *flags: str) -> Iterator[Browser]:
+    """A second one beside it, with further flags."""
+    second = browser.browser_type.launch(executable_path=executable(), args=[*FLAGS, *flags])
+    try:
+        yield second
+    finally:
+        second.close()
+
+
 def open_device(
     browser: Browser,
     size: dict[str, int] = TABLET,
