@@ -108,19 +108,29 @@ async def holding_lease(
     if lease is None:
         yield None
         return
+    async with keeping_lease(store, lease, asked_s, for_s=for_s):
+        yield lease
+
+
+@asynccontextmanager
+async def keeping_lease(
+    store: Store, lease: Lease, asked_s: float, *, for_s: float = LEAST_S
+) -> AsyncIterator[None]:
+    """Renew a lease that was taken in a transaction of the caller's, until the block ends; then release it.
+    `asked_s`: trio's time before that transaction. As `holding_lease` otherwise."""
     is_done = False
     try:
         async with trio.open_nursery() as nursery:
             scope = nursery.cancel_scope
             scope.deadline = asked_s + for_s  # ends the block also while a renewal waits for the database
             nursery.start_soon(_renew, store, lease, for_s, scope)
-            yield lease
+            yield
             is_done = not scope.cancel_called
             scope.cancel()
     finally:
         await _release(store, lease)
     if not is_done:
-        raise LeaseLost(f"the lease of {kind} {subject} was lost")
+        raise LeaseLost(f"the lease of {lease.kind} {lease.subject} was lost")
 
 
 async def _renew(store: Store, lease: Lease, for_s: float, scope: trio.CancelScope) -> None:
