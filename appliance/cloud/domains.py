@@ -62,6 +62,15 @@ class Services:
     outbound: Outbound = field(init=False)  # for every request to another host
     objects: Objects = field(init=False)
     routes: list[Routes] = field(default_factory=list)
+    port: int | None = None  # that it listens on; None: not yet
+
+    def base_url(self) -> str:
+        """Where clients, and this service itself, reach it: https://api.example, http://127.0.0.1:8090."""
+        settings = self.settings
+        if settings.cloud.api_domain:
+            return f"https://{settings.cloud.api_domain}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.server.host, settings.server.host)
+        return f"http://{host}:{self.port or settings.server.port}"
 
 
 @cache
@@ -85,6 +94,11 @@ def sections() -> dict[str, type[Section]]:
 def section_lists() -> dict[str, type[Section]]:
     """The domains' sections that may occur several times in the settings file, by name."""
     return section_lists_of(domains())
+
+
+def contradictions(settings: CloudSettings) -> list[str]:
+    """Settings that are each valid but contradict each other: one line each, beginning with a key."""
+    return [problem for domain in domains() for problem in domain.contradictions(settings)]
 
 
 def demo_sections() -> dict[str, Mapping[str, Any]]:

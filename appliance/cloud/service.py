@@ -169,6 +169,7 @@ async def _serving_layer(cloud: Services, door: TokenDoor, notifier: Notifier, r
         limits=replace(_LIMITS, proxies=server.trusted_proxies),
         finish=closing.set,
     ) as bound:
+        cloud.port = bound.port
         log.info("ready", url=f"http://{server.host}:{bound.port}", process=cloud.process)
         await notifier.ready(f"serving on port {bound.port}")
         if ready is not None:

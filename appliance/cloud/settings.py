@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from appliance.cloud.domains import section_lists, sections
+from appliance.cloud.domains import contradictions, section_lists, sections
 from appliance.cloud.objects.opened import contradictions as missing_keys
 from appliance.cloud.objects.settings import ObjectsSettings
 from appliance.kernel.fields import (
@@ -34,6 +34,8 @@ from appliance.kernel.fields import (
 _HOSTING: Final = {  # variable: (section, key)
     "NODE_ENV": ("cloud", "environment"),
     "API_DOMAIN": ("cloud", "api_domain"),
+    "SENTRY_DSN": ("sentry", "dsn"),
+    "SENTRY_TRACES_SAMPLE_RATE": ("sentry", "traces_sample_rate"),
 }
 _TOKEN_VARIABLE: Final = "INTERNAL_SERVICE_TOKEN"
 
@@ -149,10 +151,11 @@ def check_settings(tree: dict[str, Any], *, is_demo: bool = False) -> CloudSetti
 
 
 def missing(settings: CloudSettings) -> list[str]:
-    """The keys without a default that are not set: their dotted paths and variables."""
+    """The keys without a default that are not set, and those that contradict each other: their dotted paths
+    and variables."""
     if not settings.cloud.environment:
         return ['cloud.environment: is not set: "production" or "demo" (NODE_ENV)']
-    problems = missing_keys(settings.objects, os.environ)
+    problems = [*missing_keys(settings.objects, os.environ), *contradictions(settings)]
     if settings.cloud.environment == "demo":
         return problems
     if not settings.cloud.api_domain:

@@ -9,6 +9,15 @@ from appliance.cloud.permissions import ROLES, SCOPES, cloud_matrix
 from tests.cloud.conftest import Cloud
 
 UNKNOWN = "019307a0-0000-7000-8000-00000000dead"
+_ONE = "/api/v2/data-provider/tournaments/{tournament_id}"
+INTERNAL_ONLY = [  # the shared token in its own header: a bearer's role is of no use
+    f"POST {_ONE}/matches",
+    f"PATCH {_ONE}/matches",
+    f"PATCH {_ONE}/matches/{{round}}",
+    f"PATCH {_ONE}/standings",
+    f"PATCH {_ONE}/knockouts",
+    f"POST {_ONE}/import",
+]
 
 
 async def test_every_route_keeps_to_the_matrix(cloud: Cloud) -> None:
@@ -27,6 +36,9 @@ async def test_every_route_keeps_to_the_matrix(cloud: Cloud) -> None:
         body = None if method in ("GET", "DELETE") else {"no such field": 1}
         for role, client in clients.items():
             reply = await client.request(method, url, body)
+            if rule in INTERNAL_ONLY:
+                assert (reply.status, reply.json) == (403, {"error": "Invalid internal service token"}), rule
+                continue
             code = reply.json.get("code") if reply.headers["content-type"].endswith("problem+json") else ""
             if row.public or (role and row.allows(role)):
                 assert reply.status not in (401, 403, 405) and code != "no_such_path", (rule, role, code)
@@ -34,6 +46,13 @@ async def test_every_route_keeps_to_the_matrix(cloud: Cloud) -> None:
             else:
                 expected = (403, "not_allowed") if role else (401, "not_paired")
                 assert (reply.status, code) == expected, (rule, role)
+    for rule in INTERNAL_ONLY:
+        method, path = rule.split()
+        url = re.sub(r"\{\w+\}", UNKNOWN, path)
+        reply = await cloud.client.request(
+            method, f"{url}?unknown=1", {"no such field": 1}, headers={"x-internal-token": "shared-demo"}
+        )
+        assert reply.status in (404, 422), rule
     assert cloud.store.journal.head == before
 
 

@@ -16,12 +16,14 @@ from appliance.access.tokens.cache import TokenCache
 from appliance.access.tokens.door import TokenDoor
 from appliance.cloud import domains
 from appliance.cloud.domains import Services
+from appliance.cloud.objects.opened import open_objects
 from appliance.cloud.permissions import ROLES, cloud_matrix
 from appliance.cloud.service import applications
 from appliance.cloud.settings import CloudSettings, check_settings
 from appliance.kernel.clock import Clock
 from appliance.kernel.schema import schema_folders, use_schemas
 from appliance.kernel.store import Store
+from appliance.network.outbound import Outbound
 from appliance.ops.health import Board
 from appliance.ops.metrics import Metrics
 from tests.kit.client import Client
@@ -72,7 +74,10 @@ async def cloud_over(store: Store, clock: Clock, state_dir: Path) -> AsyncIterat
         }
     )
     services = Services(settings, store, clock, Board(), Metrics(), trio.Event(), "process-1")
+    services.objects = open_objects(settings.objects, state_dir, {})
+    services.outbound = Outbound(settings.net.allow_private)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(services.outbound)
         for domain in domains.domains():
             if domain.prepare is not None:
                 await stack.enter_async_context(domain.prepare(services))

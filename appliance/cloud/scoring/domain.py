@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from appliance.access.roles import EVERYBODY
 from appliance.cloud.permissions import roles
+from appliance.cloud.scoring import wiring
 from appliance.domain import Domain
 from appliance.http.api import Routes
 
 if TYPE_CHECKING:
     from appliance.cloud.domains import Services
 
+_PIPELINE: Final = "/api/v2/data-provider"
+_UPDATED: Final = f"{_PIPELINE}/tournaments/{{tournament_id}}"
+_INTERNAL: Final = roles("internal")
 _OFFICE: Final = roles("league", "internal")  # of the leagues in its scope, see public/owners.py
 _ONE: Final = "/api/v2/tournaments/{tournament_id}"
 
@@ -27,6 +31,9 @@ def _routes(settings: Any) -> Sequence[Routes]:
 DOMAIN: Domain[Services] = Domain(
     name="scoring",
     schema=Path(__file__).parent / "schema",
+    sections=wiring.SECTIONS,
+    section_lists=wiring.LISTS,
+    contradictions=wiring.contradictions,
     routes=_routes,
     access={
         "GET /api/v2/tournaments": EVERYBODY,
@@ -46,5 +53,18 @@ DOMAIN: Domain[Services] = Domain(
         "PATCH /api/v2/matches/{match_id}": _OFFICE,
         "POST /api/v2/matches/{match_id}/official": _OFFICE,
         "POST /api/v2/ties/{tie_id}/winner": _OFFICE,
+        # these six take the token of [internal] alone, see executions/internal.py
+        f"POST {_UPDATED}/matches": _INTERNAL,
+        f"PATCH {_UPDATED}/matches": _INTERNAL,
+        f"PATCH {_UPDATED}/matches/{{round}}": _INTERNAL,
+        f"PATCH {_UPDATED}/standings": _INTERNAL,
+        f"PATCH {_UPDATED}/knockouts": _INTERNAL,
+        f"POST {_UPDATED}/import": _INTERNAL,
+        f"GET {_PIPELINE}/executions": _INTERNAL,
+        f"GET {_PIPELINE}/executions/{{execution_id}}": _INTERNAL,
+        f"POST {_PIPELINE}/executions/{{execution_id}}/run": _INTERNAL,
+        f"GET {_PIPELINE}/reports/{{report}}": _INTERNAL,
     },
+    prepare=wiring.prepare,
+    run=wiring.run,
 )

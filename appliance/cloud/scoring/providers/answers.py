@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from appliance.cloud.scoring.imports.model import SeasonFile
 from appliance.cloud.scoring.providers.model import Configured, ProviderFailed, Wanted
+from appliance.cloud.scoring.providers.readers import read_answer
+from appliance.kernel.threads import in_thread
 
 Keep = Callable[[str, str, bytes], Awaitable[str]]
 """Keeps the answer of a provider at an address; returns its key in the object store."""
@@ -53,7 +55,7 @@ class Answers:
     references: Mapping[str, str]
     start: Start
     keep: Keep
-    _kept: dict[str, tuple[bytes, str]] = field(default_factory=dict)  # by address
+    _kept: dict[str, _Kept] = field(default_factory=dict)  # by address
     _failed: dict[str, ProviderFailed] = field(default_factory=dict)
 
     async def ask(self, wanted: Wanted) -> ProviderAnswer:
@@ -65,48 +67,38 @@ class Answers:
             own = _with_reference(wanted, self.references[provider.name])
             try:
                 address = provider.address(own)
-                raw, key = await self._fetch(source, address)
-                file = _read(source, raw, own)
+                kept = await self._fetch(source, address, own)
             except ProviderFailed as error:
                 failed.append((provider.name, error))
                 continue
-            return ProviderAnswer(file, provider.name, source.priority, address, key, at == 0, failed)
+            return ProviderAnswer(
+                kept.file, provider.name, source.priority, address, kept.raw_key, at == 0, failed
+            )
         raise NoAnswer(failed)
 
-    async def _fetch(self, source: Configured, address: str) -> tuple[bytes, str]:
-        """The answer and its key: requested once. An address that has failed is not requested again."""
+    async def _fetch(self, source: Configured, address: str, wanted: Wanted) -> _Kept:
+        """Requested and read once. An address that has failed is not requested again."""
+        name = source.provider.name
         if address in self._failed:
             raise self._failed[address]
         if address not in self._kept:
-            await self.start(source.provider.name, source.rate_s)
             try:
+                await self.start(name, source.rate_s)
                 raw = await source.provider.fetch(address)
+                key = await self.keep(name, address, raw)
+                # a whole season takes 0.1 s
+                self._kept[address] = _Kept(await in_thread(read_answer, name, raw, wanted), key)
             except ProviderFailed as error:
                 self._failed[address] = error
                 raise
-            self._kept[address] = raw, await self.keep(source.provider.name, address, raw)
         return self._kept[address]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    file: SeasonFile
+    raw_key: str
 
 
 def _with_reference(wanted: Wanted, reference: str) -> Wanted:
     return Wanted(reference, wanted.round, wanted.round_name, wanted.kind, wanted.season, wanted.zone)
-
-
-def _read(source: Configured, raw: bytes, wanted: Wanted) -> SeasonFile:
-    file, name = source.provider.read(raw, wanted), source.provider.name
-    if not file.found:
-        raise ProviderFailed(
-            "bad_answer", f"{name}: {file.defects[0].detail if file.defects else 'no matches'}"
-        )
-    check_texts(file, name)
-    return file
-
-
-def check_texts(file: SeasonFile, name: str) -> None:
-    """Raises ProviderFailed for texts that a database does not store: U+0000, half a surrogate pair."""
-    texts = [file.name, *file.groups, *(team for teams in file.groups.values() for team in teams)]
-    for each in file.matches:
-        texts += [each.home, each.away, each.stage, each.group, each.round, each.detail, each.reference]
-    whole = "".join(texts)
-    if "\x00" in whole or any("\ud800" <= sign <= "\udfff" for sign in whole):
-        raise ProviderFailed("bad_answer", f"{name}: a name has a character that is no text")

@@ -4,10 +4,8 @@ hold a secret is in the text of an error."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from appliance.cloud.scoring.providers.model import ProviderFailed
-from appliance.kernel import json
 from appliance.network.outbound import CallFailed, Outbound
 
 TIMEOUT_S = 30.0
@@ -27,11 +25,3 @@ async def get(outbound: Outbound, address: str, name: str, headers: Mapping[str,
 def _why(status: int) -> str:
     words = {401: ": its token is wrong", 403: ": its token may not read this", 429: ": too many requests"}
     return words.get(status, ": it does not know this reference" if status == 404 else "")
-
-
-def json_of(raw: bytes, name: str) -> Any:
-    """The decoded answer. Raises ProviderFailed."""
-    try:
-        return json.decode_long(raw)
-    except json.BadJson as error:
-        raise ProviderFailed("bad_answer", f"{name} answered with no JSON: {str(error)[:200]}") from None

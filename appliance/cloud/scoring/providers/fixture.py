@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from appliance.cloud.scoring.imports.model import SeasonFile
 from appliance.cloud.scoring.providers.invented_season import recipe, season
 from appliance.cloud.scoring.providers.model import ProviderFailed, Wanted
-from appliance.cloud.scoring.providers.openfootball import read_season
 from appliance.kernel import json
 from appliance.kernel.clock import Clock
 
@@ -34,6 +32,3 @@ class Fixture:
             raise ProviderFailed("bad_reference", f"{address[:80]} is no invented season")
         now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.clock.now_us())
         return json.encode(season(given, now))
-
-    def read(self, raw: bytes, wanted: Wanted) -> SeasonFile:
-        return read_season(raw, wanted)

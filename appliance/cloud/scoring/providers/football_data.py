@@ -11,9 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.cloud.scoring.imports.football_data import read_football_data
-from appliance.cloud.scoring.imports.model import SeasonFile
-from appliance.cloud.scoring.providers.calls import get, json_of
+from appliance.cloud.scoring.providers.calls import get
 from appliance.cloud.scoring.providers.model import ProviderFailed, Wanted
 from appliance.network.outbound import Outbound
 
@@ -46,9 +44,3 @@ class FootballData:
         if self.token:
             headers["x-auth-token"] = self.token
         return await get(self.outbound, address, self.name, headers)
-
-    def read(self, raw: bytes, wanted: Wanted) -> SeasonFile:
-        file = read_football_data(json_of(raw, self.name))
-        if file is None:
-            raise ProviderFailed("bad_answer", "football-data answered without a list of matches")
-        return file

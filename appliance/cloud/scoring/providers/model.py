@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Protocol
 
-from appliance.cloud.scoring.imports.model import SeasonFile
-
 _NUMBER = re.compile(r"(\d{1,3})$")
 
 
@@ -49,7 +47,7 @@ class Wanted:
 
 
 class Provider(Protocol):
-    """A source of matches. `fetch` raises ProviderFailed only; errors of `read` are defects of the file."""
+    """A source of matches; readers.py reads its answers."""
 
     @property
     def name(self) -> str: ...
@@ -61,11 +59,6 @@ class Provider(Protocol):
 
     async def fetch(self, address: str) -> bytes:
         """The answer as it comes. Raises ProviderFailed."""
-        ...
-
-    def read(self, raw: bytes, wanted: Wanted) -> SeasonFile:
-        """The matches of an answer. Pure. Raises ProviderFailed `bad_answer`: it is none of this
-        provider."""
         ...
 
 

@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from appliance.cloud.scoring.imports.football_txt import read_txt
-from appliance.cloud.scoring.imports.model import SeasonFile
-from appliance.cloud.scoring.imports.openfootball_json import read_json
 from appliance.cloud.scoring.providers.calls import get
 from appliance.cloud.scoring.providers.model import ProviderFailed, Wanted
-from appliance.kernel import json
 from appliance.kernel.threads import in_thread
 from appliance.network.outbound import MAX_BYTES, Outbound
 
@@ -47,24 +43,6 @@ class Openfootball:
         path = Path(address.removeprefix(FILE))
         root = Path(self.url.removeprefix(FILE))
         return await in_thread(lambda: _read(path, root))
-
-    def read(self, raw: bytes, wanted: Wanted) -> SeasonFile:
-        return read_season(raw, wanted)
-
-
-def read_season(raw: bytes, wanted: Wanted) -> SeasonFile:
-    """A season file of either form. Raises ProviderFailed for bytes that are no text."""
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ProviderFailed("bad_answer", f"the file is not UTF-8: byte {error.start}") from None
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            json.require_depth(raw)
-        except json.BadJson as error:
-            raise ProviderFailed("bad_answer", f"the file is {error}") from None
-        return read_json(text, wanted.zone)
-    return read_txt(text, wanted.zone, season=wanted.season)
 
 
 def _read(path: Path, root: Path) -> bytes:

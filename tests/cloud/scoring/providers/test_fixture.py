@@ -13,6 +13,7 @@ from appliance.cloud.scoring.knockouts.slots import slot
 from appliance.cloud.scoring.providers.fixture import Fixture
 from appliance.cloud.scoring.providers.invented_season import CLUBS, recipe, season
 from appliance.cloud.scoring.providers.model import ProviderFailed, Wanted
+from appliance.cloud.scoring.providers.readers import read_answer
 from appliance.kernel.clock import DAY_US, from_rfc3339
 from tests.kit.clock import HandClock
 
@@ -26,7 +27,7 @@ def provider_at(text: str) -> Fixture:
 
 async def season_at(text: str, reference: str) -> SeasonFile:
     provider, wanted = provider_at(text), Wanted(reference)
-    return provider.read(await provider.fetch(provider.address(wanted)), wanted)
+    return read_answer(provider.name, await provider.fetch(provider.address(wanted)), wanted)
 
 
 async def test_every_club_meets_every_other_at_home_and_away_and_plays_once_a_round() -> None:

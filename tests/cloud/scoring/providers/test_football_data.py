@@ -14,6 +14,7 @@ from appliance.cloud.scoring.imports.football_data import read_football_data
 from appliance.cloud.scoring.providers.calls import TIMEOUT_S
 from appliance.cloud.scoring.providers.football_data import FootballData
 from appliance.cloud.scoring.providers.model import ProviderFailed, Wanted
+from appliance.cloud.scoring.providers.readers import read_answer
 from tests.cloud.scoring.providers.calls import outbound
 
 URL = "http://127.0.0.1/v4"
@@ -113,7 +114,7 @@ async def test_its_address_and_its_token(wanted: Wanted, path: str) -> None:
         return httpx.Response(200, json={"matches": [match()]})
 
     provider = FootballData(outbound(answer), "secret", URL)
-    file = provider.read(await provider.fetch(provider.address(wanted)), wanted)
+    file = read_answer(provider.name, await provider.fetch(provider.address(wanted)), wanted)
     assert seen == [(path, "secret")] and len(file.matches) == 1
 
 
@@ -140,7 +141,7 @@ async def test_hostile_answers_are_errors_without_the_token(status: int, body: b
     provider = FootballData(outbound(lambda _: httpx.Response(status, content=body)), "secret", URL)
     wanted = Wanted("PL")
     with pytest.raises(ProviderFailed) as caught:
-        provider.read(await provider.fetch(provider.address(wanted)), wanted)
+        read_answer(provider.name, await provider.fetch(provider.address(wanted)), wanted)
     assert caught.value.code == code and "secret" not in repr(caught.value)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from appliance.cloud.scoring.providers.model import ProviderFailed, Wanted
 from appliance.cloud.scoring.providers.openfootball import Openfootball
+from appliance.cloud.scoring.providers.readers import read_answer
 from appliance.network.outbound import MAX_BYTES
 from tests.cloud.scoring.providers.calls import outbound
 
@@ -33,7 +34,7 @@ async def test_a_file_by_url_is_asked_for_below_the_configured_address() -> None
 
     provider = Openfootball(outbound(answer), "http://127.0.0.1:8000/football.json/")
     wanted = Wanted("2014-15/en 1.json", zone=LONDON)
-    file = provider.read(await provider.fetch(provider.address(wanted)), wanted)
+    file = read_answer(provider.name, await provider.fetch(provider.address(wanted)), wanted)
     assert asked == [("127.0.0.1:8000", b"/football.json/2014-15/en%201.json")]
     (match,) = file.matches
     assert (match.home, match.score, match.kickoff) == ("A", (2, 1), "2014-08-16T14:00:00Z")
@@ -45,7 +46,7 @@ async def test_files_of_a_folder(name: str, data: bytes, tmp_path: Path) -> None
     (tmp_path / "2014-15" / name).write_bytes(data)
     provider = Openfootball(outbound(not_called), f"file:{tmp_path}")
     wanted = Wanted(f"2014-15/{name}", zone=LONDON, season="2014-15")
-    file = provider.read(await provider.fetch(provider.address(wanted)), wanted)
+    file = read_answer(provider.name, await provider.fetch(provider.address(wanted)), wanted)
     assert [(each.slug, each.score, each.date) for each in file.matches] == [
         ("matchday-1", (2, 1), "2014-08-16")
     ]
@@ -90,5 +91,5 @@ async def test_a_missing_and_a_huge_file_are_named_without_their_folder(tmp_path
 )
 def test_what_is_no_text_is_no_answer(raw: bytes, words: str) -> None:
     with pytest.raises(ProviderFailed, match=words) as caught:
-        Openfootball(outbound(not_called)).read(raw, Wanted("a.json"))
+        read_answer("openfootball", raw, Wanted("a.json"))
     assert caught.value.code == "bad_answer"

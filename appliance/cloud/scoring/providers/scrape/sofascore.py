@@ -10,10 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.cloud.scoring.imports.model import SeasonFile
-from appliance.cloud.scoring.providers.calls import json_of
 from appliance.cloud.scoring.providers.model import ProviderFailed, Wanted
-from appliance.cloud.scoring.providers.scrape.events import read_sofascore
 
 URL: Final = "https://www.sofascore.com/api/v1"
 _REFERENCE: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
@@ -57,9 +54,3 @@ class SofaScore:
 
     async def fetch(self, address: str) -> bytes:
         return await self.open_page(address)
-
-    def read(self, raw: bytes, wanted: Wanted) -> SeasonFile:
-        file = read_sofascore(json_of(raw, self.name), wanted.zone)
-        if file is None:
-            raise ProviderFailed("bad_answer", "sofascore answered without events")
-        return file

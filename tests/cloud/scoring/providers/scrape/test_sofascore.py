@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from appliance.cloud.scoring.providers.model import ProviderFailed, Wanted
+from appliance.cloud.scoring.providers.readers import read_answer
 from appliance.cloud.scoring.providers.scrape.events import read_sofascore
 from appliance.cloud.scoring.providers.scrape.sofascore import SofaScore
 from appliance.kernel import json
@@ -94,7 +95,7 @@ async def test_the_page_of_a_round_is_opened(wanted: Wanted, end: str) -> None:
         return json.encode({"events": [event()]})
 
     provider = SofaScore(open_page)
-    file = provider.read(await provider.fetch(provider.address(wanted)), wanted)
+    file = read_answer(provider.name, await provider.fetch(provider.address(wanted)), wanted)
     assert len(file.matches) == 1
     assert opened == [f"https://www.sofascore.com/api/v1/unique-tournament{end}"]
 
@@ -112,10 +113,7 @@ def test_what_has_no_address_is_refused(wanted: Wanted) -> None:
 
 
 def test_a_page_that_is_no_json_is_no_answer() -> None:
-    async def open_page(url: str) -> bytes:
-        raise AssertionError(url)
-
-    for raw in (b"Access denied", b"{}", b'{"events": 3}'):
+    for raw in (b"Access denied", b"{}", b'{"events": 3}', b'{"events": []}'):
         with pytest.raises(ProviderFailed) as caught:
-            SofaScore(open_page).read(raw, Wanted("17/1", "matchday-1"))
+            read_answer("sofascore", raw, Wanted("17/1", "matchday-1"))
         assert caught.value.code == "bad_answer"
