@@ -10,7 +10,7 @@ import { clockOf } from "../state/zone.js";
 
 export const title = "Health";
 const LOOK_MS = 2000;
-/** @type {Record<import("../state/api").Part["status"], [string, string, string]>} */
+/** @type {Record<import("../state/api").ReadyPart["status"], [string, string, string]>} */
 const MARKS = {
   ok: ["✓", "good", "well"],
   warn: ["▲", "warn", "look at it"],

@@ -6,7 +6,7 @@
 import { titleOf } from "./session/working.js";
 import { clockOf } from "./zone.js";
 
-/** @typedef {import("./api").Part["status"]} Status */
+/** @typedef {import("./api").ReadyPart["status"]} Status */
 /** @typedef {{id: string, title: string, status: Status, words: string, fix: string}} Check */
 /** @typedef {{title: string, checks: Check[]}} Group */
 /**
@@ -165,11 +165,11 @@ function titles(checks) {
  */
 const check = (id, title, status, words, fix = "") => ({ id, title, status, words, fix });
 
-/** @param {Record<string, import("./api").Part>} parts @param {Record<string, string>} names */
+/** @param {Record<string, import("./api").ReadyPart>} parts @param {Record<string, string>} names */
 const listed = (parts, names) =>
   Object.entries(names).flatMap(([name, title]) => (parts[name] ? [part(name, title, parts[name])] : []));
 
-/** @param {string} name @param {string} title @param {import("./api").Part} facts */
+/** @param {string} name @param {string} title @param {import("./api").ReadyPart} facts */
 const part = (name, title, facts) =>
   check(name, title, facts.status, sentence(facts.detail), sentence(facts.hint ?? ""));
 
