@@ -81,5 +81,6 @@ def _resource(answer: OutboundAnswer) -> Any:
             answer.status,
         )
     detail = str(given.get("detail") or given.get("error") or f"the service answered {answer.status}")
-    fields = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in given.get("errors", [])]
+    fields = [f"{each['loc']}: {each['msg']}" for each in given.get("errors", [])]
+    fields = [each for each in fields if each not in detail]
     raise ServiceRefused("; ".join([detail, *fields]), str(given.get("hint") or ""), answer.status)

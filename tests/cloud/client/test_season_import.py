@@ -122,8 +122,8 @@ async def test_an_execution_that_failed_says_why() -> None:
         ),
         ((422, {"detail": "rules: no rule-set 'x'; known: brazil, default"}), "known: brazil, default"),
         (
-            (422, {"detail": "bad", "errors": [{"loc": ["query", "season"], "msg": "write 2026-27"}]}),
-            "query.season",
+            (422, {"detail": "bad", "errors": [{"loc": "season", "msg": "write 2026-27"}]}),
+            "bad; season: write 2026-27",
         ),
         ((502, b"<html>"), "its answer is no JSON (check --url)"),
         ((500, {}), "the service answered 500"),
