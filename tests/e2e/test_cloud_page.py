@@ -98,7 +98,13 @@ def test_a_token_is_asked_for_and_its_role_decides(
         for role, scopes in (("client", ("client:one",)), ("admin", ()))
     )
     # as through a proxy: nothing is open
-    page = open_page(browser, url, bypass_csp=True, extra_http_headers={"X-Forwarded-For": "198.51.100.7"})
+    proxied = {"X-Forwarded-For": "198.51.100.7"}
+    page = open_page(browser, url, bypass_csp=True, extra_http_headers=proxied)
+    expect(page.get_by_role("link", name="League")).to_be_visible()  # everybody reads it
+    expect(page.get_by_role("link", name="Status")).to_have_count(0)
+    page.get_by_role("button", name="Enter a token").click()
+    expect(page.get_by_role("heading", name="This needs a token")).to_be_visible()
+    page.goto(f"{url}/#status")
     expect(page.get_by_role("heading", name="This needs a token")).to_be_visible()
     expect(page.locator("#trouble")).to_have_text("")
     bring_axe(page)

@@ -20,6 +20,8 @@ import { tokenForm } from "./token-form.js";
  */
 const PAGES = {
   status: { label: "Status", roles: ["admin", "internal"], load: () => import("./status.js") },
+  league: { label: "League", roles: "all", load: () => import("./league/league.js") },
+  updates: { label: "Updates", roles: ["admin", "internal"], load: () => import("./updates/updates.js") },
 };
 
 const THEMES = /** @type {const} */ (["light", "dark", "auto"]);
@@ -37,13 +39,20 @@ const ctx = {
    * @template T
    * @param {string} path @param {number} seconds @param {(resource: T) => void} draw
    * @param {() => void} [lost]
+   * @returns {() => void} stops it before the page is left
    */
   poll: (path, seconds, draw, lost) => {
     const drawn = (/** @type {T} */ resource) => {
       tell("");
       draw(resource);
     };
-    stops.push(polling(service, path, seconds, drawn, refuse, lost));
+    const end = polling(service, path, seconds, drawn, refuse, lost);
+    const stop = () => {
+      end();
+      stops = stops.filter((each) => each !== stop);
+    };
+    stops.push(stop);
+    return stop;
   },
   /** To another page: go("league", id). @param {...string} words */
   go: (...words) => {
@@ -76,6 +85,7 @@ function freshRoot(name) {
   leave();
   const root = h("main", { id: "main", tabIndex: -1, class: `page ${name}` });
   $("main").replaceWith(root);
+  drawTop();
   return root;
 }
 
@@ -157,8 +167,10 @@ function drawTop() {
   const theme = prefs.get("theme");
   document.documentElement.dataset.theme = theme;
   say($("theme"), `Theme: ${theme}`);
-  $("token").hidden = !service.me?.role;
-  say($("token"), "Forget token");
+  const isOpen = service.me?.role === ""; // no token is needed
+  const asks = Boolean(document.querySelector("#the-token"));
+  $("token").hidden = isOpen || asks;
+  say($("token"), service.me ? "Forget token" : "Enter a token");
   $("token").title = service.me ? `${service.me.name} (${service.me.role})` : "";
   const away = service.awaySince;
   const words = away ? `The service does not answer since ${clockOf(away)}. Trying again.` : trouble;
@@ -171,6 +183,7 @@ $("theme").addEventListener("click", () => {
   drawTop();
 });
 $("token").addEventListener("click", () => {
+  if (!service.me) return askToken();
   service.forget();
   void begin();
 });

@@ -71,35 +71,56 @@ export class Service extends EventTarget {
 
   /**
    * The resource. Throws Refused with the message of the service, or an Error when there is no answer.
-   * @param {string} method @param {string} path @param {any} [body] @returns {Promise<any>}
+   * @param {string} method @param {string} path @param {any} [body]
+   * @param {number} [limitMs] for what takes longer
+   * @returns {Promise<any>}
    */
-  async request(method, path, body) {
+  async request(method, path, body, limitMs = REQUEST_MS) {
+    const { answer, text } = await this.send(method, path, body, limitMs);
+    const resource = resourceOf(text);
+    const isHealth = path === "/readyz" && resource.parts; // 503 while a part is bad
+    if (answer.ok || isHealth) return resource;
+    throw this.refused(answer, resource);
+  }
+
+  /** The text of an answer that is not JSON. Throws as `request` does. @param {string} path */
+  async text(path) {
+    const { answer, text } = await this.send("GET", path, undefined, REQUEST_MS);
+    if (answer.ok) return text;
+    throw this.refused(answer, resourceOf(text));
+  }
+
+  /** @param {Response} answer @param {any} resource */
+  refused({ status }, resource) {
+    const refused = new Refused(status, resource);
+    if (status === 401) {
+      this.me = null;
+      this.why = this.token ? refused.message : "";
+    }
+    return refused;
+  }
+
+  /**
+   * An answer with its whole text. Throws an Error when there is none.
+   * @param {string} method @param {string} path @param {any} body @param {number} limitMs
+   */
+  async send(method, path, body, limitMs) {
     /** @type {Record<string, string>} */
     const headers = {};
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
     if (method !== "GET") headers["Idempotency-Key"] = uuid();
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const sent = body === undefined ? undefined : JSON.stringify(body);
-    const signal = AbortSignal.timeout(REQUEST_MS);
-    let answer;
-    let text = "";
+    const signal = AbortSignal.timeout(limitMs);
     try {
-      answer = await this.call(path, { method, headers, signal, cache: "no-store", body: sent });
-      text = await answer.text();
+      const answer = await this.call(path, { method, headers, signal, cache: "no-store", body: sent });
+      const text = await answer.text();
+      this.heard(true);
+      return { answer, text };
     } catch {
       this.heard(false);
       throw new Error("the service does not answer");
     }
-    this.heard(true);
-    const resource = resourceOf(text);
-    const isHealth = path === "/readyz" && resource.parts; // 503 while a part is bad
-    if (answer.ok || isHealth) return resource;
-    const refused = new Refused(answer.status, resource);
-    if (answer.status === 401) {
-      this.me = null;
-      this.why = this.token ? refused.message : "";
-    }
-    throw refused;
   }
 
   /** @param {boolean} answered */
