@@ -41,6 +41,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
         "walk": ("part_s", "parts", "ms_per_hour", "us_per_part"),
         "live": ("case", "share of a core"),
     },
+    "jobs": {"assignment": ("case", "per_s", "p50_ms", "p99_ms", "waiting", "loggers")},
     "live": {"fan_out": ("way", "p99_ms", "delivered", "gaps", "load_cpu_percent", "waited_percent")},
     "narrow": {"narrow": ("case", "p50_ms", "p99_ms", "max_ms", "goal_ms", "met")},
     "standings": {"tables": ("method", "median_ms", "min_ms", "ratio", "goal")},

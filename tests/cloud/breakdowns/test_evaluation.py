@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.cloud.breakdowns import evaluation
@@ -134,7 +134,7 @@ def _changed_world(tx: Tx, changes: list[tuple[str, Any]]) -> dict[str, Any]:
     return {**{name: row[name] for name in fixed}, "type": kinds.get(row["breakdown_type_id"])}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(change_lists)
 def test_only_the_last_value_of_each_counts(changes: list[tuple[str, Any]]) -> None:  # L06
     last = [(name, dict(changes)[name]) for name in dict(changes)]

@@ -6,7 +6,8 @@ job than its capacity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import product
 from typing import Any, Final
 
 from appliance.cloud.breakdowns.audit import SYSTEM
@@ -18,7 +19,7 @@ from appliance.kernel.clock import DAY_US
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 LOAD_US: Final = DAY_US  # jobs of so long ago count as load
-AT_ONCE: Final = 50  # free loggers considered in one transaction: the longest waiting first
+AT_ONCE: Final = 50  # jobs given in one transaction
 
 
 def has_work(tx: ReadTx) -> bool:
@@ -60,17 +61,14 @@ def waiting_of(job: Row) -> Waiting:
 
 
 def _plan(tx: ReadTx) -> list[tuple[Waiting, Worker]]:
-    rows = tx.all(
-        "SELECT * FROM loggers WHERE is_available = 1 AND job_id IS NULL"
-        f" ORDER BY last_assigned_us, id LIMIT {AT_ONCE}"
-    )
+    rows = tx.all("SELECT * FROM loggers WHERE is_available = 1 AND job_id IS NULL ORDER BY id")
     return _pairs(tx, [*map(_decoded, rows)])
 
 
 def _pairs(tx: ReadTx, loggers: Sequence[Row]) -> list[tuple[Waiting, Worker]]:
     room = room_of(tx)
     workers = _workers(tx, [row for row in loggers if room.get(row["office_id"], 0) > 0])
-    return assign_all(workers, _heads(tx, workers), room) if workers else []
+    return assign_all(workers, _heads(tx, workers), room, AT_ONCE) if workers else []
 
 
 def _give(tx: Tx, waiting: Waiting, worker: Worker, event: JobEvent, by: str, lease_s: float) -> Row:
@@ -79,17 +77,14 @@ def _give(tx: Tx, waiting: Waiting, worker: Worker, event: JobEvent, by: str, le
     return give_job(tx, job, worker.id, event, by, lease_s)
 
 
-def _heads(tx: ReadTx, workers: Iterable[Worker]) -> list[Waiting]:
-    """The most urgent waiting jobs of every kind that one of the workers may have: as many of each as there
-    are workers, and those that a worker has given back."""
+def _heads(tx: ReadTx, workers: Sequence[Worker]) -> list[Waiting]:
+    """The most urgent waiting jobs of every kind that one of the workers may have: as many of each as can be
+    given at once, and as many more as one of the workers has given back."""
     kinds: dict[tuple[str | None, str, str], None] = {}
-    count = 0
     for worker in workers:
-        count += 1 + len(worker.passed)
-        for sport in sorted(worker.sports):
-            kinds.update(
-                dict.fromkeys((worker.league_id, sport, type_id) for type_id in sorted(worker.types))
-            )
+        keys = product([worker.league_id], sorted(worker.sports), sorted(worker.types))
+        kinds.update(dict.fromkeys(keys))
+    count = min(len(workers), AT_ONCE) + max(len(worker.passed) for worker in workers)
     found: dict[str, Waiting] = {}
     for league_id, sport, type_id in kinds:
         limit: list[Any] = [] if league_id is None else [league_id]

@@ -24,10 +24,8 @@ _HELD: Final = (
     " AND leases.token = jobs.lease_token"
     " WHERE jobs.status IN ('assigned', 'reviewing', 'logging')"
 )
-_RUNNING: Final = (
-    "FROM jobs WHERE ended_us IS NULL AND breached_us IS NULL"
-    " AND (due_us <= ? OR (at_risk_us IS NULL AND target_us <= ?))"
-)
+_BREACHED: Final = "ended_us IS NULL AND breached_us IS NULL AND due_us <= ?"
+_AT_RISK: Final = "ended_us IS NULL AND breached_us IS NULL AND at_risk_us IS NULL AND target_us <= ?"
 _AWAITING: Final = "FROM markings WHERE awaiting_us <= ? AND alerted_us IS NULL"
 
 
@@ -61,7 +59,11 @@ def expire_leases(tx: Tx) -> int:
 
 def sound_alarms(tx: Tx) -> int:
     """Report the jobs that are at risk or breached since the last look; returns how many."""
-    rows = tx.all(f"SELECT * {_RUNNING} ORDER BY due_us, id LIMIT {AT_ONCE}", (tx.now_us, tx.now_us))
+    breached = f"SELECT * FROM jobs WHERE {_BREACHED} ORDER BY due_us, id LIMIT {AT_ONCE}"
+    rows = tx.all(breached, (tx.now_us,))
+    if not rows:  # what is breached as well as at risk is only reported as breached
+        at_risk = f"SELECT * FROM jobs WHERE {_AT_RISK} ORDER BY target_us, id LIMIT {AT_ONCE}"
+        rows = tx.all(at_risk, (tx.now_us,))
     for job in rows:
         _alarm(tx, job)
     return len(rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +49,25 @@ def unfit(worker: Worker, job: Waiting) -> str:
     return ""
 
 
-def choose(workers: Iterable[Worker], job: Waiting) -> Worker | None:
-    """The one of these who gets the job; None: it goes on waiting."""
-    fit = [worker for worker in workers if not unfit(worker, job) and job.id not in worker.passed]
-    return min(fit, key=lambda worker: (worker.load, worker.last_us, worker.id), default=None)
-
-
 def assign_all(
-    workers: Iterable[Worker], waiting: Iterable[Waiting], room: Mapping[str, int]
+    workers: Iterable[Worker], waiting: Iterable[Waiting], room: Mapping[str, int], most: int
 ) -> list[tuple[Waiting, Worker]]:
-    """Who gets what: the most urgent job first, each logger one. `workers` have no open job; `room`: how many
-    more jobs each office may have open."""
-    free, left = {worker.id: worker for worker in workers}, dict(room)
+    """Who gets what: the most urgent job first, each logger one, `most` pairs. `workers` have no open job;
+    `room`: how many more jobs each office may have open."""
+    lines: dict[tuple[str, str], list[Worker]] = {}
+    for worker in sorted(workers, key=lambda worker: (worker.load, worker.last_us, worker.id)):
+        for sport, type_id in product(worker.sports, worker.types):
+            lines.setdefault((sport, type_id), []).append(worker)
+    taken, left = set[str](), dict(room)
     pairs: list[tuple[Waiting, Worker]] = []
     for job in sorted(waiting, key=lambda job: (job.due_us, job.id)):
-        if not free:
+        if len(pairs) == most:
             break
-        worker = choose((each for each in free.values() if left.get(each.office_id, 0) > 0), job)
-        if worker is not None:
-            del free[worker.id]
-            left[worker.office_id] -= 1
-            pairs.append((job, worker))
+        line = lines.get((job.sport, job.type_id), [])
+        line[:] = [each for each in line if each.id not in taken and left.get(each.office_id, 0) > 0]
+        found = next((each for each in line if job.id not in each.passed and not unfit(each, job)), None)
+        if found is not None:
+            taken.add(found.id)
+            left[found.office_id] -= 1
+            pairs.append((job, found))
     return pairs

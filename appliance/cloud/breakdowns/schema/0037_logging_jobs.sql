@@ -55,6 +55,9 @@ CREATE INDEX jobs_by_event ON jobs (event_id, created_us, id);
 CREATE INDEX jobs_by_status ON jobs (status, due_us, id);
 CREATE INDEX jobs_waiting ON jobs (status, sport, breakdown_type_id, due_us, id);
 CREATE INDEX jobs_by_logger ON jobs (logger_id, assigned_us);
+CREATE INDEX jobs_to_breach ON jobs (due_us, id) WHERE ended_us IS NULL AND breached_us IS NULL;
+CREATE INDEX jobs_to_risk ON jobs (target_us, id)
+    WHERE ended_us IS NULL AND breached_us IS NULL AND at_risk_us IS NULL;
 CREATE UNIQUE INDEX jobs_one_open ON jobs (event_id) WHERE ended_us IS NULL;
 
 CREATE TABLE job_passes (

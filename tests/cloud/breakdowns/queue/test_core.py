@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cloud.breakdowns.queue.core import Waiting, Worker, assign_all, choose, unfit
+from appliance.cloud.breakdowns.queue.core import Waiting, Worker, assign_all, unfit
 
 ANA = Worker("ana", "office", frozenset({"football"}), frozenset({"basic"}))
 JOB = Waiting("job", "league", "football", "basic", 100)
+
+
+def choose(workers: list[Worker], job: Waiting) -> Worker | None:
+    """The one of these who gets the job."""
+    pairs = assign_all(workers, [job], {"office": 100}, 50)
+    return pairs[0][1] if pairs else None
 
 
 @pytest.mark.parametrize(
@@ -50,7 +56,7 @@ def test_the_least_loaded_gets_it_then_the_longest_idle_then_the_smallest_id() -
 
 def test_the_most_urgent_job_goes_first() -> None:
     late = replace(JOB, id="late", due_us=50)
-    assert [job.id for job, _ in assign_all([ANA], [JOB, late], {"office": 5})] == ["late"]
+    assert [job.id for job, _ in assign_all([ANA], [JOB, late], {"office": 5}, 50)] == ["late"]
 
 
 workers = st.lists(
@@ -85,7 +91,7 @@ def test_what_is_assigned_keeps_to_every_limit(
     found: list[Worker], waiting: list[Waiting], first: int, second: int
 ) -> None:
     room = {"one": first, "two": second}
-    pairs = assign_all(found, waiting, room)
+    pairs = assign_all(found, waiting, room, 50)
     assert len({job.id for job, _ in pairs}) == len({worker.id for _, worker in pairs}) == len(pairs)
     assert all(unfit(worker, job) == "" for job, worker in pairs)
     for office, most in room.items():
@@ -96,3 +102,16 @@ def test_what_is_assigned_keeps_to_every_limit(
     for job in waiting:
         if job.id not in assigned:  # nothing waits that an idle logger of an office with room could do
             assert not [w for w in idle if not unfit(w, job) and used[w.office_id] < room[w.office_id]]
+
+
+def test_many_idle_loggers_of_another_sport_hide_none_that_fits() -> None:
+    idle = [replace(ANA, id=f"{at}", sports=frozenset({"basketball"})) for at in range(200)]
+    busier = replace(ANA, id="only", load=9, last_us=9)
+    assert choose([*idle, busier], JOB) == busier
+
+
+def test_no_more_than_asked_for_the_most_urgent_first() -> None:
+    jobs = [replace(JOB, id=f"{at}", due_us=9 - at) for at in range(9)]
+    workers = [replace(ANA, id=f"{at}") for at in range(9)]
+    pairs = assign_all(workers, jobs, {"office": 9}, 3)
+    assert [job.id for job, _ in pairs] == ["8", "7", "6"]
