@@ -34,6 +34,12 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
         "exact": ("method", "media", "exact"),
         "ready": ("case", "p50_ms", "p99_ms", "max_ms", "n"),
     },
+    "dataset": {
+        "apart": ("method", "clips", "wall_s", "cpu_s", "opens", "cpu_ratio", "wall_ratio"),
+        "overlapping": ("method", "clips", "wall_s", "cpu_s", "opens", "cpu_ratio", "wall_ratio"),
+        "copy": ("method", "clips", "wall_ms", "cpu_ms", "opens", "cpu_ratio", "wall_ratio"),
+        "memory": ("minutes", "source_mb", "peak_mb"),
+    },
     "delivery": {"delivery": ("way", "gbit_s", "mark_p99_ms", "load_cpu_percent", "waited_percent")},
     "heartbeats": {"heartbeats": ("case", "cpu_percent", "load_cpu_percent", "waited_percent")},
     "index": {
