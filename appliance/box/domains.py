@@ -63,6 +63,7 @@ NAMES: Final = (
     "clips",
     "retention",
     "tags",
+    "datasets",
     "sync",
     "live",
 )

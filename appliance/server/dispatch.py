@@ -137,7 +137,11 @@ class Dispatcher:
             else:
                 await serve_admitted(self.door, grant, raw[0].handler, scope, receive, out, raw[1])
             return
-        file = self.files.find(method, path)
+        hot = self.hot.find(method, path)
+        match = hot or self.ordinary.find(method, path)
+        # a route for a change may have the path of a file: POST / beside the page
+        is_change = match is not None and method not in SAFE_METHODS
+        file = None if is_change else self.files.find(method, path)
         if file is not None:
             # an address that asks for files without end would slow down the others like any request
             await self._wait(
@@ -145,8 +149,6 @@ class Dispatcher:
             )
             await send_reply(out, file.reply(headers))
             return
-        hot = self.hot.find(method, path)
-        match = hot or self.ordinary.find(method, path)
         await self._let_in(scope, headers, match)
         request = await _read(scope, headers, receive, out.request_id)
         if match is not None and request.body:

@@ -219,5 +219,5 @@ def make_work(out: Storage, default: Path, run_id: str) -> Path:
         if pid.isdecimal() and int(pid) != os.getpid() and not Path("/proc", pid).exists():
             shutil.rmtree(folder, ignore_errors=True)
     work = parent / f"{os.getpid()}_{run_id}"
-    work.mkdir()
+    work.mkdir(exist_ok=True)  # of a daemon that has the same pid after each start
     return work

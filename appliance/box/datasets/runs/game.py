@@ -129,6 +129,7 @@ class Game:
         self._note(total_plays=plays.rows, rejected=plays.rejections)
         if (cause := _why_none(plays)) is not None:
             await blocking(partial(withdraw, out, self.game_id))
+            await blocking(partial(remove_unlisted, out, self.game_id, (), ()))
             await self.fail(cause)
             return
         await self._cut(plays)
