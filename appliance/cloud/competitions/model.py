@@ -123,6 +123,7 @@ class AliasIn(Input):
 
     provider: Provider
     name: Name
+    reason: Annotated[str, Field(max_length=2000)] = ""
 
 
 class ListQuery(Page):
@@ -190,6 +191,7 @@ class Alias(BaseModel):
     team_id: str
     provider: str
     name: str
+    reason: str
     created_at: str
     created_by: str
 
@@ -211,7 +213,7 @@ def shown(model: type[_Shown], row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown_alias(row: Mapping[str, Any]) -> dict[str, Any]:
-    own = {name: row[name] for name in ("id", "team_id", "provider", "name", "created_by")}
+    own = {name: row[name] for name in ("id", "team_id", "provider", "name", "reason", "created_by")}
     return {**own, "created_at": to_rfc3339(row["created_us"])}
 
 

@@ -139,6 +139,7 @@ def add_alias(tx: Tx, caller: Caller, team_id: str, body: AliasIn) -> Answer:
         "team_id": team_id,
         "provider": body.provider,
         "name": body.name,
+        "reason": body.reason,
         "created_by": caller.device,
         "created_us": tx.now_us,
     }

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from appliance.access.roles import EVERYBODY
 from appliance.cloud.permissions import roles
 from appliance.cloud.scoring import wiring
+from appliance.cloud.scoring.figures import status_part
 from appliance.domain import Domain
 from appliance.http.api import Routes
 
 if TYPE_CHECKING:
     from appliance.cloud.domains import Services
+    from appliance.kernel.tx import Row, Tx
 
 _PIPELINE: Final = "/api/v2/data-provider"
 _UPDATED: Final = f"{_PIPELINE}/tournaments/{{tournament_id}}"
@@ -28,6 +30,16 @@ def _routes(settings: Any) -> Sequence[Routes]:
     return public_routes()
 
 
+def _resource_changed(tx: Tx, kind: str, row: Row, before: Row | None, by: str) -> None:
+    from appliance.cloud.scoring.records.observed import SCORE_OBSERVED, score_observed
+    from appliance.cloud.scoring.records.references import check_delete
+
+    if kind == "site_event" and row["type"] == SCORE_OBSERVED:
+        score_observed(tx, row["site_id"], row["session_id"], row["data"])
+    elif before is None:
+        check_delete(tx, kind, row)
+
+
 DOMAIN: Domain[Services] = Domain(
     name="scoring",
     schema=Path(__file__).parent / "schema",
@@ -35,6 +47,8 @@ DOMAIN: Domain[Services] = Domain(
     section_lists=wiring.LISTS,
     contradictions=wiring.contradictions,
     routes=_routes,
+    status=status_part,
+    on_resource=_resource_changed,
     access={
         "GET /api/v2/tournaments": EVERYBODY,
         "POST /api/v2/tournaments": _OFFICE,

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from appliance.cloud.fleet.intake.events import SentEvent, newest_changes, reread
+from appliance.cloud.fleet.intake.hooks import tell_domains
 from appliance.cloud.fleet.intake.rows import apply_changes, apply_counters, keep_events
 from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
@@ -82,6 +83,7 @@ def replay(tx: Tx, site_id: str, row_id: str) -> Answer:
     changes = newest_changes([event])
     is_applied = apply_changes(tx, site_id, row["epoch_number"], changes) > 0 or not changes
     apply_counters(tx, site_id, row["epoch_number"], [event])
+    tell_domains(tx, site_id, [event])
     tx.update("parked_events", row_id, {"status": "applied" if is_applied else "superseded"})
     resource = _load(tx, site_id, row_id)
     tx.append("event_replayed", f"parked_event:{row_id}", {"parked_event": resource})

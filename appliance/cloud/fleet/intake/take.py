@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from appliance.cloud.fleet.intake import epochs, parked
 from appliance.cloud.fleet.intake.events import Batch, SentEvent, newest_changes
+from appliance.cloud.fleet.intake.hooks import tell_domains
 from appliance.cloud.fleet.intake.rows import apply_changes, apply_counters, keep_events
 from appliance.cloud.fleet.sites import bound_site, is_open, journal_site, load_site
 from appliance.kernel.errors import Refused, Unavailable
@@ -155,6 +156,7 @@ def _apply(tx: Tx, epoch: Row, events: Sequence[SentEvent]) -> None:
     keep_events(tx, site_id, number, events)
     apply_changes(tx, site_id, number, newest_changes(events))
     apply_counters(tx, site_id, number, events)
+    tell_domains(tx, site_id, events)
 
 
 def _one_at_a_time(

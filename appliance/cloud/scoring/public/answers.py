@@ -61,7 +61,8 @@ class Official(Score):
 
 
 class MatchShown(BaseModel):
-    """`home_score`, `away_score`: after the regular time, on the pitch. `official` counts instead of it."""
+    """`home_score`, `away_score`: after the regular time, on the pitch. `official` counts instead of it.
+    `source`: a provider, or `site`: the stadium's box observed the score."""
 
     id: str
     tournament_id: str

@@ -53,7 +53,7 @@ def shown_matches(tx: ReadTx, tournament_id: str, rows: Sequence[Row]) -> list[d
 def _shown_match(
     row: Row, match: Match, decision: Row | None, slots: Mapping[str, str | None], names: Mapping[str, str]
 ) -> dict[str, Any]:
-    kept = ("id", "tournament_id", "event_id", "kind", "stage", "number", "leg", "source", "rev")
+    kept = ("id", "tournament_id", "event_id", "kind", "stage", "number", "leg", "rev")
     sides = {
         which: shown_side(row[f"{which}_team_id"], row[f"{which}_slot"], slots, names)
         for which in ("home", "away")
@@ -79,6 +79,7 @@ def _shown_match(
         "decided_by": _decided_by(match),
         "official": _official(row, decision),
         "provisional": match.is_provisional,
+        "source": "site" if match.is_provisional else row["source"],
         "is_neutral": match.is_neutral,
         "is_replay": match.is_replay,
         "updated_at": to_rfc3339(row["updated_us"]),

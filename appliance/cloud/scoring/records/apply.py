@@ -16,6 +16,7 @@ from appliance.cloud.scoring.records import columns
 from appliance.cloud.scoring.records.bracket import slot_teams, stored_bracket
 from appliance.cloud.scoring.records.discrepancies import Claim, note_claims, settle
 from appliance.cloud.scoring.records.news import tell_matches
+from appliance.cloud.scoring.records.observed import compare_observed
 from appliance.cloud.scoring.records.tournaments import Tournament, encoded, load_tournament
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Caller
@@ -74,6 +75,7 @@ def apply_file(
     created = _create(tx, tournament_id, made, source)
     changed = _change(tx, made, rows, source)
     settle(tx, changed)
+    compare_observed(tx, tournament_id, changed)
     _refer(tx, source, made, created)
     if may_create:
         _describe(tx, tournament, file, teams)

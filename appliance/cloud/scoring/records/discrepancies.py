@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from appliance.cloud.scoring.imports.model import FileMatch
 from appliance.cloud.scoring.match import Match, Pair
@@ -16,6 +16,9 @@ from appliance.cloud.scoring.records.columns import as_match
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.tx import ReadTx, Row, Tx
+
+SITE: Final = "site:"
+"""Before the id of the site whose box observed a score: the source is no provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,8 @@ def note(
 
 
 def settle(tx: Tx, match_ids: Sequence[str]) -> None:
-    """The results of these matches have changed: open discrepancies show the value that counts now, and those
-    that hold no longer are resolved."""
+    """The results of these matches have changed: open discrepancies of providers show the value that counts
+    now, and those that hold no longer are resolved."""
     for match_id in match_ids:
         sql = "SELECT * FROM discrepancies WHERE match_id = ? AND resolved_us IS NULL ORDER BY id"
         open_rows = tx.all(sql, (match_id,))
@@ -97,7 +100,7 @@ def settle(tx: Tx, match_ids: Sequence[str]) -> None:
         if row is None:
             continue
         value = result_text(as_match(row))
-        for each in open_rows:
+        for each in (one for one in open_rows if not one["other_source"].startswith(SITE)):
             if each["other_value"] == value:
                 _update(tx, each, {"resolved_us": tx.now_us, "value": value})
             elif each["value"] != value:
