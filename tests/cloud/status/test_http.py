@@ -75,7 +75,7 @@ async def test_only_the_first_leases_are_listed_and_all_are_counted(cloud: Cloud
 async def test_it_is_for_admins_and_internal_services(cloud: Cloud) -> None:
     shown = (await (await cloud.holder("admin")).get("/status")).json
     assert (shown["environment"], shown["process"]) == ("demo", "process-1")
-    assert shown["database"]["engine"] == "SQLite" and set(shown["parts"]) == {"deliveries"}
+    assert shown["database"]["engine"] == "SQLite" and "deliveries" in shown["parts"]
     for role in ("league", "manager", "logger", "client", "box"):
         assert (await (await cloud.holder(role)).get("/status")).status == 403
     assert (await cloud.client.get("/status")).status == 401
