@@ -63,6 +63,13 @@ def take_lease(tx: Tx, kind: str, subject: str, owner: str, *, for_s: float = LE
     return lease
 
 
+def own_lease(tx: ReadTx, kind: str, subject: str, owner: str) -> Lease | None:
+    """The lease that this owner has now, as after a COMMIT that was not answered; None: it has none."""
+    sql = "SELECT token, until_us FROM leases WHERE kind = ? AND subject = ? AND owner = ? AND until_us > ?"
+    row = tx.one(sql, (kind, subject, owner, tx.now_us))
+    return None if row is None else Lease(kind, subject, owner, row["token"], row["until_us"])
+
+
 def check_lease(tx: ReadTx, lease: Lease) -> None:
     """Raises LeaseLost when the token has changed. A lease that has ended is still valid until another
     process

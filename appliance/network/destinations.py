@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Final
 
 import trio
 
@@ -22,6 +23,9 @@ from appliance.network.addresses import (
     why_not_public,
     why_refused,
 )
+
+PORTS: Final = {"http": 80, "https": 443}
+"""Where a URL without a port leads, by its scheme."""
 
 
 async def resolve(

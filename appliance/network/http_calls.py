@@ -12,9 +12,7 @@ from collections.abc import Sequence
 import httpx
 
 from appliance.network.addresses import Network
-from appliance.network.destinations import resolve_all
-
-_PORTS = {"http": 80, "https": 443}
+from appliance.network.destinations import PORTS, resolve_all
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
@@ -38,7 +36,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         named = request.url
-        place = (named.host, named.port or _PORTS[named.scheme])
+        place = (named.host, named.port or PORTS[named.scheme])
         *others, last = await self._to_try(place, request)
         request.extensions = {**request.extensions, "sni_hostname": named.host}
         try:

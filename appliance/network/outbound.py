@@ -21,13 +21,12 @@ import httpx
 import trio
 
 from appliance.network.addresses import BadDestination, Network
-from appliance.network.destinations import resolve
+from appliance.network.destinations import PORTS, resolve
 
 MAX_BYTES: Final = 4 * 1024 * 1024  # a season of a league is 400 kB
 TIMEOUT_S: Final = 20.0
 MAX_REDIRECTS: Final = 5
 MAX_URL: Final = 2048
-_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = {301, 302, 303, 307, 308}
 _CONNECT_S: Final = 5.0
 _OWN_HEADERS: Final = {
@@ -118,7 +117,7 @@ def parse_url(text: str) -> httpx.URL:
         raise CallFailed("bad_url", f"no address: {error}") from None
     reason = (
         "must begin with http:// or https://"
-        if url.scheme not in _PORTS
+        if url.scheme not in PORTS
         else "must not hold a login before an @"
         if "@" in text.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
         else "has no host"
@@ -245,7 +244,7 @@ class Outbound:
 
     async def _address(self, url: httpx.URL) -> str:
         """The checked address to call. Raises CallFailed."""
-        host, port = url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
+        host, port = url.raw_host.decode("ascii"), url.port or PORTS[url.scheme]
         try:
             with trio.fail_after(_CONNECT_S):
                 return await resolve(host, port, self._allowed, public_only=True)

@@ -40,10 +40,9 @@ async def run_deliveries(
 ) -> None:
     """`owner`: this process, for its leases. `count` gets the outcome of every attempt. A send that is
     cancelled is repeated once its lease is over."""
-    wake, under_way = Signal(), 0
+    wake, under_way = Signal(), set[str]()  # subscriptions
 
     async def send(claim: Claim) -> None:
-        nonlocal under_way
         try:
             outcome = await attempt(outbound, claim)
             count(outcome)
@@ -51,7 +50,7 @@ async def run_deliveries(
             if outcome.http_status is None:
                 log.info("webhook_not_delivered", delivery=claim.delivery_id, reason=outcome.error)
         finally:
-            under_way -= 1
+            under_way.discard(claim.lease.subject)
             wake.notify()
 
     async with trio.open_nursery() as nursery:
@@ -61,11 +60,13 @@ async def run_deliveries(
         while True:
             seen = wake.count
             wait_s = LOOK_S
-            if free := AT_ONCE - under_way:
+            if free := AT_ONCE - len(under_way):
                 wait_s = await _next_look_s(store)
                 if wait_s == 0:
-                    claims = await store.write_retrying(partial(claim_due, owner=owner, limit=free))
-                    under_way += len(claims)
+                    take = partial(claim_due, owner=owner, limit=free)
+                    again = partial(take, again_but=frozenset(under_way))
+                    claims = await store.write_retrying(take, again)
+                    under_way |= {claim.lease.subject for claim in claims}
                     for claim in claims:
                         nursery.start_soon(send, claim)
                     wait_s = LOOK_S if not claims else 0

@@ -7,13 +7,13 @@ again with the same webhook-id, so receivers must ignore a repeated one (as Stan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.cloud.deliveries.store import disable, end_delivery
+from appliance.cloud.deliveries.store import disable, end_delivery, end_without_token
 from appliance.kernel.clock import DAY_US, S_US
-from appliance.kernel.leases import Lease, LeaseLost, check_lease, release_lease, take_lease
+from appliance.kernel.leases import Lease, LeaseLost, check_lease, own_lease, release_lease, take_lease
 from appliance.kernel.tx import ReadTx, Tx
 
 KIND = "webhook"
@@ -46,8 +46,11 @@ class Outcome:
     took_us: int
 
 
-def claim_due(tx: Tx, owner: str, limit: int) -> list[Claim]:
-    """Up to `limit` deliveries that are due, one for each receiver, the longest overdue first."""
+def claim_due(tx: Tx, owner: str, limit: int, again_but: Collection[str] | None = None) -> list[Claim]:
+    """Up to `limit` deliveries that are due, one for each receiver, the longest overdue first. `again_but`:
+    after a COMMIT that was not answered, the subscriptions to which this process sends now; what that COMMIT
+    has claimed is then claimed again."""
+    end_without_token(tx)
     claims: list[Claim] = []
     rows = tx.all(
         "SELECT subscription_id FROM deliveries WHERE status = 'pending' AND due_us <= ?"
@@ -58,6 +61,8 @@ def claim_due(tx: Tx, owner: str, limit: int) -> list[Claim]:
         if len(claims) == limit:
             break
         lease = take_lease(tx, KIND, row["subscription_id"], owner)
+        if lease is None and again_but is not None and row["subscription_id"] not in again_but:
+            lease = own_lease(tx, KIND, row["subscription_id"], owner)
         if lease is not None:
             claims.append(_claim(tx, lease))
     return claims

@@ -101,6 +101,19 @@ def disable(tx: Tx, subscription_id: str) -> None:
     _changed(tx, subscription_id)
 
 
+def end_without_token(tx: Tx) -> None:
+    """Disable the subscriptions of clients that have no token any more: nothing more is sent to them."""
+    live = "owner <> '' AND deleted_us IS NULL AND disabled_us IS NULL"
+    owned = tx.all(f"SELECT id, owner FROM subscriptions WHERE {live} ORDER BY id")
+    tokens = tx.all("SELECT id, scopes FROM tokens WHERE revoked_us IS NULL ORDER BY id") if owned else []
+    owners = {owner for token in tokens for owner in (f"token:{token['id']}", *token["scopes"].split())}
+    for row in owned:
+        if row["owner"] not in owners:
+            cancel_pending(tx, row["id"], "the client's last token was revoked: the subscription is disabled")
+            tx.update("subscriptions", row["id"], {"disabled_us": tx.now_us})
+            _changed(tx, row["id"])
+
+
 def cancel_pending(tx: Tx, subscription_id: str, reason: str) -> None:
     sql = "SELECT id FROM deliveries WHERE subscription_id = ? AND status = 'pending' ORDER BY id"
     for row in tx.all(sql, (subscription_id,)):
@@ -111,6 +124,7 @@ def announce(tx: Tx, type_: MessageType, data: Mapping[str, Any], scope: Collect
     """Queue the message for every subscription of its type and scope; returns its webhook-id. `scope`: the
     owners of its subject, as in league:ID; a subscription with scopes gets it when one of them is among
     these."""
+    end_without_token(tx)
     message_id = f"msg_{new_uuid()}"
     body = json.encode({"type": type_, "timestamp": to_rfc3339(tx.now_us), "data": data}).decode()
     tx.insert("messages", {"id": message_id, "type": type_, "body": body, "created_us": tx.now_us})

@@ -13,12 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from appliance.http.api import Scope
 
 HEAD_BYTES_MAX = 4096  # a browser's is 700
 FIELDS_MAX = 40
+FIELDS_SEEN_MAX = 512  # lines, of at most HEAD_BYTES_MAX
 
 # RFC 9112 section 3, restricted: one method, a plain path. `%` and `?` need decoding, which is not done here.
 _REQUEST_LINE = re.compile(rb"POST (/[A-Za-z0-9_/-]{1,200}) HTTP/1\.1")
@@ -61,14 +63,20 @@ def parse_short(data: bytes) -> Short | None:
 def _headers(fields: list[bytes]) -> list[tuple[bytes, bytes]] | None:
     headers = []
     for field in fields:
-        match = _FIELD.fullmatch(field)
-        if match is None:
+        header = _header(field)
+        if header is None:
             return None
-        headers.append((match[1].lower(), match[2]))
+        headers.append(header)
     names = [name for name, _ in headers]
     if len(set(names)) != len(names) or b"host" not in names or not _LEFT_TO_H11.isdisjoint(names):
         return None
     return headers
+
+
+@lru_cache(maxsize=FIELDS_SEEN_MAX)  # a device sends the same lines with every request
+def _header(field: bytes) -> tuple[bytes, bytes] | None:
+    match = _FIELD.fullmatch(field)
+    return None if match is None else (match[1].lower(), match[2])
 
 
 def _body_length(headers: list[tuple[bytes, bytes]]) -> int | None:

@@ -6,7 +6,7 @@ queue.py, making one clip in job.py.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +21,7 @@ from appliance.box.clips.cutting.planner import PlanSpan, PlanTogether
 from appliance.box.clips.cutting.queue import Queue
 from appliance.box.clips.files.footage import Footage
 from appliance.box.clips.records import cut_states as cuts
+from appliance.box.clips.records.cut_states import Job
 from appliance.box.clips.records.marks import MarkRules
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
@@ -47,12 +48,28 @@ class CutterHandle:
         if self._cutting.plan_together is None or self._jobs is None:
             return await write(mark)
         claims = Claims(self._queue.footage.video_until_us)
-        answer = await write(lambda tx: claims.take(tx, mark(tx)))
+        try:
+            answer = await write(lambda tx: claims.take(tx, mark(tx)))
+        except Unavailable:
+            if claims.jobs:  # the COMMIT may have been made, and only its answer is missing
+                self._jobs.start_soon(self._cut_if_claimed, tuple(claims.jobs))
+            raise
         if claims.jobs:  # nothing can cancel this task between the commit and here, so no claim is lost
-            self._queue.running |= {job.clip_id: job for job in claims.jobs}
-            name = f"cut {claims.jobs[0].clip_id} and others"
-            self._jobs.start_soon(self._cutting.cut_claimed, claims.jobs, name=name)
+            self._start(claims.jobs)
         return answer
+
+    def _start(self, claimed: Sequence[Job]) -> None:
+        assert self._jobs is not None
+        self._queue.running |= {job.clip_id: job for job in claimed}
+        self._jobs.start_soon(self._cutting.cut_claimed, claimed, name=f"cut {claimed[0].clip_id} and others")
+
+    async def _cut_if_claimed(self, jobs: Sequence[Job]) -> None:
+        """Cut what a COMMIT that was not answered has claimed; otherwise it would wait for the next start."""
+        made = await self._cutting.store.write_retrying(
+            lambda tx: [job for job in jobs if cuts.is_wanted(tx, job)]
+        )
+        if left := [job for job in made if job.clip_id not in self._queue.running]:
+            self._start(left)
 
     async def settle(self, clip_ids: list[str]) -> None:
         """Wait, at most 0.25 s, until none of these clips could be cut right now: so that the answer to an

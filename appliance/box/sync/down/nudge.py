@@ -21,7 +21,7 @@ from appliance.box.sync.down.actor import Nudges
 from appliance.kernel import json
 from appliance.kernel.retry import Backoff
 from appliance.network.addresses import BadDestination
-from appliance.network.destinations import resolve_all
+from appliance.network.destinations import PORTS, resolve_all
 
 log = structlog.get_logger("sync")
 
@@ -35,7 +35,6 @@ BASE_S: Final = (
 CAP_S: Final = 300.0
 MESSAGE_MAX: Final = 4096
 _OWN: Final = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
-_PORTS: Final = {"http": 80, "https": 443}
 _ENDED: Final = (
     ConnectionClosed,
     HandshakeError,
@@ -101,7 +100,7 @@ async def _dial(
     scheme: str, host: str, port: int | None, verify: ssl.SSLContext | None
 ) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
     """Raises OSError, BadDestination, ssl.SSLError."""
-    number = port or _PORTS[scheme]
+    number = port or PORTS[scheme]
     *others, last = await resolve_all(host, number, _OWN, may_be_own=True)
     for address in others:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from appliance.box.clips.cutting.planner import Wanted
 from appliance.box.clips.model import ClipIn, EndIn, PlayIn
 from appliance.box.clips.records import marks, plays
 from appliance.kernel import json
+from appliance.kernel.errors import Unavailable
 from appliance.kernel.operation import Answer
 from appliance.kernel.sqlite.engine import on_disk
 from appliance.kernel.store import Store
@@ -205,6 +206,35 @@ async def test_a_mark_that_is_refused_claims_nothing(tmp_path: Path, autojump_cl
         with pytest.raises(ValueError, match="refused"):
             await desk.handle.marked(desk.store.write, mark)
         assert desk.together.calls == [] and await desk.rows() == []
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+async def test_an_out_whose_commit_is_not_answered_is_cut_when_it_was_made(
+    tmp_path: Path, autojump_clock: MockClock, is_made: bool
+) -> None:
+    async with cutting(tmp_path) as desk:
+        play_id = await desk.play()
+        desk.footage.until_us = desk.footage.other_until_us = KICKOFF_US
+        body = EndIn.model_validate({"end_time": OUT})
+
+        async def unanswered(closure: Callable[[Tx], Answer]) -> Answer:
+            def run(tx: Tx) -> Answer:
+                answer = closure(tx)
+                if not is_made:
+                    raise Unavailable("storage_unavailable", "the disk failed")
+                return answer
+
+            await desk.store.write(run)
+            raise Unavailable("storage_unavailable", "the disk failed")
+
+        with pytest.raises(Unavailable):
+            await desk.handle.marked(unanswered, lambda tx: plays.end_play(tx, COACH, RULES, play_id, body))
+        if not is_made:  # the coach's tablet sends it again
+            await wait_all_tasks_blocked()
+            assert desk.together.calls == []
+            await desk.end(play_id)
+        rows = await desk.until("ready", "ready")
+        assert [row["attempts"] for row in rows] == [1, 1] and len(desk.together.calls) == 1
 
 
 async def test_a_whole_clip_in_the_past_is_claimed_with_its_mark_and_an_export_is_not(
