@@ -78,6 +78,9 @@ async def test_the_sample_is_a_season_under_way_and_is_made_once(cloud: Cloud) -
     over = [event for event in events if event["kickoff"] < today]
     assert len(over) in (3, 4) and season["starts_on"] < today[:10] < season["ends_on"]
     assert all(season["starts_on"] <= event["kickoff"][:10] <= season["ends_on"] for event in events)
+    jobs = (await admin.get("/logging/v1/queue")).json["items"]
+    assert {job["event_id"] for job in jobs} == {event["id"] for event in over}
+    assert {event["logging"]["breakdown_type"] for event in events} == {"Basic", "Complete"}
 
 
 @pytest.mark.parametrize("is_empty", [True, False])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from appliance.access.roles import EVERYBODY, Permission
 from appliance.cloud.breakdowns.settings import LoggingSettings
 from appliance.cloud.permissions import ADMIN_ONLY, READ, roles
-from appliance.domain import Domain, ResourcePart
+from appliance.domain import Domain, ResourcePart, StatusPart
 from appliance.http.api import Routes
 
 if TYPE_CHECKING:
@@ -82,6 +82,12 @@ def _marking(tx: ReadTx, event_id: str) -> Any:
     return marking_part(tx, event_id)
 
 
+def _status(tx: ReadTx) -> StatusPart:
+    from appliance.cloud.breakdowns.status import status_part
+
+    return status_part(tx)
+
+
 def _access() -> dict[str, Permission]:
     rows = {
         f"POST {V1}/webhooks/vod-available": EVERYBODY,  # it is signed
@@ -121,6 +127,7 @@ DOMAIN: Domain[Services] = Domain(
     prepare=_prepare,
     routes=_routes,
     run=_run,
+    status=_status,
     on_resource=_resource_changed,
     resource_parts={"event": ResourcePart("logging", _marking_model, _marking)},
     access=_access(),
