@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import date
 from pathlib import Path
 from typing import Final
 
+from appliance.cloud.database import ServerClock
 from appliance.cloud.domains import demo_sections
 from appliance.cloud.sample import make_sample
 from appliance.cloud.settings import CloudSettings, check_settings
+from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.store import Store
 from appliance.server.connections.server import Bound
 
@@ -43,9 +46,11 @@ def begin_demo(
     async def ready(bound: Bound, store: Store) -> None:
         if not is_empty:
             await store.write(make_sample)
+            await _make_seasons(f"http://{bound.host}:{bound.port}", settings.internal_token, store)
         say("")
         say(f"  The demo of the cloud runs. Open http://{bound.host}:{bound.port}")
         if not is_empty:
+            say(f"  A league and a cup: http://{bound.host}:{bound.port}/#league")
             say(f"  Sample data: http://{bound.host}:{bound.port}/logging/v1/events")
         say(f"  The API: http://{bound.host}:{bound.port}/docs")
         say(f"  Internal token: {settings.internal_token}")
@@ -54,3 +59,14 @@ def begin_demo(
         say("")
 
     return ready
+
+
+async def _make_seasons(url: str, token: str, store: Store) -> None:
+    """By the API, of the league that the sample data has. Raises ServiceRefused."""
+    from appliance.cloud.client.sample_seasons import make_sample_seasons  # httpx takes 25 ms of a start
+
+    league_id = await store.read(
+        lambda tx: tx.value("SELECT id FROM leagues ORDER BY created_us, id LIMIT 1")
+    )
+    today = date.fromisoformat(to_rfc3339(ServerClock().now_us())[:10])
+    await make_sample_seasons(url, token, league_id, today)

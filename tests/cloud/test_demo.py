@@ -83,14 +83,39 @@ async def test_the_sample_is_a_season_under_way_and_is_made_once(cloud: Cloud) -
     assert {event["logging"]["breakdown_type"] for event in events} == {"Basic", "Complete"}
 
 
-@pytest.mark.parametrize("is_empty", [True, False])
-async def test_an_empty_demo_has_no_sample(cloud: Cloud, is_empty: bool) -> None:
+async def test_an_empty_demo_has_no_sample(cloud: Cloud) -> None:
     lines: list[str] = []
-    ready = begin_demo(lines.append, cloud.settings, is_empty=is_empty)
+    ready = begin_demo(lines.append, cloud.settings, is_empty=True)
     await ready(Bound("127.0.0.1", 8090, None), cloud.store)
-    leagues = await cloud.store.read(lambda tx: tx.value("SELECT count(*) FROM leagues"))
-    assert leagues == (0 if is_empty else 1)
-    assert any("/logging/v1/events" in line for line in lines) != is_empty
+    for table in ("leagues", "tournaments"):
+        assert await cloud.store.read(lambda tx, table=table: tx.value(f"SELECT count(*) FROM {table}")) == 0
+    assert not any("/logging/v1/events" in line or "#league" in line for line in lines)
+
+
+async def test_the_demo_has_a_league_and_a_cup_from_the_pipeline(tmp_path: Path) -> None:
+    stop, lines = trio.Event(), list[str]()
+    settings = demo_settings(tmp_path, 0)
+    say = begin_demo(lines.append, settings, is_empty=False)
+
+    async def ready(bound: Bound, store: Store) -> None:
+        await say(bound, store)
+        assert any(f":{bound.port}/#league" in line for line in lines)
+        await say(bound, store)  # as after a restart: what is there stays
+        counts = {
+            "SELECT count(*) FROM executions WHERE status = 'completed' AND operation = 'create'": 2,
+            "SELECT count(*) FROM executions": 2,
+            "SELECT count(*) FROM tournaments": 2,
+            "SELECT count(*) FROM teams": 10,  # those of the sample are among them
+            # in the evening 8
+            "SELECT count(*) FROM standings WHERE tournament_id = 'demo-league' AND played >= 7": 10,
+            "SELECT count(*) FROM matches WHERE round = 'Quarter-finals' AND status = 'ended'": 4,
+        }
+        for sql, expected in counts.items():
+            assert await store.read(lambda tx, sql=sql: tx.value(sql)) == expected, sql
+        stop.set()
+
+    with trio.fail_after(LIMIT_S):
+        await run_cloud(settings, stop=stop, loop=LoopWatch(), ready=ready, is_open=True)
 
 
 async def test_serve_is_not_open_on_loopback(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def test_the_cloud_demo_serves_and_ends_with_ctrl_c(tmp_path: Path) -> None:
         trio.run(lambda: eventually(lambda: "Ctrl-C stops it" in demo.output(), what="the demo of the cloud"))
         (url,) = re.findall(r"http://\S+:\d+(?=/docs)", demo.output())
         assert plain_get(f"{url}/readyz")["parts"]["store"]["status"] != "bad"
-        assert len(plain_get(f"{url}/logging/v1/teams")["items"]) == 4
+        assert len(plain_get(f"{url}/logging/v1/teams")["items"]) == 10
+        league = plain_get(f"{url}/api/v2/tournaments/demo-league/standings")
+        assert {row["played"] for row in league["items"]} <= {7, 8} and league["zones"]
         demo.send(signal.SIGINT)
         assert trio.run(demo.ended) == 0
         assert '"level": "error"' not in demo.output() and "Traceback" not in demo.output()

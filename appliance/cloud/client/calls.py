@@ -38,11 +38,17 @@ class ServiceCalls:
     url: str
     token: str
 
-    async def request(self, method: str, path: str, body: bytes = b"") -> Any:
+    async def send(self, method: str, path: str, value: Any) -> Any:
+        """As `request`, with JSON."""
+        return await self.request(method, path, json.encode(value), "application/json")
+
+    async def request(
+        self, method: str, path: str, body: bytes = b"", content_type: str = "application/octet-stream"
+    ) -> Any:
         """The JSON of an answer below 300. Raises ServiceRefused."""
         headers = {"x-internal-token": self.token}
         if body:
-            headers["content-type"] = "application/octet-stream"
+            headers["content-type"] = content_type
         try:
             answer = await self.outbound.call(
                 method,
