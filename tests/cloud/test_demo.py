@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from appliance.cloud.service import run_cloud
 from appliance.cloud.settings import missing
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx
 from appliance.ops.lock import StateBusy
 from appliance.ops.loopwatch import LoopWatch
 from appliance.server.connections.server import Bound
@@ -88,7 +90,7 @@ async def test_an_empty_demo_has_no_sample(cloud: Cloud) -> None:
     ready = begin_demo(lines.append, cloud.settings, is_empty=True)
     await ready(Bound("127.0.0.1", 8090, None), cloud.store)
     for table in ("leagues", "tournaments"):
-        assert await cloud.store.read(lambda tx, table=table: tx.value(f"SELECT count(*) FROM {table}")) == 0
+        assert await cloud.store.read(partial(ReadTx.value, sql=f"SELECT count(*) FROM {table}")) == 0
     assert not any("/logging/v1/events" in line or "#league" in line for line in lines)
 
 
@@ -111,7 +113,7 @@ async def test_the_demo_has_a_league_and_a_cup_from_the_pipeline(tmp_path: Path)
             "SELECT count(*) FROM matches WHERE round = 'Quarter-finals' AND status = 'ended'": 4,
         }
         for sql, expected in counts.items():
-            assert await store.read(lambda tx, sql=sql: tx.value(sql)) == expected, sql
+            assert await store.read(partial(ReadTx.value, sql=sql)) == expected, sql
         stop.set()
 
     with trio.fail_after(LIMIT_S):

@@ -53,7 +53,7 @@ export function changesOf(summary) {
   return [
     matches !== undefined &&
       `${countOf(matches, "match", "es")}, ${created ?? 0} new, ${changed ?? 0} changed`,
-    table && `${countOf(table.changed, "row")} of tables changed`,
+    table && table.rows > 0 && `${countOf(table.changed, "row")} of tables changed`,
     bracket && bracket.ties > 0 && `${bracket.decided} of ${bracket.ties} ties decided`,
     defects.length > 0 && countOf(defects.length, "defect"),
   ]

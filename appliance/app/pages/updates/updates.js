@@ -5,7 +5,7 @@ import { errorText } from "../../state/words.js";
 import { drawGroups } from "../groups.js";
 import { elementsOf } from "./markdown.js";
 import { executionLine, operationOf, stateOf } from "./lines.js";
-import { schedulesGroup } from "./schedules.js";
+import { schedulesGroups } from "./schedules.js";
 
 export const title = "Updates";
 const EVERY_S = 3;
@@ -16,7 +16,7 @@ const RUN_MS = 30_000;
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("./lines.js").Execution} Execution */
 /** @typedef {import("./lines.js").RoundResult} RoundResult */
-/** @typedef {import("./schedules.js").Schedule} Schedule */
+/** @typedef {import("./schedules.js").Schedules} Schedules */
 
 /** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words an execution's id, or none */
 export function enter(root, ctx, words) {
@@ -46,7 +46,7 @@ function enterAll(root, ctx) {
   );
   /** @type {Execution[] | null} */
   let executions = null;
-  /** @type {Schedule[] | null} */
+  /** @type {Schedules | null} */
   let schedules = null;
   const draw = () => {
     if (executions) {
@@ -58,7 +58,7 @@ function enterAll(root, ctx) {
         (each, old) => drawRun(each, nameOf(each.tournament_id), old),
       );
     }
-    if (schedules) drawGroups(planned, [schedulesGroup(schedules, Date.now())]);
+    if (schedules) drawGroups(planned, schedulesGroups(schedules, nameOf, Date.now()));
   };
   const nameOf = namesOf(ctx, draw);
   ctx.poll(
@@ -69,8 +69,8 @@ function enterAll(root, ctx) {
       draw();
     },
   );
-  ctx.poll(`${BASE}/schedules`, EVERY_S * 5, (/** @type {{items: Schedule[]}} */ { items }) => {
-    schedules = items;
+  ctx.poll(`${BASE}/schedules?limit=100`, EVERY_S * 5, (/** @type {Schedules} */ newest) => {
+    schedules = newest;
     draw();
   });
 }
