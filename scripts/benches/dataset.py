@@ -193,7 +193,7 @@ def _each(method: str, cost: Cost, ours: Cost) -> Row:
 def measure_memory(options: Options) -> list[Row]:
     """The same four plays out of longer and longer files, each in a process of its own."""
     rows: list[Row] = []
-    for minutes in (1, 2) if options.quick else (2, 30, 120):
+    for minutes in (1, 2) if options.quick else (2, 10, 40):
         source = film(options, 60 * minutes)
         alone = [sys.executable, __file__, "--alone", str(source), str(options.folder / "clips")]
         process = subprocess.Popen(alone)

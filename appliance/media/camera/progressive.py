@@ -331,8 +331,13 @@ def read_moov(fd: int, moov: Place) -> tuple[Init, list[TrackTables]]:
             continue
         head = os.pread(fd, 24, found[b"tkhd"].start) if b"tkhd" in found else b""
         track = by_id.get(int.from_bytes(head[20:24] if head[:1] == b"\1" else head[12:16], "big"))
-        if track is not None and track.kind != "other":
+        if track is None or track.kind == "other":
+            continue
+        try:
             tables.append(_tables(fd, track, found, init.timescale))
+        except Malformed:
+            if track.kind == "video":
+                raise  # pictures are cut without a sound that cannot be read
     return init, tables
 
 

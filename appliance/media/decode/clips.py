@@ -157,6 +157,8 @@ class _Pass:
         return result
 
     def _add_video(self, packet: Packet[Stream], result: CutStretch) -> None:
+        # a picture that no other refers to is decoded only if it is shown
+        self._video.codec_context.skip_frame = "DEFAULT" if self._is_shown(packet) else "NONREF"
         try:
             frames = packet.decode()
         except BAD_MEDIA:
@@ -171,6 +173,12 @@ class _Pass:
                 at = frame.pts - self._stretch.video_origin
                 for clip in self._clips:
                     clip.picture(frame, at)
+
+    def _is_shown(self, packet: Packet[Stream]) -> bool:
+        if packet.pts is None:
+            return True
+        at = packet.pts - self._stretch.video_origin
+        return any(clip.shows(at) for clip in self._clips)
 
     def _add_sound(self, packet: Packet[Stream]) -> None:
         if self._sound is None or packet.pts is None or packet.time_base is None or not packet.size:
@@ -223,6 +231,9 @@ class _Clip:
         slack = _SLACK_TICKS if scale.denominator >= _COARSE_SCALE * scale.numerator else 0
         self._from, self._until = window.first - slack, window.end - slack
 
+    def shows(self, at: int) -> bool:
+        return self._from <= at < self._until
+
     def picture(self, frame: VideoFrame, at: int) -> None:
         """A decoded frame, `at` ticks from the stretch's first; it may belong to the clip or not."""
         if self._is_done:
@@ -253,7 +264,7 @@ class _Clip:
 
     def damage(self, at: int | None) -> None:
         """The picture at `at` cannot be decoded, or not all of it."""
-        if at is None or self._from <= at < self._until:
+        if at is None or self.shows(at):
             self.result.damaged += 1
 
     def fail(self, error: str, detail: str) -> None:

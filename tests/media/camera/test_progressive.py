@@ -121,6 +121,15 @@ def test_a_file_that_ends_early_says_so(opened: list[int]) -> None:
         open_camera_file(fd_of(film_bytes(FILM)[:-400], opened))
 
 
+def test_sound_that_cannot_be_read_is_left_out(opened: list[int]) -> None:
+    data = bytearray(film_bytes(FILM))
+    at = data.rindex(b"stsz")
+    data[at + 12 : at + 16] = b"\xff" * 4
+    file = open_camera_file(fd_of(bytes(data), opened))
+    assert isinstance(file, ProgressiveFile) and not file.sounds
+    assert cut(bytes(data), 1.0, 2.0, opened)[1] == list(range(30, 60))
+
+
 @pytest.mark.parametrize("data", [b"", b"\0" * 64, b"RIFF" * 64, b"\0\0\0\x10ftypisom\0\0\0\0" + bytes(64)])
 def test_what_is_no_video_is_malformed(data: bytes, opened: list[int]) -> None:
     with pytest.raises(Malformed):

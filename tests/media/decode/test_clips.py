@@ -149,3 +149,12 @@ def test_edit_lists_of_the_source_are_not_applied() -> None:
     result = cut_clips(io.BytesIO(film), sinks, Stretch(6000, 0, 0), window, ONE)
     assert result.clips[0].frames == 30
     assert [number for number, _ in shown(sinks[0])] == list(range(30))
+
+
+def test_what_no_clip_shows_and_no_picture_needs_is_not_decoded() -> None:
+    film = film_bytes(replace(FILM, bframes=2))
+    window = [Window(SECOND, 2 * SECOND, False, MOOV)]
+    sinks = [io.BytesIO()]
+    result = cut_clips(io.BytesIO(film), sinks, Stretch(6000, 0, 0), window, ONE)
+    assert [number for number, _ in shown(sinks[0])] == list(range(30, 60))
+    assert result.decoded < 60  # of 90

@@ -31,7 +31,7 @@ def plays() -> list[tuple[str, str, float, float]]:
 
 
 def film_of(camera: str) -> Film:
-    return replace(FILM, first=1000 * CAMERAS.index(camera))  # type: ignore[arg-type]
+    return replace(FILM, first=1000 * CAMERAS.index(camera))
 
 
 def test_some_of_the_plays_overlap() -> None:
