@@ -157,4 +157,4 @@ def test_what_no_clip_shows_and_no_picture_needs_is_not_decoded() -> None:
     sinks = [io.BytesIO()]
     result = cut_clips(io.BytesIO(film), sinks, Stretch(6000, 0, 0), window, ONE)
     assert [number for number, _ in shown(sinks[0])] == list(range(30, 60))
-    assert result.decoded < 60  # of 90
+    assert result.decoded <= 70  # of 90: a third of the 60 others is referred to by none
