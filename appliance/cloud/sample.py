@@ -19,6 +19,7 @@ from appliance.kernel.tx import Tx
 LEAGUE: Final = "Demo League"
 TEAMS: Final = ("Rovers", "United", "Wanderers", "Athletic")
 VIDEO: Final = "https://video.example/game.m3u8"
+SITE: Final = "demo"  # of `appliance demo`: a box that is linked shows the events
 _PLAYERS: Final = 11
 _CALLER: Final = Caller(device="demo")
 
@@ -45,7 +46,7 @@ def make_sample(tx: Tx) -> bool:
     for at, (home, away) in enumerate(pairs):
         kickoff_us = today_us + (at - len(pairs) // 2) * 7 * DAY_US + 19 * HOUR_US
         teams = {"home_team_id": home, "away_team_id": away}
-        _make(tx, "event", season_id=season_id, kickoff=to_rfc3339(kickoff_us), **teams)
+        _make(tx, "event", season_id=season_id, kickoff=to_rfc3339(kickoff_us), site_id=SITE, **teams)
     _make_logging(tx, league_id, team_ids[0])
     return True
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from appliance.box.settings import DEMO_ID
 from appliance.cloud.competitions.kinds import KINDS
 from appliance.cloud.demo import begin_demo, demo_settings
+from appliance.cloud.fleet.changes.feed import read_snapshot
 from appliance.cloud.sample import make_sample
 from appliance.cloud.service import run_cloud
 from appliance.cloud.settings import missing
@@ -131,3 +133,10 @@ async def test_serve_is_not_open_on_loopback(tmp_path: Path) -> None:
 
     with trio.fail_after(LIMIT_S):
         await run_cloud(demo_settings(tmp_path, 0), stop=stop, loop=LoopWatch(), ready=ready)
+
+
+async def test_a_demo_box_that_is_linked_shows_the_events_of_the_next_days(cloud: Cloud) -> None:
+    await cloud.store.write(make_sample)
+    page = await cloud.store.read(lambda tx: read_snapshot(tx, DEMO_ID, None))
+    kinds = [change["kind"] for change in page["changes"]]
+    assert kinds.count("event") >= 2 and {"team", "roster"} <= set(kinds)
