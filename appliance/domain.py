@@ -224,8 +224,16 @@ class Offers(Protocol):
 
 
 def sections_of(records: Iterable[Domain[Any]]) -> dict[str, type[Section]]:
-    """Sections of the settings tree, by name."""
-    return {name: section for record in records for name, section in record.sections.items()}
+    """Sections of the settings tree, by name. One that several domains share has the keys of all of them;
+    each reads its own by its own class."""
+    shares: dict[str, list[type[Section]]] = {}
+    for record in records:
+        for name, section in record.sections.items():
+            shares.setdefault(name, []).append(section)
+    return {
+        name: kinds[0] if len(kinds) == 1 else type(name, tuple(kinds), {"__module__": __name__})
+        for name, kinds in shares.items()
+    }
 
 
 def section_lists_of(records: Iterable[Domain[Any]]) -> dict[str, type[Section]]:

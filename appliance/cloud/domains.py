@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from appliance.ops.health import Board
     from appliance.ops.metrics import Metrics
 
-NAMES: Final[tuple[str, ...]] = ("competitions", "deliveries", "fleet", "scoring", "breakdowns")
+NAMES: Final[tuple[str, ...]] = ("competitions", "deliveries", "fleet", "scoring", "breakdowns", "uploads")
 
 _OWN_SCHEMAS: Final = (
     Path(__file__).parents[1] / "access/tokens/schema",

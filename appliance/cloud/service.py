@@ -198,7 +198,8 @@ def applications(
     )
     app.sockets_max = _LIMITS.sockets
     local = make_local_app([], store=cloud.store, clock=cloud.clock, site=site, hooks=hooks)
-    return CloudEdge(app, door, cloud.settings.server.trusted_proxies), local
+    any_origin = [route.path for group in cloud.routes for route in group.raw if route.any_origin]
+    return CloudEdge(app, door, cloud.settings.server.trusted_proxies, any_origin), local
 
 
 def about(cloud: Services) -> About:

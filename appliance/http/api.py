@@ -91,11 +91,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class RawRoute:
     """A hot path served as plain ASGI before Quart: byte ranges, heartbeats, WebSockets.
 
-    method is "GET" (serves HEAD too), "POST" or "WS". `handler(scope, receive, send, parameters)` may raise
-    Refused or Unavailable before it has answered; the dispatcher makes the problem document. `body`, `takes`,
-    `query`, `media_type`, `status`, `also` and `returns` only document it: the handler reads the request
-    itself, with `read_body` and `parse_query` of http/requests.py. `small`: a POST that reads its whole body
-    and then answers at once, in one message of a known length.
+    method is "GET" (serves HEAD too), another one of HTTP's, or "WS". `handler(scope, receive, send,
+    parameters)` may raise Refused or Unavailable before it has answered; the dispatcher makes the problem
+    document. `body`, `takes`, `query`, `media_type`, `status`, `also` and `returns` only document it: the
+    handler reads the request itself, with `read_body` and `parse_query` of http/requests.py. `small`: a POST
+    that reads its whole body and then answers at once, in one message of a known length.
     """
 
     method: str
@@ -111,6 +111,9 @@ class RawRoute:
     takes: str | None = None  # media type of a body that is not JSON
     also: tuple[tuple[int, str], ...] = ()  # other successes: (status, description)
     admits_itself: bool = False  # its handler asks the door: a token may come in the first message
+    any_origin: bool = (
+        False  # pages of other origins may use it with a token in Authorization (cloud/edge.py)
+    )
     rule: str = field(init=False)  # its row in the matrix of access
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 Owns: the one walk from `send` to the socket, and the check that these internals are the expected ones.
 Anything else (another version, HTTP/2, another server, a test; TLS, unless the caller permits it) gives
-None, and the caller uses plain ASGI. Used by http/sendfile.py, server/endpoint.py and
+None, and the caller uses plain ASGI. Used by http/sendfile.py, http/requests.py, server/endpoint.py and
 box/live/hypercorn_transport.py; no other module may use these internals.
 """
 
@@ -68,6 +68,10 @@ class Wire:
     @property
     def is_websocket(self) -> bool:
         return isinstance(self.stream, WSStream)
+
+    def let_body_be_long(self) -> None:
+        """The limit of time of this request's body begins again with each of its bytes."""
+        self.protocol.is_long_body = True
 
     async def abort(self) -> None:
         """Close the socket at once. Every task that waits on it, also in hypercorn, is released."""

@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from appliance.http.access import Grant
-from appliance.http.api import Receive, Scope
+from appliance.http.api import Receive, Scope, Send
+from appliance.http.passthrough import wire_of
 from appliance.http.problems import bad_header
 from appliance.kernel import json
 from appliance.kernel.errors import FieldError, Refused
@@ -79,6 +80,37 @@ async def read_body(
             raise _too_large(limit)
         if not message.get("more_body", False):
             return bytes(body)
+
+
+class BodyStream:
+    """A body of any length as it comes: an asynchronous iterator of chunks of at most 64 KiB. Raises
+    ClientGone when the connection ends before the body."""
+
+    __slots__ = ("_is_over", "_receive")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_over = False
+
+    def __aiter__(self) -> BodyStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._is_over:
+            raise StopAsyncIteration
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        self._is_over = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
+
+
+def stream_body(receive: Receive, send: Send) -> BodyStream:
+    """The body of this request, which may take any time while bytes come. At most a dozen chunks wait here
+    for a reader that is slower than its client."""
+    if (wire := wire_of(send, encrypted=True)) is not None:
+        wire.let_body_be_long()
+    return BodyStream(receive)
 
 
 def _too_large(limit: int) -> Refused:

@@ -62,7 +62,7 @@ def changing(role: str) -> set[str]:
 
 
 def test_managers_and_loggers_change_what_logging_needs_and_nothing_else() -> None:
-    managed = ("rules", "offices", "loggers", "jobs/{job_id}/", "sources/{source_id}/")
+    managed = ("rules", "offices", "loggers", "jobs/{job_id}/", "sources/{source_id}/", "uploads")
     for role, tables in (("manager", managed), ("logger", ("jobs/{job_id}/", "queue/next"))):
         starts = tuple(f"/logging/v1/{table}" for table in tables)
         assert [rule for rule in changing(role) if not rule.split()[1].startswith(starts)] == []

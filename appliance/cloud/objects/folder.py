@@ -8,9 +8,11 @@ of keys.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 import trio
 
@@ -47,6 +49,20 @@ class FolderObjects:
         checked_data(data)
         return await self._blocking(lambda: self._create(path, data))
 
+    async def create_long(self, key: str, parts: AsyncIterator[bytes], length: int) -> bool:
+        path = self._path(key)
+        if await self._blocking(path.exists):
+            return False
+        draft = self.root / DRAFTS / new_uuid()
+        file = await self._blocking(lambda: draft.open("xb"))
+        try:
+            async for data in parts:
+                await self._blocking(partial(file.write, checked_data(data)))
+            return await self._blocking(lambda: self._publish(file, draft, path))
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._blocking(lambda: _drop(file, draft))
+
     async def size(self, key: str) -> int:
         path = self._path(key)
         return await self._blocking(lambda: path.stat().st_size)
@@ -74,20 +90,32 @@ class FolderObjects:
     def _create(self, path: Path, data: bytes) -> bool:
         _make_folder(path.parent)
         draft = self.root / DRAFTS / new_uuid()
+        file = draft.open("xb")
         try:
-            with draft.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, path)
-                is_new = True
-            except FileExistsError:
-                is_new = False
+            file.write(data)
+            return self._publish(file, draft, path)
         finally:
-            draft.unlink(missing_ok=True)
+            _drop(file, draft)
+
+    def _publish(self, file: BinaryIO, draft: Path, path: Path) -> bool:
+        """Make the draft durable, then give it its name."""
+        _make_folder(path.parent)
+        file.flush()
+        os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+            is_new = True
+        except FileExistsError:
+            is_new = False
         _sync_folder(path.parent)  # also when another has just made it: it may not have synced yet
         return is_new
+
+
+def _drop(file: BinaryIO, draft: Path) -> None:
+    """Close and delete a draft. What could not be written before is lost with it."""
+    with suppress(OSError):
+        file.close()
+    draft.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> None:

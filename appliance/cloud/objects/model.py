@@ -8,11 +8,12 @@ rows of the database.
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from appliance.kernel.errors import Unavailable
 
-PART_MAX: Final = 8 * 1024 * 1024  # bytes of one object or one read that are held in memory
+PART_MAX: Final = 8 * 1024 * 1024  # bytes of one call that are held in memory
 _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*(/[A-Za-z0-9][A-Za-z0-9._=-]*)*")
 _KEY_MAX: Final = 512
 
@@ -28,6 +29,12 @@ class Objects(Protocol):
     async def create(self, key: str, data: bytes) -> bool:
         """Make the object, up to PART_MAX bytes; False: there is one already, which is left as it is. Durable
         when it returns, either way."""
+        ...
+
+    async def create_long(self, key: str, parts: AsyncIterator[bytes], length: int) -> bool:
+        """Make an object of any length from its parts in order; `length`: of all of them, in bytes. False as
+        `create`. When `parts` raises, nothing is made and the error propagates. Of several that make one key
+        at once, in a bucket the last one stays: for keys that name their content."""
         ...
 
     async def size(self, key: str) -> int:

@@ -8,8 +8,9 @@ calls are used, in threads. The endpoint is set by the operator, not by a client
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import obstore
@@ -17,12 +18,40 @@ import trio
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
-from appliance.cloud.objects.model import NoObject, checked_data, checked_key, checked_range, unavailable
+from appliance.cloud.objects.model import (
+    PART_MAX,
+    NoObject,
+    checked_data,
+    checked_key,
+    checked_range,
+    unavailable,
+)
 from appliance.kernel.threads import in_thread
 
 T = TypeVar("T")
 _LIMITS: Final = {"timeout": "30s", "connect_timeout": "5s"}
+_PIECES_MAX: Final = 9000  # of one object in the bucket: S3 takes 10,000
 _RETRIES: Final = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
+
+
+class _Stream:
+    """An asynchronous iterator as obstore reads it: from a thread of trio's, while it sends. An error of the
+    iterator ends the upload: obstore deletes what it has sent, and raises it."""
+
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> _Stream:
+        return self
+
+    def __next__(self) -> bytes:
+        data = trio.from_thread.run(self._next)
+        if data is None:
+            raise StopIteration
+        return checked_data(data)
+
+    async def _next(self) -> bytes | None:
+        return await anext(self._parts, None)
 
 
 class S3Objects:
@@ -65,6 +94,19 @@ class S3Objects:
             return True
 
         return await self._blocking(put)
+
+    async def create_long(self, key: str, parts: AsyncIterator[bytes], length: int) -> bool:
+        checked_key(key)
+        try:
+            await self.size(key)
+        except NoObject:
+            pass
+        else:
+            return False
+        size = max(PART_MAX, length // _PIECES_MAX + 1)
+        put = partial(obstore.put, self._store, key, _Stream(parts), use_multipart=True, max_concurrency=2)
+        await self._blocking(partial(put, chunk_size=size))
+        return True
 
     async def size(self, key: str) -> int:
         checked_key(key)

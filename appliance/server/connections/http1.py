@@ -27,18 +27,20 @@ class Protocol(H11Protocol):
     """HTTP/1.1 of one connection."""
 
     _head: bytes | None = None
-    _reading: tuple[str, int] = ("", -1)
+    _reading: tuple[str, int, int] = ("", -1, 0)
     _deadline = math.inf
     last_stream: Any = None  # hypercorn's, of the request before; kept until the connection has ended
     _taken = 0  # bytes of the body read so far
     _length: int | None = None  # of the body; None: it is in chunks
+    is_long_body = False  # its limit of time counts from the last byte (http/requests.py)
     _is_asked = False  # a complete request has been read and its answer is not finished
 
     def read_deadline(self, limits: ServerLimits) -> float:
         """The deadline of the bytes now being waited for (trio time)."""
         phase = self._phase()
-        if (phase, self.keep_alive_requests) != self._reading:
-            self._reading = (phase, self.keep_alive_requests)
+        reading = (phase, self.keep_alive_requests, self._taken if self.is_long_body else 0)
+        if reading != self._reading:
+            self._reading = reading
             limit = {"header": limits.header_s, "body": limits.body_s}.get(phase, math.inf)
             self._deadline = trio.current_time() + limit
         return self._deadline
@@ -112,7 +114,7 @@ class Protocol(H11Protocol):
                 await self._refuse(error)
                 return
             if isinstance(event, h11.Request):
-                self._is_asked = False
+                self._is_asked = self.is_long_body = False
                 self._taken, self._length = 0, _length_of(event)
                 await self.send(Updated(idle=False))
                 await self._create_stream(event)
