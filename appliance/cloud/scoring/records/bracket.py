@@ -43,7 +43,8 @@ def _drawn(season: Season, winners: Mapping[str, str], as_of: str | None) -> Bra
         if as_of is None or fact.on <= as_of:
             facts.setdefault(fact.team, {})[fact.criterion] = fact.value
     rows = [row for row in standings(season, View(as_of=as_of)).rows if row.group]
-    placed = placed_by(rows, season.rules.best_placed, names, facts)
+    orders = [each.order for each in season.decisions if as_of is None or each.on <= as_of]
+    placed = placed_by(rows, season.rules.best_placed, names, facts, orders)
     return draw_bracket(knockout, season.rules.knockout, placed=placed, decisions=winners, as_of=as_of)
 
 

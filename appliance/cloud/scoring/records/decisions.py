@@ -42,19 +42,13 @@ def state_fact(tx: Tx, caller: Caller, tournament: Tournament, body: FactIn) -> 
 
 
 def order_level_teams(tx: Tx, caller: Caller, tournament: Tournament, body: TieOrderIn) -> dict[str, Any]:
-    """The order of teams that are level in all criteria, as a person decided it, or a draw."""
+    """The order of teams that are level in all criteria, as a person decided it, or a draw. Without a
+    group, of a stage with groups: of teams that are in the same place of theirs."""
     if len(set(body.order)) != len(body.order):
         raise invalid("order", "names a team twice")
-    sql = "SELECT 1 FROM matches WHERE tournament_id = ? AND stage = ? AND group_name = ? LIMIT 1"
-    if tx.value(sql, (tournament.id, body.stage, body.group)) is None:
-        known = ", ".join(
-            sorted({f"{row['stage']} {row['group_name']}".strip() for row in _phases(tx, tournament.id)})
-        )
-        raise invalid(
-            "stage", f"no table of this stage and group; there are: {known or 'none'}", "unknown_reference"
-        )
+    stage, group = _phase(tx, tournament.id, body.stage, body.group)
     _require_teams(tx, tournament.id, "order", body.order)
-    own = {"stage": body.stage, "group_name": body.group, "team_ids": encoded(body.order)}
+    own = {"stage": stage, "group_name": group, "team_ids": encoded(body.order)}
     return _keep(tx, caller, tournament, "tie", own, body.on, body.reason)
 
 
@@ -164,6 +158,17 @@ def _require_teams(tx: ReadTx, tournament_id: str, field: str, team_ids: list[st
             raise invalid(field, f"{team_id} plays no match of this tournament", "unknown_reference")
 
 
-def _phases(tx: ReadTx, tournament_id: str) -> list[Row]:
+def _phase(tx: ReadTx, tournament_id: str, stage: str, group: str) -> tuple[str, str]:
+    """The names of a table as they are stored; "A" is Group A. Raises Refused 422."""
     sql = "SELECT DISTINCT stage, group_name FROM matches WHERE tournament_id = ? AND kind <> 'knockout'"
-    return tx.all(sql, (tournament_id,))
+    phases = sorted((row["stage"], row["group_name"]) for row in tx.all(sql, (tournament_id,)))
+    known = {(one.casefold(), other.casefold()): (one, other) for one, other in phases}
+    known |= {(key[0], key[1].removeprefix("group ")): phase for key, phase in list(known.items())}
+    known |= {(one.casefold(), ""): (one, "") for one, _ in phases}
+    found = known.get((stage.casefold(), group.casefold()))
+    if found is None:
+        tables = ", ".join(" ".join(phase).strip() for phase in phases)
+        raise invalid(
+            "stage", f"no table of this stage and group; there are: {tables or 'none'}", "unknown_reference"
+        )
+    return found

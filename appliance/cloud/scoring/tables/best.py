@@ -20,13 +20,21 @@ class Best(NamedTuple):
     undecided: tuple[str, ...]
 
 
-def best_placed(rows: Sequence[Row], rule: BestPlaced, facts: Facts) -> Best:
-    """Among the rows in the rule's place. Raises KeyError for a criterion that rows do not have."""
+def best_placed(
+    rows: Sequence[Row], rule: BestPlaced, facts: Facts, orders: Sequence[Sequence[str]] = ()
+) -> Best:
+    """Among the rows in the rule's place. `orders`: of level teams, as people decided; the last one that
+    names them all holds. Raises KeyError for a criterion that rows do not have."""
     candidates = [row for row in rows if row.position == rule.place and not row.shared]
     through: list[str] = []
     for level in _levels(candidates, rule.criteria, facts):
         if len(through) + len(level) > rule.count:
             missing = rule.count - len(through)
+            level_teams = {row.team for row in level}
+            order = next((each for each in reversed(orders) if level_teams <= set(each)), None)
+            if missing and order is not None:
+                decided = sorted(level_teams, key=list(order).index)[:missing]
+                return Best((*through, *decided), ())
             return Best(tuple(through), tuple(row.team for row in level) if missing else ())
         through += [row.team for row in level]
     return Best(tuple(through), ())

@@ -32,3 +32,9 @@ def test_level_thirds_for_the_last_place_are_undecided_without_conduct() -> None
 
 def test_all_go_on_when_there_are_places_for_all() -> None:
     assert best_placed(thirds(1, 1), RULE, {}) == (("A3", "B3"), ())
+
+
+def test_an_office_decides_which_of_level_thirds_goes_on() -> None:
+    table, lots = thirds(1, 1, 2), ["B3", "A3"]
+    assert best_placed(table, RULE, {}, [["A3", "B3"], lots]) == (("C3", "B3"), ())
+    assert best_placed(table, RULE, {}, [["A3", "C3"]]).undecided == ("A3", "B3")
