@@ -24,7 +24,7 @@ def rounds_of_tournament(tx: ReadTx, tournament_id: str) -> list[RoundFacts]:
     """In the order of play."""
     rows = tx.all(
         "SELECT slug, min(round) AS name, min(kind) AS kind FROM matches WHERE tournament_id = ?"
-        " GROUP BY slug ORDER BY min(coalesce(day, '9')), slug",
+        " GROUP BY slug ORDER BY min(order_us), slug",
         (tournament_id,),
     )
     return [RoundFacts(row["slug"], row["name"], row["kind"]) for row in rows]
