@@ -46,17 +46,22 @@ async def _prepare(cloud: Services) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _run(cloud: Services) -> AsyncIterator[None]:
-    """Assign jobs, end leases, send alarms."""
+    """Assign jobs, end leases, send alarms, and measure it."""
+    from appliance.cloud.breakdowns.health import run_logging_figures
     from appliance.cloud.breakdowns.queue.actor import run_queue
     from appliance.kernel.actor import running
 
     logging = cloud.settings.section(LoggingSettings)
-    async with running(
-        "logging queue",
-        run_queue,
-        store=cloud.store,
-        lease_s=logging.lease_s,
-        awaiting_h=logging.awaiting_alert_h,
+    store, board, metrics = cloud.store, cloud.board, cloud.metrics
+    async with (
+        running("logging figures", run_logging_figures, store=store, board=board, metrics=metrics),
+        running(
+            "logging queue",
+            run_queue,
+            store=store,
+            lease_s=logging.lease_s,
+            awaiting_h=logging.awaiting_alert_h,
+        ),
     ):
         yield
 

@@ -172,7 +172,7 @@ def _events(tx: ReadTx, open_jobs: list[Row]) -> list[str]:
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(2, len(WAY)), steps)
 def test_every_order_of_what_people_do_keeps_the_invariants(
     begun: int, found: list[Step]
