@@ -7,10 +7,12 @@ unit.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from appliance.box.datasets.cutting import files
 from appliance.box.datasets.cutting.checks import Found, judge
@@ -21,6 +23,8 @@ from appliance.box.datasets.model import Checks, ErrorCode, Unit
 from appliance.kernel.threads import in_thread
 from appliance.workers.clips.job import ClipWindow, CutClipReport, CutClipsJob
 from appliance.workers.jobs import ProbeJob, ProbeReport, SourceRange
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,20 @@ class Account:
 
     bytes_read: int = 0
     encoder_s: float = 0.0
+    own_cpu_s: float = 0.0
+    """Of this process, for this unit: others may be cut beside it."""
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """A blocking call, its CPU time counted."""
+
+        def timed() -> T:
+            begun_s = time.thread_time()
+            try:
+                return call()
+            finally:
+                self.own_cpu_s += time.thread_time() - begun_s
+
+        return await in_thread(timed)
 
 
 @dataclass(slots=True)
@@ -52,7 +70,7 @@ class Attempt:
     unit: Unit
     source: Source
     worker: UnitWorker
-    account: Account = field(default_factory=Account)
+    account: Account
 
     def groups(self, laid: Mapping[int, Laid]) -> list[tuple[int, ...]]:
         """The clips that are cut together."""
@@ -81,7 +99,7 @@ class Attempt:
         """Raises Refusal."""
         found: list[Cut | Found] = []
         for (_, laid), draft in zip(clips, drafts, strict=True):
-            await in_thread(partial(files.write_laid, laid, self.source.descriptors, draft))
+            await self.account.in_thread(partial(files.write_laid, laid, self.source.descriptors, draft))
             self.account.bytes_read += laid.size - len(laid.header)
             found.append(Found(laid.frames, laid.duration_s))
         return found
@@ -90,7 +108,7 @@ class Attempt:
         """Raises Refusal."""
         numbers = [number for number, _ in clips]
         if len(clips) > 1:
-            whole = await in_thread(partial(self.source.together, numbers))
+            whole = await self.account.in_thread(partial(self.source.together, numbers))
         else:
             whole = clips[0][1]
         header = os.memfd_create("header", os.MFD_CLOEXEC)
@@ -121,7 +139,7 @@ class Attempt:
             verdict = judge(laid.wanted, found)
             if verdict.error is not None:
                 return Cut(number, checks=verdict.checks, error=verdict.error, detail=verdict.detail)
-            sha256, size = await in_thread(partial(files.sha256_of, draft))
+            sha256, size = await self.account.in_thread(partial(files.sha256_of, draft))
             files.publish(job.path)
         except Refusal as refusal:
             return Cut(number, error=refusal.error, detail=refusal.detail)

@@ -13,13 +13,12 @@ from typing import Final
 
 import trio
 
-from appliance.box.datasets.cutting.attempt import Attempt, Cut
+from appliance.box.datasets.cutting.attempt import Account, Attempt, Cut
 from appliance.box.datasets.cutting.files import discard
 from appliance.box.datasets.cutting.planning import Laid, Refusal, duplicates
 from appliance.box.datasets.cutting.sources import Source, open_source
 from appliance.box.datasets.cutting.worker import open_unit_worker
 from appliance.box.datasets.model import ClipJob, ClipResult, ErrorCode, Unit, UnitResult
-from appliance.kernel.threads import in_thread
 
 _MAY_PASS: Final = frozenset({"bad_media", "timeout", "worker_lost", "io", "short"})
 """Failures worth another try: alone, and by a fresh process where the last one was lost."""
@@ -45,16 +44,15 @@ async def run_unit(
     the result.
     """
     run = _Run(unit, on_clip)
-    begun_s, begun_cpu_s = time.monotonic(), time.process_time()
+    begun_s = time.monotonic()
     try:
-        source = await in_thread(partial(open_source, unit))
+        source = await run.account.in_thread(partial(open_source, unit))
     except Refusal as refusal:
         return run.skipped(refusal, time.monotonic() - begun_s)
     try:
         async with open_unit_worker(worker_socket) as worker:
-            await run.cut(Attempt(unit, source, worker))
-            own_cpu_s = time.process_time() - begun_cpu_s
-            return run.result(source, time.monotonic() - begun_s, own_cpu_s + worker.cpu_s())
+            await run.cut(Attempt(unit, source, worker, run.account))
+            return run.result(source, time.monotonic() - begun_s, worker.cpu_s())
     finally:
         run.discard_unfinished()
         source.close()
@@ -67,10 +65,9 @@ class _Run:
         self._unit, self._on_clip = unit, on_clip
         self._results: dict[int, ClipResult] = {}
         self._tries = [0] * len(unit.jobs)
-        self._attempt: Attempt | None = None
+        self.account = Account()
 
     async def cut(self, attempt: Attempt) -> None:
-        self._attempt = attempt
         laid = await self._lay(attempt.source)
         groups = attempt.groups(laid)
         while groups:
@@ -94,7 +91,7 @@ class _Run:
                 continue
             discard(job.path)
             try:
-                laid[number] = await in_thread(partial(source.clip, number))
+                laid[number] = await self.account.in_thread(partial(source.clip, number))
             except Refusal as refusal:
                 self._end(number, self._failed(job, refusal.error, refusal.detail))
         return laid
@@ -141,16 +138,15 @@ class _Run:
             self._end(number, self._failed(job, refusal.error, refusal.detail))
         return self._unit_result(wall_s=wall_s, error=refusal.error, detail=refusal.detail)
 
-    def result(self, source: Source, wall_s: float, cpu_s: float) -> UnitResult:
-        assert self._attempt is not None
-        made = self._attempt.account
+    def result(self, source: Source, wall_s: float, worker_cpu_s: float) -> UnitResult:
+        made = self.account
         return self._unit_result(
             source_opens=source.opens,
             source_bytes=source.size,
             bytes_read=made.bytes_read,
             bytes_written=sum(result.bytes for result in self._results.values()),
             encoder_s=round(made.encoder_s, 6),
-            cpu_s=round(cpu_s, 6),
+            cpu_s=round(made.own_cpu_s + worker_cpu_s, 6),
             wall_s=round(wall_s, 6),
         )
 

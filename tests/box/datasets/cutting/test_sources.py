@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.datasets.cutting.attempt import Attempt
+from appliance.box.datasets.cutting.attempt import Account, Attempt
 from appliance.box.datasets.cutting.files import discard, draft_of, open_draft, publish, sha256_of, write_laid
 from appliance.box.datasets.cutting.planning import Camera, Laid, Refusal, duplicates, times_of
 from appliance.box.datasets.cutting.sources import FromSpans, open_source
@@ -113,7 +113,7 @@ async def test_copies_are_made_one_by_one(tmp_path: Path) -> None:
     source = open_source(unit)
     laid = {number: source.clip(number) for number in range(2)}
     async with open_unit_worker(None) as worker:
-        assert Attempt(unit, source, worker).groups(laid) == [(0, 1)]
+        assert Attempt(unit, source, worker, Account()).groups(laid) == [(0, 1)]
         copied = unit.model_copy(update={"mode": "copy"})
-        assert Attempt(copied, source, worker).groups(laid) == [(0,), (1,)]
+        assert Attempt(copied, source, worker, Account()).groups(laid) == [(0,), (1,)]
     source.close()
