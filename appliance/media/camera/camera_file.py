@@ -11,6 +11,7 @@ from typing import Protocol
 from appliance.media.camera.fragmented import FragmentedFile
 from appliance.media.camera.progressive import ProgressiveFile
 from appliance.media.index.view import SegmentView
+from appliance.media.mp4.fmp4 import Init
 from appliance.media.mp4.walk import Malformed, read_box_header
 
 _LOOK_BOXES = 16
@@ -25,6 +26,8 @@ class CameraFile(Protocol):
     def size(self) -> int: ...
     @property
     def end_us(self) -> int: ...
+    @property
+    def init(self) -> Init: ...
     def key_us(self, at_us: int) -> int: ...
     def view(self, start_us: int, end_us: int) -> SegmentView: ...
 

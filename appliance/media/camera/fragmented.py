@@ -13,6 +13,7 @@ from appliance.media.camera.progressive import LinearClock
 from appliance.media.index.chain import NS
 from appliance.media.index.index import SegmentIndex
 from appliance.media.index.view import SegmentView
+from appliance.media.mp4.fmp4 import Init
 from appliance.media.mp4.moof import parse_moof
 from appliance.media.mp4.walk import Malformed
 
@@ -41,6 +42,10 @@ class FragmentedFile:
         end_us = (view.base_ns + index.end * NS // index.timescale) // 1000
         left = "" if index.cursor.position >= size else f"the file ends inside a part, at byte {size}"
         return cls(fd, size, view, end_us, index.damage or left)
+
+    @property
+    def init(self) -> Init:
+        return self.whole.init
 
     def key_us(self, at_us: int) -> int:
         """Where decoding begins for the picture shown at `at_us`."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from appliance.box.datasets.cutting.passes import Stretch, group
+from appliance.box.datasets.cutting.passes import Stretch, encoders_for, group
 from appliance.box.datasets.cutting.planning import Refusal, times_of
 from appliance.box.datasets.model import (
     ClipJob,
@@ -154,7 +154,8 @@ async def _shared(
     """(jobs, one plan over all of them) where decoding together saves some; not across missing footage."""
     stretches = [_stretch(number, each, camera.zero_us) for number, each in enumerate(plans)]
     together: list[tuple[list[int], Plan]] = []
-    for mine in group(stretches, limits.encoders):
+    largest = max((each.width * each.height for each in plans), default=0)
+    for mine in group(stretches, encoders_for(largest, limits.encoders)):
         if len(mine) < 2:
             continue
         times = [times_of(jobs[each.number]) for each in mine]

@@ -15,6 +15,16 @@ MOST_CLIPS: Final = 24
 """In one pass: their files are open together (workers/protocol.MAX_DESCRIPTORS)."""
 
 
+_FULL_HD: Final = 1920 * 1088
+_FULL_HD_AT_ONCE: Final = 4
+"""A worker may use 1 GiB: a decoder and so many encoders of this size, or one of 4K."""
+
+
+def encoders_for(pixels: int, limit: int) -> int:
+    """How many clips of a picture's size may be encoded side by side."""
+    return max(1, min(limit, _FULL_HD_AT_ONCE * _FULL_HD // max(pixels, 1)))
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A clip on its camera's time: decoded from `key_us`, shown in [start_us, end_us). `number`: which

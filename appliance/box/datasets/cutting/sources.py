@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from appliance.box.datasets.cutting.passes import Stretch, group
+from appliance.box.datasets.cutting.passes import Stretch, encoders_for, group
 from appliance.box.datasets.cutting.planning import Camera, Laid, Refusal, times_of
 from appliance.box.datasets.model import ClipJob, PlannedSpan, Unit
 from appliance.media.mp4.raw_times import raw_times
@@ -65,7 +65,9 @@ class FromFile:
 
     def passes(self, numbers: Sequence[int], encoders: int) -> list[tuple[int, ...]]:
         stretches = [self._stretch(number) for number in numbers]
-        return [tuple(each.number for each in mine) for mine in group(stretches, encoders)]
+        video = self.camera.file.init.video
+        most = encoders_for(video.width * video.height if video is not None else 0, encoders)
+        return [tuple(each.number for each in mine) for mine in group(stretches, most)]
 
     def together(self, numbers: Sequence[int]) -> Laid:
         times = [times_of(self.jobs[number]) for number in numbers]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.box.datasets.cutting.passes import MOST_CLIPS, Stretch, group
+from appliance.box.datasets.cutting.passes import MOST_CLIPS, Stretch, encoders_for, group
 
 GOP_US = 2_000_000
 
@@ -36,6 +37,14 @@ def test_plays_within_one_group_of_pictures_share_a_pass() -> None:
 def test_no_more_encoders_run_at_once_than_allowed() -> None:
     assert numbers((1, 9), (2, 9), (3, 9), encoders=2) == [[0, 1], [2]]
     assert numbers((1, 3), (2, 9), (4, 9), encoders=2) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "encoders"),
+    [(640, 360, 6), (1920, 1080, 4), (3840, 2160, 1), (7680, 4320, 1), (0, 0, 6)],
+)
+def test_fewer_large_pictures_are_encoded_at_once(width: int, height: int, encoders: int) -> None:
+    assert encoders_for(width * height, 6) == encoders
 
 
 spans = st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60)), max_size=60)
