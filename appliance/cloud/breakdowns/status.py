@@ -9,6 +9,7 @@ from appliance.domain import StatusLine, StatusPart
 from appliance.kernel.tx import ReadTx, Row
 
 LINES_MAX: Final = 20
+_WAITS: Final = "state IN ('awaiting_source', 'awaiting_reupload')"
 
 _EVENT: Final = (
     "SELECT home.name AS home, away.name AS away FROM events JOIN teams home ON home.id = events.home_team_id"
@@ -28,7 +29,7 @@ def status_part(tx: ReadTx) -> StatusPart:
         "at risk": tx.value(risk, (tx.now_us, tx.now_us)),
         "breached": tx.value(late, (tx.now_us,)),
         "events without a usable video": tx.value(
-            "SELECT count(*) FROM markings WHERE awaiting_us IS NOT NULL AND state LIKE 'awaiting%'"
+            f"SELECT count(*) FROM markings WHERE awaiting_us IS NOT NULL AND {_WAITS}"
         ),
     }
     return StatusPart("Logging", counts, [*_breached(tx), *_awaiting(tx), *_unfit(tx)][:LINES_MAX])
@@ -48,7 +49,7 @@ def _breached(tx: ReadTx) -> list[StatusLine]:
 def _awaiting(tx: ReadTx) -> list[StatusLine]:
     """Events that were reported because they wait too long for another video."""
     rows = tx.all(
-        "SELECT * FROM markings WHERE alerted_us IS NOT NULL AND state LIKE 'awaiting%'"
+        f"SELECT * FROM markings WHERE alerted_us IS NOT NULL AND {_WAITS}"
         " ORDER BY awaiting_us NULLS LAST, id LIMIT ?",
         (LINES_MAX,),
     )
