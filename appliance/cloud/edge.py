@@ -80,7 +80,9 @@ class CloudEdge:
         is_foreign = scope["type"] == "http" and b"origin" in headers
         is_shared = is_foreign and any(each.fullmatch(scope["path"]) for each in self.shared)
         is_public = is_foreign and any(each.fullmatch(scope["path"]) for each in self.public)
-        is_asking = scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
+        is_asking = (
+            is_foreign and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
+        )
         if is_asking and (is_shared or is_public):
             allowed = _TOKEN_PREFLIGHT if is_shared else _PREFLIGHT
             await send_reply(Outgoing(send, "preflight"), Reply(204, b"", headers=allowed))
