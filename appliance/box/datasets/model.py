@@ -89,8 +89,7 @@ class PlannedSpan(Record):
 class ClipJob(Record):
     """Cut [start_s, end_s) of one camera into the file `path`, whose folder exists.
 
-    Where the box is the source, `span` is the number of the unit's planned span that is the clip, and
-    `within` that of a longer one it is decoded in together with others (None: alone).
+    Where the box is the source, `span` is the number of the unit's planned span that is the clip.
     """
 
     play_id: str
@@ -99,7 +98,6 @@ class ClipJob(Record):
     end_s: float
     path: str
     span: int | None = None
-    within: int | None = None
 
 
 class Limits(Record):

@@ -36,9 +36,6 @@ from appliance.media.decode.thumbnail import (
 from appliance.media.mp4.turn import AS_CODED, Turn
 
 PRESET, CRF = "ultrafast", 23
-_SLACK_TICKS: Final = 2
-"""Times of several recordings of one run are truncated to ticks; frames are hundreds apart."""
-_COARSE_SCALE: Final = 8000  # ticks per second below which there is no such truncation, and frames are near
 _AS_THEY_ARE: Final = ("yuv420p", "yuvj420p")
 
 
@@ -226,22 +223,18 @@ class _Clip:
         self._is_done = False
         self._has_all_pictures = False
         self._deadline_s = 0.0
-        self._zero: int | None = None  # the first frame's tick
-        scale = source.video.time_base or Fraction(1, 90_000)
-        slack = _SLACK_TICKS if scale.denominator >= _COARSE_SCALE * scale.numerator else 0
-        self._from, self._until = window.first - slack, window.end - slack
 
     def shows(self, at: int) -> bool:
-        return self._from <= at < self._until
+        return self._window.first <= at < self._window.end
 
     def picture(self, frame: VideoFrame, at: int) -> None:
         """A decoded frame, `at` ticks from the stretch's first; it may belong to the clip or not."""
         if self._is_done:
             return
-        if at >= self._until:
+        if at >= self._window.end:
             self._has_all_pictures = True
             self._finish_if_complete(sound_ended=self._source.samples is None)
-        elif at >= self._from:
+        elif at >= self._window.first:
             try:
                 self._add(frame, at)
             except BAD_MEDIA as exc:
@@ -309,10 +302,9 @@ class _Clip:
     def _add(self, frame: VideoFrame, at: int) -> None:
         stream, output = self._open()
         scale, shown_at, lasts = frame.time_base or Fraction(1, 90_000), frame.pts, frame.duration
-        self._zero = at if self._zero is None else self._zero
         length = min(lasts or 0, self._window.end - at)
         picture = self._fitted(frame, stream)
-        picture.time_base, picture.pts, picture.duration = scale, at - self._zero, length
+        picture.time_base, picture.pts, picture.duration = scale, at - self._window.first, length
         picture.pict_type = 0  # the encoder chooses the type, instead of copying the source's
         begun_s = time.perf_counter()
         packets = stream.encode(picture)
@@ -320,7 +312,7 @@ class _Clip:
         output.mux(packets)
         frame.pts, frame.duration = shown_at, lasts  # other clips show it too
         self.result.frames += 1
-        self.result.end_s = float((at - self._zero + length) * scale)
+        self.result.end_s = float((at - self._window.first + length) * scale)
         if frame.is_corrupt:
             self.damage(at)
         if self._recipe.clock() > self._deadline_s:

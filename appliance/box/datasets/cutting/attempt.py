@@ -17,7 +17,7 @@ from typing import TypeVar
 from appliance.box.datasets.cutting import files
 from appliance.box.datasets.cutting.checks import Found, judge
 from appliance.box.datasets.cutting.planning import Laid, Refusal
-from appliance.box.datasets.cutting.sources import Source
+from appliance.box.datasets.cutting.sources import Pass, Source
 from appliance.box.datasets.cutting.worker import JobFailed, UnitWorker
 from appliance.box.datasets.model import Checks, ErrorCode, Unit
 from appliance.kernel.threads import in_thread
@@ -72,22 +72,25 @@ class Attempt:
     worker: UnitWorker
     account: Account
 
-    def groups(self, laid: Mapping[int, Laid]) -> list[tuple[int, ...]]:
+    async def passes(self, laid: Mapping[int, Laid]) -> list[Pass]:
         """The clips that are cut together."""
         if self.unit.mode == "copy":
-            return [(number,) for number in laid]
-        return self.source.passes(list(laid), self.unit.limits.encoders)
+            return [Pass((number,), each) for number, each in laid.items()]
+        return await self.account.in_thread(partial(self.source.passes, laid, self.unit.limits.encoders))
 
-    async def cut(self, clips: Sequence[tuple[int, Laid]]) -> list[Cut]:
-        """One result per clip."""
+    async def cut(self, each: Pass, laid: Mapping[int, Laid]) -> list[Cut]:
+        """One result per clip of a pass."""
+        clips = [(number, laid[number]) for number in each.numbers]
         with ExitStack() as stack:
             drafts: list[int] = []
             try:
                 for number, _ in clips:
                     drafts.append(files.open_draft(self.unit.jobs[number].path))
                     stack.callback(os.close, drafts[-1])
-                make = self._copy if self.unit.mode == "copy" else self._encode
-                found = await make(clips, drafts)
+                if self.unit.mode == "copy":
+                    found = await self._copy(clips, drafts)
+                else:
+                    found = await self._encode(each.whole, clips, drafts)
             except Refusal as refusal:
                 return [Cut(number, error=refusal.error, detail=refusal.detail) for number, _ in clips]
             return [
@@ -104,13 +107,10 @@ class Attempt:
             found.append(Found(laid.frames, laid.duration_s))
         return found
 
-    async def _encode(self, clips: Sequence[tuple[int, Laid]], drafts: Sequence[int]) -> list[Cut | Found]:
-        """Raises Refusal."""
+    async def _encode(
+        self, whole: Laid, clips: Sequence[tuple[int, Laid]], drafts: Sequence[int]
+    ) -> list[Cut | Found]:
         numbers = [number for number, _ in clips]
-        if len(clips) > 1:
-            whole = await self.account.in_thread(partial(self.source.together, numbers))
-        else:
-            whole = clips[0][1]
         header = os.memfd_create("header", os.MFD_CLOEXEC)
         try:
             os.write(header, whole.header)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,14 @@ from appliance.box.datasets.cutting.planning import Camera, Laid, Refusal, times
 from appliance.box.datasets.model import ClipJob, PlannedSpan, Unit
 from appliance.media.mp4.raw_times import raw_times
 from appliance.media.mp4.walk import Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Clips that are decoded together, and one stretch that holds them all."""
+
+    numbers: tuple[int, ...]
+    whole: Laid
 
 
 class Source(Protocol):
@@ -33,12 +41,8 @@ class Source(Protocol):
         """What job `number` shows. Raises Refusal."""
         ...
 
-    def passes(self, numbers: Sequence[int], encoders: int) -> list[tuple[int, ...]]:
-        """The jobs in groups that are decoded together."""
-        ...
-
-    def together(self, numbers: Sequence[int]) -> Laid:
-        """One stretch that holds all these jobs. Raises Refusal."""
+    def passes(self, laid: Mapping[int, Laid], encoders: int) -> list[Pass]:
+        """The jobs of `laid` in groups that are decoded together."""
         ...
 
     def close(self) -> None: ...
@@ -63,15 +67,20 @@ class FromFile:
     def clip(self, number: int) -> Laid:
         return self.camera.clip(self.jobs[number])
 
-    def passes(self, numbers: Sequence[int], encoders: int) -> list[tuple[int, ...]]:
-        stretches = [self._stretch(number) for number in numbers]
+    def passes(self, laid: Mapping[int, Laid], encoders: int) -> list[Pass]:
         video = self.camera.file.init.video
         most = encoders_for(video.width * video.height if video is not None else 0, encoders)
-        return [tuple(each.number for each in mine) for mine in group(stretches, most)]
+        stretches = [self._stretch(number) for number in laid]
+        return [each for mine in group(stretches, most) for each in self._together(mine, laid)]
 
-    def together(self, numbers: Sequence[int]) -> Laid:
-        times = [times_of(self.jobs[number]) for number in numbers]
-        return self.camera.lay(min(start for start, _ in times), max(end for _, end in times))
+    def _together(self, stretches: Sequence[Stretch], laid: Mapping[int, Laid]) -> list[Pass]:
+        """One pass, or one for each clip where no stretch holds them all."""
+        numbers = tuple(each.number for each in stretches)
+        if len(numbers) > 1:
+            with suppress(Refusal):
+                start_us, end_us = stretches[0].start_us, max(each.end_us for each in stretches)
+                return [Pass(numbers, self.camera.lay(start_us, end_us))]
+        return [Pass((number,), laid[number]) for number in numbers]
 
     def close(self) -> None:
         self.camera.close()
@@ -106,20 +115,9 @@ class FromSpans:
         times_of(self.jobs[number])
         return self._laid(self.jobs[number].span)
 
-    def passes(self, numbers: Sequence[int], encoders: int) -> list[tuple[int, ...]]:
-        """As the box grouped them."""
-        alone = [(number,) for number in numbers if self.jobs[number].within is None]
-        shared: dict[int, list[int]] = {}
-        for number in numbers:
-            if (span := self.jobs[number].within) is not None:
-                shared.setdefault(span, []).append(number)
-        return [*alone, *(tuple(mine) for mine in shared.values())]
-
-    def together(self, numbers: Sequence[int]) -> Laid:
-        within = {self.jobs[number].within for number in numbers}
-        return self._laid(
-            within.pop() if len(within) == 1 and len(numbers) > 1 else self.jobs[numbers[0]].span
-        )
+    def passes(self, laid: Mapping[int, Laid], encoders: int) -> list[Pass]:
+        """Each alone: a span shows one clip and no more."""
+        return [Pass((number,), each) for number, each in laid.items()]
 
     def close(self) -> None:
         self._stack.close()

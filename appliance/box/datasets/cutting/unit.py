@@ -16,7 +16,7 @@ import trio
 from appliance.box.datasets.cutting.attempt import Account, Attempt, Cut
 from appliance.box.datasets.cutting.files import discard
 from appliance.box.datasets.cutting.planning import Laid, Refusal, duplicates
-from appliance.box.datasets.cutting.sources import Source, open_source
+from appliance.box.datasets.cutting.sources import Pass, Source, open_source
 from appliance.box.datasets.cutting.worker import open_unit_worker
 from appliance.box.datasets.model import ClipJob, ClipResult, ErrorCode, Unit, UnitResult
 
@@ -69,16 +69,16 @@ class _Run:
 
     async def cut(self, attempt: Attempt) -> None:
         laid = await self._lay(attempt.source)
-        groups = attempt.groups(laid)
-        while groups:
-            again: list[tuple[int, ...]] = []
-            for numbers in groups:
-                for number in numbers:
+        passes = await attempt.passes(laid)
+        while passes:
+            again: list[Pass] = []
+            for each in passes:
+                for number in each.numbers:
                     self._tries[number] += 1
-                for cut in await attempt.cut([(number, laid[number]) for number in numbers]):
+                for cut in await attempt.cut(each, laid):
                     if not self._settle(cut):
-                        again.append((cut.number,))
-            groups = again
+                        again.append(Pass((cut.number,), laid[cut.number]))
+            passes = again
 
     async def _lay(self, source: Source) -> dict[int, Laid]:
         """The plan of each job that can be cut; the others end here."""

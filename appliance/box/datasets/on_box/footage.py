@@ -57,14 +57,14 @@ class BoxVideos:
     async def look(self, game_id: str, camera: str, plays: Sequence[Play]) -> Footage:
         rows = await self._store.read(lambda tx: read_plans(tx, game_id, camera))
         spans: list[PlannedSpan] = []
-        span_of: dict[str, tuple[int, int | None]] = {}
+        span_of: dict[str, int] = {}
         errors: dict[str, tuple[ErrorCode, str]] = {}
         for play in plays:
             row = rows.get(play.id)
             if row is None:
                 errors[play.id] = ("no_footage", "the box has no clip of this camera that plays")
             else:
-                span_of[play.id] = (len(spans), None)
+                span_of[play.id] = len(spans)
                 spans.append(self._span(row))
         return Footage(
             bytes=sum(row["size"] for row in rows.values()),

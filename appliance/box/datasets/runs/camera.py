@@ -83,7 +83,6 @@ async def plan_camera(run: Context, camera: Camera, stored: dict[str, Stored]) -
         recipe = recipe_of(identity, play.start_s, play.end_s, spec.mode, spec.limits.threads)
         camera.recipes[play.id] = recipe
         path = run.work / f"{camera.game_id}_{clip_name(play.id, camera.name)}"
-        span, within = footage.span_of.get(play.id, (None, None))
         camera.jobs.append(
             ClipJob(
                 play_id=play.id,
@@ -91,8 +90,7 @@ async def plan_camera(run: Context, camera: Camera, stored: dict[str, Stored]) -
                 start_s=play.start_s,
                 end_s=play.end_s,
                 path=str(path),
-                span=span,
-                within=within,
+                span=footage.span_of.get(play.id),
             )
         )
     wanted = [(job, camera.recipes[job.play_id]) for job in camera.jobs]

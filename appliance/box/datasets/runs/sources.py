@@ -37,7 +37,7 @@ class PlaySource(Protocol):
 class Footage:
     """What there is of one camera of a game. `identity`: changes when the video does. `error`: why no clip of
     this camera can be cut, with its detail in words. `errors`: those of single plays. Where the box is the
-    source: `spans`, and by play the number of its own one and of the longer one it is decoded in."""
+    source: `spans`, and by play the number of its own one."""
 
     identity: str = ""
     bytes: int = 0
@@ -45,11 +45,11 @@ class Footage:
     detail: str = ""
     errors: dict[str, tuple[ErrorCode, str]] = field(default_factory=dict)
     spans: tuple[PlannedSpan, ...] = ()
-    span_of: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    span_of: dict[str, int] = field(default_factory=dict)
 
     def identity_of(self, play_id: str) -> str:
-        numbers = self.span_of.get(play_id)
-        return self.identity if numbers is None else self.spans[numbers[0]].model_dump_json()
+        number = self.span_of.get(play_id)
+        return self.identity if number is None else self.spans[number].model_dump_json()
 
 
 @dataclass(frozen=True, slots=True)

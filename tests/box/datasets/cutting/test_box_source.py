@@ -1,52 +1,53 @@
-"""The box as a source: plays of a session out of recordings, read in place."""
+"""The box as a source: planned spans of its recordings, read in place."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from appliance.box.datasets.cutting.box_source import BoxCamera, BoxPlay, BoxUnit, plan_box_unit
 from appliance.box.datasets.cutting.unit import run_unit
-from appliance.box.datasets.model import Mode
-from appliance.media.cut.plan import Plan, make_plan
+from appliance.box.datasets.model import ClipJob, Mode, Piece, PlannedSpan, Unit
+from appliance.media.cut.plan import make_plan
 from tests.box.datasets.cutting.inside import use_inside_worker
 from tests.kit.barcode import encode
 from tests.kit.camera_films import shown_in
 from tests.kit.fmp4_file import START_US, Recordings
 
-FRAMES, GOP = 300, 30
+FRAMES = 300
+PLAYS = [("a", 0.49, 1.99), ("b", 1.39, 2.89), ("c", 3.29, 5.09)]
+"""Two overlap; the third lies in two recordings."""
 
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Iterator[Recordings]:
     (tmp_path / "cam1").mkdir()
     recordings = Recordings(tmp_path / "cam1")
-    recordings.record(encode(FRAMES, gop=GOP, bframes=2), segment_s=4.0)
+    recordings.record(encode(FRAMES, gop=30, bframes=2), segment_s=4.0)
     yield recordings
     recordings.close()
 
 
-async def planned(recordings: Recordings, plays: list[BoxPlay], mode: Mode = "transcode") -> BoxUnit:
-    async def plan(channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
-        assert channel_id == "cam1"
-        times = {"start_us": start_us, "end_us": end_us, "latency_us": latency_us}
-        return make_plan(recordings.views, recordings.open_fd, **times)
-
-    folder = recordings.folder.parent / "clips"
-    folder.mkdir(exist_ok=True)
-    camera = BoxCamera("g", "cam1", START_US, 0, recordings.folder, folder)
-    return await plan_box_unit(camera, plays, plan, mode=mode)
-
-
-PLAYS = [
-    BoxPlay("a", 0.49, 1.99),
-    BoxPlay("b", 1.39, 2.89),
-    BoxPlay("c", 3.29, 5.09),
-    BoxPlay("d", 7.99, 8.99),
-]
-"""The third lies in two recordings."""
+def unit_of(recordings: Recordings, mode: Mode) -> Unit:
+    """As the box plans its clips (clips/cutting)."""
+    jobs, spans = [], []
+    for number, (play, start, end) in enumerate(PLAYS):
+        start_us, end_us = START_US + round(start * 1e6), START_US + round(end * 1e6)
+        plan = make_plan(recordings.views, recordings.open_fd, start_us=start_us, end_us=end_us, latency_us=0)
+        folder = recordings.folder
+        pieces = tuple(
+            Piece(path=str(folder / each.name), offset=each.offset, length=each.length)
+            for each in plan.ranges
+        )
+        header = base64.b64encode(plan.header).decode()
+        spans.append(
+            PlannedSpan(header=header, pieces=pieces, begin=0, frames=plan.frames, duration_s=plan.duration_s)
+        )
+        path = str(folder.parent / f"{play}_cam1.mp4")
+        jobs.append(ClipJob(play_id=play, camera="cam1", start_s=start, end_s=end, path=path, span=number))
+    return Unit(game_id="g", camera="cam1", source="", jobs=tuple(jobs), spans=tuple(spans), mode=mode)
 
 
 @pytest.mark.parametrize("mode", ["transcode", "copy"])
@@ -56,51 +57,21 @@ async def test_plays_are_cut_out_of_recordings_in_place(
     # T11: nothing is copied but clips, each recording is opened once
     use_inside_worker(monkeypatch)
     before = sorted(path.name for path in recordings.folder.iterdir())
-    made = await planned(recordings, PLAYS, mode)
-    assert made.refused == ()
-    result = await run_unit(made.unit)
-    for play, clip in zip(PLAYS, result.results, strict=True):
+    result = await run_unit(unit_of(recordings, mode))
+    for (_, start, end), clip in zip(PLAYS, result.results, strict=True):
         assert (clip.error, clip.detail) == (None, "")
-        wanted = [n for n in range(FRAMES) if play.start_s <= n / 30 < play.end_s]
-        assert shown_in(clip.path).numbers == wanted
-        assert Path(clip.path).name == f"{play.play_id}_cam1.mp4"
-    assert result.source_opens == len(before)
+        assert shown_in(clip.path).numbers == [n for n in range(FRAMES) if start <= n / 30 < end]
+    assert result.source_opens == 2
     assert sorted(path.name for path in recordings.folder.iterdir()) == before
 
 
-async def test_overlapping_plays_are_decoded_together(
-    recordings: Recordings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    worker = use_inside_worker(monkeypatch)
-    made = await planned(recordings, PLAYS)
-    assert [job.within for job in made.unit.jobs] == [4, 4, None, None]
-    await run_unit(made.unit.model_copy(update={"check": False}))
-    assert worker.kinds == ["cut_clips"] * 3
-
-
-async def test_a_play_that_was_not_recorded_is_refused(recordings: Recordings) -> None:
-    plays = [
-        BoxPlay("a", 0.5, 2.0),
-        BoxPlay("b", 9.5, 12.0),
-        BoxPlay("c", 60.0, 65.0),
-        BoxPlay("d", 3.0, 2.0),
-    ]
-    made = await planned(recordings, plays)
-    assert [job.play_id for job in made.unit.jobs] == ["a"]
-    assert [(clip.play_id, clip.error) for clip in made.refused] == [
-        ("b", "no_footage"),
-        ("c", "no_footage"),
-        ("d", "bad_range"),
-    ]
-    assert "were not recorded" in made.refused[0].detail
-
-
-async def test_a_recording_that_was_deleted_meanwhile_is_named(
-    recordings: Recordings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mode", ["transcode", "copy"])
+async def test_recordings_that_were_deleted_meanwhile_are_named(
+    recordings: Recordings, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_inside_worker(monkeypatch)
-    made = await planned(recordings, PLAYS, "copy")
+    unit = unit_of(recordings, mode)
     for path in recordings.folder.iterdir():
         path.unlink()
-    result = await run_unit(made.unit)
+    result = await run_unit(unit)
     assert {clip.error for clip in result.results} == {"source_missing"}

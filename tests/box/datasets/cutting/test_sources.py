@@ -12,7 +12,7 @@ import pytest
 from appliance.box.datasets.cutting.attempt import Account, Attempt
 from appliance.box.datasets.cutting.files import discard, draft_of, open_draft, publish, sha256_of, write_laid
 from appliance.box.datasets.cutting.planning import Camera, Laid, Refusal, duplicates, times_of
-from appliance.box.datasets.cutting.sources import FromSpans, open_source
+from appliance.box.datasets.cutting.sources import FromSpans, Pass, open_source
 from appliance.box.datasets.cutting.worker import open_unit_worker
 from appliance.box.datasets.model import ClipJob, Piece, PlannedSpan, Unit
 from tests.kit.camera_films import write_film
@@ -52,15 +52,14 @@ def test_spans_of_recordings_are_opened_once(tmp_path: Path, laid: Laid) -> None
     span = PlannedSpan(
         header=header, pieces=pieces, begin=laid.begin, frames=laid.frames, duration_s=laid.duration_s
     )
-    jobs = (job(1, 2, span=0), job(1, 2, span=1, within=1), job(1, 2, span=0, within=1), job(1, 2, span=9))
+    jobs = (job(1, 2, span=0), job(1, 2, span=1), job(1, 2, span=9))
     source = open_source(Unit(game_id="g", camera="cam1", source="", jobs=jobs, spans=(span, span)))
     assert isinstance(source, FromSpans)
     assert source.clip(0) == laid and source.clip(1) == laid
     assert source.opens == 1 and source.size == os.path.getsize(path)
-    assert source.passes([0, 1, 2], 4) == [(0,), (1, 2)]
-    assert source.together([1, 2]) == laid
+    assert source.passes({0: laid, 1: laid}, 4) == [Pass((0,), laid), Pass((1,), laid)]
     with pytest.raises(Refusal, match="no planned span"):
-        source.clip(3)
+        source.clip(2)
     source.close()
 
 
@@ -113,7 +112,9 @@ async def test_copies_are_made_one_by_one(tmp_path: Path) -> None:
     source = open_source(unit)
     laid = {number: source.clip(number) for number in range(2)}
     async with open_unit_worker(None) as worker:
-        assert Attempt(unit, source, worker, Account()).groups(laid) == [(0, 1)]
+        (together,) = await Attempt(unit, source, worker, Account()).passes(laid)
+        assert together.numbers == (0, 1) and together.whole.frames == 45
         copied = unit.model_copy(update={"mode": "copy"})
-        assert Attempt(copied, source, worker, Account()).groups(laid) == [(0,), (1,)]
+        apart = await Attempt(copied, source, worker, Account()).passes(laid)
+        assert [each.numbers for each in apart] == [(0,), (1,)]
     source.close()

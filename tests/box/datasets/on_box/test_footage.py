@@ -118,8 +118,7 @@ async def test_a_clip_is_read_as_it_is_served(tmp_path: Path) -> None:  # T11
         videos = BoxVideos(store, Path("/recordings"), Path("/clips"))
         footage = await videos.look(session_id, "cam1", plays)
         assert footage.error is None and footage.errors == {} and footage.bytes == 162
-        numbers = {play_id: numbers[0] for play_id, numbers in footage.span_of.items()}
-        from_recordings, from_file = (footage.spans[numbers[play]] for play in ("play1", "play2"))
+        from_recordings, from_file = (footage.spans[footage.span_of[play]] for play in ("play1", "play2"))
         assert base64.b64decode(from_recordings.header) == b"header" and from_recordings.frames == 100
         assert [(piece.path, piece.offset, piece.length) for piece in from_recordings.pieces] == [
             ("/recordings/cam1/a.mp4", 100, 50),
