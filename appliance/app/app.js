@@ -57,6 +57,7 @@ const SCREENS = {
     load: () => import("./screens/health.js"),
   },
   games: { label: "Games", roles: [], load: () => import("./screens/games.js") },
+  datasets: { label: "Training clips", roles: [], needs: "run", load: () => import("./screens/datasets.js") },
   lineup: { label: "Line up cameras", roles: [], needs: "run", load: () => import("./screens/lineup.js") },
   tagging: { label: "Tagging", roles: ["analyst"], needs: "tag", load: () => import("./screens/tagging.js") },
   review: { label: "Review", roles: ["analyst"], load: () => import("./screens/review/review.js") },
@@ -67,7 +68,6 @@ const SCREENS = {
 const PANELS = { "tag-board": () => import("./parts/tags/tag-board.js") };
 
 const UNDO_S = 8;
-
 const KEEP_ROWS_MS = 1000;
 
 const prefs = new Prefs();

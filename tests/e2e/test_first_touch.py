@@ -21,6 +21,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "appliance/app"
+LATE = "screens/datasets.js"
 OF_THE_CLOUD = STATIC / "pages"  # not served by a box: tests/e2e/test_cloud_page.py
 
 
@@ -42,9 +43,11 @@ def test_everything_a_page_loads_is_served_and_ours(demo: Demo) -> None:
 
 def test_all_scripts_together_are_small(browser: Browser, demo: Demo) -> None:
     """Bytes transferred, for all modules, not only those of the first screen. The service worker and the page
-    of the certificate are loaded apart from it."""
+    of the certificate are loaded apart from it, and training clips when they are opened."""
     page = open_page(browser, demo.urls[-1], prefs={})
-    apart = (STATIC / "sw.js", STATIC / "trust.js")
+    apart = (STATIC / "sw.js", STATIC / "trust.js", STATIC / LATE)
+    loaded = "performance.getEntriesByType('resource').map((each) => new URL(each.name).pathname)"
+    assert not any(name.endswith(LATE) for name in page.evaluate(loaded))
     ours = [path for path in STATIC.rglob("*.js") if OF_THE_CLOUD not in path.parents]
     scripts = [path for path in ours if path not in apart]
     names = [f"/{path.relative_to(STATIC).as_posix()}" for path in scripts]

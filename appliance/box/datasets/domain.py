@@ -16,6 +16,7 @@ from appliance.domain import Domain
 if TYPE_CHECKING:
     from appliance.box.datasets.on_box.performing import Wiring
     from appliance.box.datasets.runs.sources import PlaySource
+    from appliance.box.datasets.storage.model import Storage
     from appliance.box.domains import Services
 
 
@@ -43,12 +44,20 @@ def wiring_of(box: Services, environment: Mapping[str, str]) -> Wiring:
     return Wiring(
         plays=plays,
         videos=videos,
-        out=open_storage(section.out or str(storage.state_dir / "datasets"), environment),
+        out=outputs_of(box, environment),
         engine=LocalEngine(parallel=1),
         work=storage.state_dir / "datasets-work",
         limits_s=(hours[0] * 3600, hours[1] * 3600),
         bucket=bucket_of(environment, "GCS_TRAINING_BUCKET"),
     )
+
+
+def outputs_of(box: Services, environment: Mapping[str, str]) -> Storage:
+    """The root of outputs. Raises OSError: its credentials are missing."""
+    from appliance.box.datasets.storage.opened import open_storage
+
+    section = box.settings.section(DatasetSettings)
+    return open_storage(section.out or str(box.settings.storage.state_dir / "datasets"), environment)
 
 
 def _queried(plays: str, environment: Mapping[str, str]) -> PlaySource:
@@ -75,7 +84,7 @@ async def _run(box: Services) -> AsyncIterator[None]:
         wiring=partial(wiring_of, box, os.environ),
         hold=box.holds.cutting,
     ):
-        box.routes.append(dataset_routes(plays))
+        box.routes.append(dataset_routes(plays, partial(outputs_of, box, os.environ)))
         yield
 
 
@@ -89,6 +98,7 @@ DOMAIN: Domain[Services] = Domain(
         "POST /dataset-runs": RUN,
         "GET /dataset-runs": WATCH,
         "GET /dataset-runs/{run_id}": WATCH,
+        "GET /dataset-runs/{run_id}/games/{game_id}": WATCH,
         "POST /dataset-runs/{run_id}/cancel": RUN,
     },
     run=_run,

@@ -6,22 +6,27 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from appliance.box.datasets.on_box import store
+from appliance.box.datasets.on_box.game_view import GameView, game_view
 from appliance.box.datasets.on_box.model import DatasetRun, DatasetRunIn, DatasetRunPage, TriggerIn
 from appliance.box.datasets.plays.postgrest import PlaysUnavailable
 from appliance.box.datasets.plays.prompts import BadTemplate, Template
 from appliance.box.datasets.plays.rows import BadInput
 from appliance.http.api import Collection, Ctx, Routes
-from appliance.kernel.errors import FieldError, Refused, invalid
+from appliance.kernel.errors import FieldError, Refused, invalid, not_found
 from appliance.kernel.operation import Answer
 
 if TYPE_CHECKING:
     from appliance.box.datasets.runs.sources import PlaySource
+    from appliance.box.datasets.storage.model import Storage
 
 
-def dataset_routes(plays: Callable[[], PlaySource] | None) -> Routes:
-    """`plays`: asked at the trigger where a query may fail; None: it cannot."""
+GAME_ID = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}
+
+
+def dataset_routes(plays: Callable[[], PlaySource] | None, outputs: Callable[[], Storage]) -> Routes:
+    """`plays`: asked at the trigger where a query may fail; None: it cannot. `outputs`: opens their root."""
     collection = Collection("dataset-runs", "run_id", commands=("cancel",))
-    routes = Routes("datasets", collection=collection)
+    routes = Routes("datasets", collection=collection, path_schemas={"game_id": GAME_ID})
 
     @routes.post("/", body=TriggerIn, returns=DatasetRun, status=202)
     async def trigger(ctx: Ctx, body: TriggerIn) -> Answer:
@@ -64,6 +69,14 @@ def dataset_routes(plays: Callable[[], PlaySource] | None) -> Routes:
     async def one(ctx: Ctx, run_id: str) -> Answer:
         """One dataset run, with each of its games."""
         return Answer(200, await ctx.read(lambda tx: store.get_run(tx, run_id)))
+
+    @routes.get("/dataset-runs/{run_id}/games/{game_id}", returns=GameView)
+    async def game(ctx: Ctx, run_id: str, game_id: str) -> Answer:
+        """A game's clips with their pictures, what failed and why, and the split: its newest outputs."""
+        run = await ctx.read(lambda tx: store.get_run(tx, run_id))
+        if not any(each["game_id"] == game_id for each in run["games"]):
+            raise not_found("game of this run", game_id)
+        return Answer(200, await game_view(ctx.store, outputs, game_id))
 
     @routes.post("/dataset-runs/{run_id}/cancel", returns=DatasetRun, status=202)
     async def cancel(ctx: Ctx, run_id: str) -> Answer:

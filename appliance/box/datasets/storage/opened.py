@@ -25,7 +25,7 @@ GS_KEYS: Final = {
 }
 
 
-class BadRoot(Exception):
+class BadRoot(OSError):
     """An address that names no root, or whose credentials are missing."""
 
 

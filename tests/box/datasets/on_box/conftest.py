@@ -36,7 +36,7 @@ class Desk:
 
     def client(self) -> Client:
         app = make_app(
-            [dataset_routes(self.plays)],
+            [dataset_routes(self.plays, lambda: FolderStorage(self.folder / "out"))],
             store=self.store,
             clock=self.clock,
             site=Site(),

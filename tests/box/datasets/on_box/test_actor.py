@@ -68,6 +68,11 @@ async def test_runs_are_performed_one_after_the_other(desk: Desk, autojump_clock
     }
     game = one["games"][0]
     assert game["failures"][0]["code"] == "black" and game["training_plays"] + game["validation_plays"] == 4
+    view = (await desk.client().get(f"/dataset-runs/{first}/games/g1")).json
+    assert (len(view["clips"]), len(view["failures"]), view["status"]) == (8, 2, "completed")
+    assert view["clips"][0]["thumbnail_url"] is None and view["failures"][0]["reason"] == "black of g1-p0"
+    assert view["training_plays"] + view["validation_plays"] == 4
+    assert (await desk.client().get(f"/dataset-runs/{first}/games/g2")).status == 404
     assert two["status"] == "failed" and two["game_id"] is None
     assert [(each["status"], each.get("error")) for each in two["games"]] == [
         ("completed", None),
