@@ -13,7 +13,7 @@ from appliance.cloud.breakdowns.marking.machine import LoggingState, takes_a_job
 from appliance.cloud.breakdowns.marking.rows import await_source, find_marking
 from appliance.cloud.breakdowns.queue.machine import JobEvent, JobState
 from appliance.cloud.breakdowns.queue.rows import change_job, end_job, open_job, open_job_of
-from appliance.cloud.breakdowns.scope import seen_leagues
+from appliance.cloud.breakdowns.scope import Where, logger_of, seen_leagues
 from appliance.cloud.breakdowns.sources.machine import SourceEvent, SourceState
 from appliance.cloud.breakdowns.sources.model import (
     Judgement,
@@ -134,7 +134,7 @@ def listing(tx: ReadTx, caller: Caller, query: SourceQuery) -> dict[str, Any]:
         query,
         table="sources",
         key="created_us",
-        where=[*where, *seen_leagues(caller)],
+        where=[*where, *_seen(caller)],
         resource=lambda _, row: source_resource(row),
         gone="NULL",  # no video is deleted
     )
@@ -167,8 +167,15 @@ def _unlocked(tx: ReadTx, caller: Caller, source_id: str) -> Row:
     return source
 
 
+def _seen(caller: Caller) -> Where:
+    """A logger sees the videos of the events of its jobs."""
+    if (logger_id := logger_of(caller)) is not None:
+        return [("event_id IN (SELECT event_id FROM jobs WHERE logger_id = ?)", (logger_id,))]
+    return seen_leagues(caller)
+
+
 def _visible(tx: ReadTx, caller: Caller, source_id: str) -> Row:
-    where = [("id = ?", (source_id,)), *seen_leagues(caller)]
+    where = [("id = ?", (source_id,)), *_seen(caller)]
     sql = "SELECT * FROM sources WHERE " + " AND ".join(condition for condition, _ in where)
     row = tx.one(sql, [value for _, values in where for value in values])
     if row is None:

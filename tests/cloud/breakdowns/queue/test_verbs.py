@@ -286,6 +286,16 @@ async def test_what_a_token_does_not_see_is_not_there(floor: Floor) -> None:
     assert own["id"] == job["id"] and own["lease_until"] is not None
 
 
+async def test_a_logger_sees_the_videos_of_its_events_alone(floor: Floor) -> None:
+    job, (ana, ben) = await floor.job(), floor.loggers
+    path = f"{V1}/sources/{job['source_id']}"
+    assert (await ana.get(path)).status == 404 and (await ana.get(f"{V1}/sources")).json["items"] == []
+    await ana.post(f"{V1}/queue/next")
+    assert (await ana.get(path)).json["url"].startswith("https://vod.example/")
+    (seen,) = (await ana.get(f"{V1}/sources?event_id={job['event_id']}")).json["items"]
+    assert seen["id"] == job["source_id"] and (await ben.get(path)).status == 404
+
+
 async def test_a_token_that_is_no_loggers_takes_no_job(floor: Floor) -> None:
     job, admin = await floor.job(), await floor.cloud.holder("admin")
     for reply in (await admin.post(f"{V1}/queue/next"), await do(admin, job["id"], "accept")):
