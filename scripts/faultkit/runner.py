@@ -38,6 +38,7 @@ from tests.faults.cloud_kills import cloud_kills  # noqa: E402
 from tests.faults.flapping import flaps  # noqa: E402
 from tests.faults.half import half_chromium, half_webkit  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
+from tests.faults.logging_kills import logging_kills  # noqa: E402
 from tests.faults.mixed_load import mixed_load  # noqa: E402
 from tests.faults.postgres_full import full_disks  # noqa: E402
 from tests.faults.postgres_kills import kills_of_four  # noqa: E402
@@ -61,6 +62,7 @@ FAULTS: dict[str, Fault] = {
     "worker_kill": worker_kills,
     "postgres_kill": kills_of_four,
     "cloud_kill": cloud_kills,
+    "logging_kill": logging_kills,
     "postgres_full": full_disks,  # needs root
     "sync": sync_kills,
     "bad_recording": bad_recordings,

@@ -122,6 +122,11 @@ class Clients:
             await trio.sleep(0.02)
 
 
+async def answered(service: Service, path: str, **headers: str) -> bytes:
+    """The answer to a POST without a body; b"" as below."""
+    return await _answered(service.port, request(path, "POST", **headers))
+
+
 async def _answered(port: int, sent: bytes) -> bytes:
     """b"": the process was killed, or stands still."""
     with trio.move_on_after(ANSWER_S):
@@ -140,7 +145,7 @@ async def cloud_kills(rounds: int, seed: int, folder: Path) -> Tally:
     tally, rnd = Tally(), Random(seed)
     with own_server() as server:
         url = server.empty_database()
-        async with _open(url) as first, _open(url) as second, trio.open_nursery() as nursery:
+        async with open_database(url) as first, open_database(url) as second, trio.open_nursery() as nursery:
             seen: tuple[list[tuple[int, str]], ...] = ([], [])
             for store, into in zip((first, second), seen, strict=True):
                 nursery.start_soon(_follow, store, into)
@@ -172,7 +177,8 @@ async def cloud_kills(rounds: int, seed: int, folder: Path) -> Tally:
     return tally
 
 
-def _open(url: str) -> Any:
+def open_database(url: str) -> Any:
+    """A store on the database of the services."""
     return open_postgres(url, WallClock(), connections=3, folders=[KERNEL_SCHEMA, *schemas()])
 
 

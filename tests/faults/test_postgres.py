@@ -1,5 +1,5 @@
 """Kills of processes and of their PostgreSQL, and its disk full: the small forms of `scripts/faults --only
-postgres_kill`, `postgres_full` and `cloud_kill`."""
+postgres_kill`, `postgres_full`, `cloud_kill` and `logging_kill`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from appliance.kernel.postgres import server as servers
 from tests.faults.cloud_kills import cloud_kills
+from tests.faults.logging_kills import logging_kills
 from tests.faults.postgres_full import full_disks
 from tests.faults.postgres_kills import process_kills
 from tests.kit import postgres
@@ -40,3 +41,11 @@ async def test_two_services_are_killed_with_their_server_and_every_create_stands
     tally = await cloud_kills(2, 1, tmp_path)
     assert tally.violations == [] and tally.lost == 0
     assert tally.struck == 2 and tally.acknowledged >= 25
+
+
+async def test_services_are_killed_and_every_job_is_given_and_logged_once(tmp_path: Path) -> None:  # L10 L15
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    tally = await logging_kills(2, 1, tmp_path)
+    assert tally.violations == [] and tally.lost == 0
+    assert tally.struck == 2 and tally.acknowledged == 24
