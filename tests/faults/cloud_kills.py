@@ -124,7 +124,7 @@ class Clients:
 
 async def answered(service: Service, path: str, **headers: str) -> bytes:
     """The answer to a POST without a body; b"" as below."""
-    return await _answered(service.port, request(path, "POST", **headers))
+    return await _answered(service.port, request(path, "POST", b"", **headers))
 
 
 async def _answered(port: int, sent: bytes) -> bytes:
