@@ -1,10 +1,12 @@
-// Games of this site, from the box's copy of the cloud's rows: teams, rosters, and the session of each.
+// Games of this site, from the box's copy of the cloud's rows: teams, rosters, and the session of each. Below
+// them the tables and results of their tournaments.
 
 import { h, keyed, say } from "../parts/dom.js";
 import { uuid } from "../state/marks/ids.js";
 import { bodyOf, gameName, gamesOf, valuesOfGame } from "../state/session/sessions.js";
 import { errorText } from "../state/words.js";
 import { dateOf } from "../state/zone.js";
+import { standingsOf } from "./standings.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/session/sessions.js").Game} Game */
@@ -17,9 +19,11 @@ const OLD_MS = 120_000; // the cloud confirms more often than this
 export function enter(root, ctx) {
   const when = h("p", { class: "quiet", id: "games-when" }, "Asking the box");
   const list = h("ul", { class: "panel-box" });
-  root.append(h("h2", {}, title), when, list);
+  const standings = h("div", { class: "tournaments" });
+  root.append(h("h2", {}, title), when, list, standings);
   /** @type {any[]} */
   let rows = [];
+  let shown = "";
   const draw = () => {
     const games = gamesOf(rows, ctx.box.now());
     keyed(
@@ -29,6 +33,10 @@ export function enter(root, ctx) {
       (game, old) => old ?? line(ctx, game, rows, look),
     );
     list.hidden = !games.length;
+    const changed = rows.filter(({ kind }) => kind === "tournament").map((each) => each.id + each.changed_at);
+    if (shown === changed.join()) return; // what a user has opened stays open
+    shown = changed.join();
+    standings.replaceChildren(...standingsOf(rows));
   };
   const look = async () => {
     if (document.hidden) return;

@@ -14,7 +14,7 @@ def replica_routes() -> Routes:
 
     @routes.get("/replicas", query=ReplicasQuery, items=Replica)
     async def replicas(ctx: Ctx, query: ReplicasQuery) -> Answer:
-        """What this box keeps of the cloud: events, teams, rosters; `as_of`: when that was confirmed last."""
+        """What this box keeps of the cloud; `as_of`: when that was confirmed last."""
         return Answer(200, await ctx.read(lambda tx: list_replicas(tx, query)))
 
     return routes

@@ -15,12 +15,12 @@ from appliance.kernel import json
 from appliance.kernel.fields import Instant, Uuid
 from appliance.kernel.paging import Page
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of what is stored. A release that reads more kinds or fields has a higher one, and takes a snapshot."""
 RESOURCE_MAX: Final = 256 * 1024  # bytes
 CHANGES_MAX: Final = 2000  # in one answer
 
-Kind = Literal["event", "team", "roster"]
+Kind = Literal["event", "team", "roster", "tournament"]
 
 
 class BadAnswer(Exception):
@@ -72,7 +72,52 @@ class Roster(_Seen):
     athletes: Annotated[list[Athlete], Field(max_length=1000)]
 
 
-KINDS: Final[Mapping[str, type[_Seen]]] = {"event": Event, "team": Team, "roster": Roster}
+class Standing(_Seen):
+    """A row of a table."""
+
+    team: str
+    position: int
+    played: int
+    won: int
+    drawn: int
+    lost: int
+    goals_for: int
+    goals_against: int
+    points: int
+
+
+class Table(_Seen):
+    stage: str
+    group: str | None
+    rows: Annotated[list[Standing], Field(max_length=200)]
+
+
+class Match(_Seen):
+    """`home`, `away`: names of teams, or of places of the bracket; null: not known yet."""
+
+    home: str | None
+    away: str | None
+    home_score: int | None
+    away_score: int | None
+    day: str | None
+    kickoff: Instant | None
+    status: str
+
+
+class Tournament(_Seen):
+    id: str
+    name: str
+    season: str | None
+    tables: Annotated[list[Table], Field(max_length=100)]
+    matches: Annotated[list[Match], Field(max_length=100)]
+
+
+KINDS: Final[Mapping[str, type[_Seen]]] = {
+    "event": Event,
+    "team": Team,
+    "roster": Roster,
+    "tournament": Tournament,
+}
 
 
 class _Change(_Seen):

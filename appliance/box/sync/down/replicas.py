@@ -108,7 +108,7 @@ def events(tx: ReadTx) -> list[dict[str, Any]]:
 def _require_room(tx: ReadTx) -> None:
     """Raises BadAnswer: then nothing of the answer is stored."""
     if tx.value("SELECT count(*) FROM replicas") > REPLICAS_MAX:
-        raise BadAnswer(f"the cloud sends more than {REPLICAS_MAX} events, teams and rosters for this site")
+        raise BadAnswer(f"the cloud sends more than {REPLICAS_MAX} rows for this site")
 
 
 def _is_newer(tx: ReadTx, change: Change) -> bool:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from appliance.cloud.fleet.changes import tournaments
 from appliance.kernel.clock import DAY_US, optional_rfc3339, to_rfc3339
 from appliance.kernel.tx import ReadTx, Row
 
 WINDOW_US: Final = 14 * DAY_US  # events so long ahead, and so long ago
 ROSTER_MAX: Final = 1000  # athletes
-EVENT, TEAM, ROSTER = "event", "team", "roster"
+EVENT, TEAM, ROSTER, TOURNAMENT = "event", "team", "roster", "tournament"
 
 _SITES_EVENTS: Final = (
     "SELECT subject_id FROM site_scope WHERE site_id = :site AND kind = 'event' AND is_removed = 0"
@@ -119,8 +120,17 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(TEAM, members=_SITES_TEAMS, read=_team, shows={"team": Shows("id", SELF)}),
     Kind(ROSTER, members=_SITES_TEAMS, read=_roster, shows={"athlete": Shows("team_id", SELF)}),
+    Kind(
+        TOURNAMENT,
+        members=tournaments.MEMBERS,
+        read=tournaments.read_tournament,
+        shows={"tournament": Shows("id", SELF), "team": Shows("id", tournaments.OF_TEAM)},
+    ),
 )
 KIND: Final[Mapping[str, Kind]] = {kind.name: kind for kind in KINDS}
 
 DECIDES: Final[Mapping[str, str]] = {"event": "site_id"}
 """Rows that decide what concerns a site: by kind, the column that names the site."""
+
+CONCERNS: Final[Mapping[str, str]] = {TOURNAMENT: tournaments.SITES_WITHOUT}
+"""By the kind of a row that changed (`:id`): the `site_id` of sites that it concerns from now on."""

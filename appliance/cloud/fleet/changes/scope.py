@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from appliance.cloud.fleet.changes.kinds import DECIDES, KINDS, WINDOW_US, Kind
+from appliance.cloud.fleet.changes.kinds import CONCERNS, DECIDES, KINDS, WINDOW_US, Kind
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 CHANGED: Final = "site_scope_changed"
@@ -33,6 +33,9 @@ def resource_changed(tx: Tx, kind: str, row: Row, before: Row | None) -> None:
         for site_id in dict.fromkeys(version[column] for version in versions):
             if site_id is not None:
                 refresh(tx, site_id)
+    if (concerned := CONCERNS.get(kind)) is not None:
+        for found in tx.all(concerned, {"id": row["id"]}):
+            refresh(tx, found["site_id"])
 
 
 def refresh(tx: Tx, site_id: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from appliance.domain import resource_changed
 from appliance.kernel.tx import Tx
 
 _NAMED_IDS: Final = 100
@@ -18,3 +19,11 @@ def tell_matches(
         counts = {"created": len(created), "changed": len(changed)}
         told = {"tournament_id": tournament_id, **counts, "match_ids": [*created, *changed][:_NAMED_IDS]}
         tx.append("matches_changed", f"tournament:{tournament_id}", told)
+        tell_domains(tx, tournament_id)
+
+
+def tell_domains(tx: Tx, tournament_id: str) -> None:
+    """Tables or results are others: what other domains do then, as sending them to boxes."""
+    row = tx.one("SELECT * FROM tournaments WHERE id = ?", (tournament_id,))
+    if row is not None:
+        resource_changed(tx, "tournament", row, row, "scoring")

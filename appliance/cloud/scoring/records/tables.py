@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from appliance.cloud.scoring.records.news import tell_domains
 from appliance.cloud.scoring.records.season import season_of
 from appliance.cloud.scoring.records.tournaments import encoded, load_tournament
 from appliance.cloud.scoring.tables.model import Row as TableRow
@@ -83,6 +84,7 @@ def recalculate_standings(tx: Tx, tournament_id: str) -> StandingsSummary:
         changes.append(RowChange(*key, _figures(known), {}))
     if changes:
         tx.append("standings_changed", f"tournament:{tournament_id}", _told(tournament_id, changes))
+        tell_domains(tx, tournament_id)
     unresolved = tuple(row.team for row in table.rows if row.tie_unresolved)
     counts = {"rows": len(table.rows), "changed": len(changes)}
     return StandingsSummary(len(table.rows), tuple(changes), unresolved, table.is_provisional, counts)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.box.sync.down import replicas
+from appliance.box.sync.down import model, replicas
 from appliance.box.sync.down.model import Answer, BadAnswer, read_answer
 from appliance.box.sync.down.replicas import apply_changes, apply_snapshot, forget_cursor, position
 from appliance.kernel import json
@@ -120,7 +120,7 @@ def test_another_cloud_and_another_format_begin_with_a_snapshot(
     cloud.put("team", team()["id"], team())
     begun(tx, cloud)
     assert position(tx, URL).cursor == "1" and position(tx, "https://other.example").cursor == ""
-    monkeypatch.setattr(replicas, "FORMAT", 2)
+    monkeypatch.setattr(replicas, "FORMAT", model.FORMAT + 1)
     assert position(tx, URL).cursor == ""
     assert len(stored(tx)) == 1
 
