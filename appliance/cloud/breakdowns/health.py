@@ -24,6 +24,7 @@ _GAUGES: Final = {
     "logging_jobs_held": ("with a logger", "Jobs that a logger has"),
     "logging_jobs_at_risk": ("at risk", "Open jobs past their target"),
     "logging_jobs_breached": ("breached", "Open jobs past their limit"),
+    "logging_videos_pending": ("videos to be judged", "Videos that wait to be judged"),
     "logging_events_awaiting": ("events without a usable video", "Marked events whose video is unusable"),
 }
 

@@ -28,6 +28,7 @@ def status_part(tx: ReadTx) -> StatusPart:
         "with a logger": sum(jobs.get(state, 0) for state in HELD),
         "at risk": tx.value(risk, (tx.now_us, tx.now_us)),
         "breached": tx.value(late, (tx.now_us,)),
+        "videos to be judged": tx.value("SELECT count(*) FROM sources WHERE state = 'pending'"),
         "events without a usable video": tx.value(
             f"SELECT count(*) FROM markings WHERE awaiting_us IS NOT NULL AND {_WAITS}"
         ),

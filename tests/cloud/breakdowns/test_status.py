@@ -22,6 +22,7 @@ async def test_what_is_late_or_stuck_is_shown(store: Store, clock: HandClock) ->
         for _ in range(2):
             world.job(tx)
         sources.fail(tx, ADMIN, world.source(tx, world.event(tx)), USABLE)
+        world.source(tx, world.event(tx))
         return world
 
     world = await store.write(build)
@@ -31,6 +32,7 @@ async def test_what_is_late_or_stuck_is_shown(store: Store, clock: HandClock) ->
         "with a logger": 0,
         "at risk": 0,
         "breached": 0,
+        "videos to be judged": 1,
         "events without a usable video": 1,
     }
     stuck = ("warn", "League", "2 waiting as rank 1: no available logger can do them")
