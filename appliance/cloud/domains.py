@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from appliance.access.roles import Permission
     from appliance.cloud.objects.model import Objects
     from appliance.cloud.settings import CloudSettings
+    from appliance.http.access import Door
     from appliance.http.api import Routes
     from appliance.kernel.clock import Clock
     from appliance.kernel.store import Store
@@ -61,6 +62,7 @@ class Services:
     process: str  # identifies this process among those that share the database: owner of its leases
     outbound: Outbound = field(init=False)  # for every request to another host
     objects: Objects = field(init=False)
+    door: Door = field(init=False)  # for routes that check access themselves
     routes: list[Routes] = field(default_factory=list)
     port: int | None = None  # that it listens on; None: not yet
 

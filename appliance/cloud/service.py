@@ -104,6 +104,7 @@ async def run_cloud(
                 settings.internal_token,
                 is_open=is_open and settings.server.is_loopback,
             )
+            cloud.door = door
             cloud.objects = open_objects(settings.objects, state_dir, os.environ)
             cloud.outbound = Outbound(settings.net.allow_private)
             async with cloud.outbound, domains.running_domains(cloud):

@@ -74,6 +74,9 @@ async def cloud_over(store: Store, clock: Clock, state_dir: Path) -> AsyncIterat
         }
     )
     services = Services(settings, store, clock, Board(), Metrics(), trio.Event(), "process-1")
+    matrix = cloud_matrix(domains.access_rows())
+    door = TokenDoor(TokenCache(store), matrix, ROLES, clock, settings.internal_token, is_open=True)
+    services.door = door
     services.objects = open_objects(settings.objects, state_dir, {})
     services.outbound = Outbound(settings.net.allow_private)
     async with AsyncExitStack() as stack:
@@ -82,8 +85,6 @@ async def cloud_over(store: Store, clock: Clock, state_dir: Path) -> AsyncIterat
             if domain.prepare is not None:
                 await stack.enter_async_context(domain.prepare(services))
         services.routes += domains.routes(settings)
-        matrix = cloud_matrix(domains.access_rows())
-        door = TokenDoor(TokenCache(store), matrix, ROLES, clock, settings.internal_token, is_open=True)
         app, _ = applications(services, door)
         yield Cloud(settings, store, clock, services, Client(app, host=HOST))
 

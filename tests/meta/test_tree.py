@@ -54,6 +54,7 @@ BORDERS: dict[str, str] = {
     "kernel/batch.py:_perform": "whatever a closure raises is handed to its caller",
     "kernel/threads.py:_Outcome.of": "raised again where the call was made",
     "cloud/scoring/executions/pipeline.py:Pipeline._outcome": "one execution fails, with a report to Sentry",
+    "cloud/scoring/schedules/actor.py:Scheduler._call": "one run fails and is tried again; Sentry gets it",
     "cloud/fleet/intake/take.py:_take": "the events of a batch are taken one by one",
     "cloud/fleet/intake/take.py:_one_at_a_time": "one event is parked; 100 in a row are answered 503",
     "box/live/border.py:survive": "one WebSocket ends, with a trace id",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from appliance.cloud.scoring.notices.settings import SentrySettings, SlackSettings
 from appliance.cloud.scoring.providers.settings import ProviderSettings
+from appliance.cloud.scoring.schedules.planning import Setting
+from appliance.cloud.scoring.schedules.settings import SchedulerSettings
 from appliance.kernel.fields import Section
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from appliance.cloud.scoring.executions.pipeline import Tools
     from appliance.cloud.scoring.notices.messages import Receivers
 
-SECTIONS: Final[Mapping[str, type[Section]]] = {"slack": SlackSettings, "sentry": SentrySettings}
+SECTIONS: Final[Mapping[str, type[Section]]] = {
+    "scheduler": SchedulerSettings,
+    "slack": SlackSettings,
+    "sentry": SentrySettings,
+}
 LISTS: Final[Mapping[str, type[Section]]] = {"providers": ProviderSettings}
 
 
@@ -81,6 +87,7 @@ async def prepare(cloud: Services) -> AsyncIterator[None]:
     from appliance.cloud.scoring.executions.executor import Executor
     from appliance.cloud.scoring.executions.http import Updates, execution_routes, report_routes
     from appliance.cloud.scoring.executions.internal import internal_check
+    from appliance.cloud.scoring.schedules.http import SchedulerDoor, schedule_routes
     from appliance.kernel.actor import running
 
     executor = Executor(tools_of(cloud))
@@ -90,22 +97,40 @@ async def prepare(cloud: Services) -> AsyncIterator[None]:
             Updates(executor, check).routes(),
             execution_routes(executor),
             report_routes(cloud.objects),
+            SchedulerDoor(cloud.store, setting_of(cloud), cloud.base_url, check, cloud.door).routes(),
+            schedule_routes(setting_of(cloud), cloud.base_url),
         ]
         yield
 
 
 @asynccontextmanager
 async def run(cloud: Services) -> AsyncIterator[None]:
-    """Messages to people."""
+    """Messages to people, and the scheduler."""
     from appliance.cloud.scoring.notices.actor import run_notices
+    from appliance.cloud.scoring.schedules.actor import Scheduler
+    from appliance.cloud.scoring.schedules.caller import ServiceCaller
     from appliance.kernel.actor import running
 
-    async with running(
+    settings, receivers = cloud.settings, receivers_of(cloud.settings)
+    caller = ServiceCaller(
+        cloud.outbound, cloud.base_url, settings.cloud.environment, settings.internal_token
+    )
+    scheduler = Scheduler(
+        cloud.store, caller, setting_of(cloud), receivers, cloud.process, lambda: cloud.port is not None
+    )
+    notices = running(
         "notices",
         run_notices,
         store=cloud.store,
         outbound=cloud.outbound,
-        receivers=receivers_of(cloud.settings),
+        receivers=receivers,
         owner=cloud.process,
-    ):
+    )
+    async with notices, running("scheduler", scheduler.serve):
         yield
+
+
+def setting_of(cloud: Services) -> Setting:
+    """When rounds are asked for, and for which environment."""
+    settings = cloud.settings
+    return Setting(settings.cloud.environment, settings.section(SchedulerSettings))

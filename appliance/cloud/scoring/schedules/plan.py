@@ -22,6 +22,8 @@ _DAY_US: Final = 24 * _HOUR_US
 LATE_US: Final = 2 * _HOUR_US
 """Kick-offs of the next day up to here belong to today: venues west of Greenwich play late."""
 
+CATCH_UP_DAYS: Final = 14
+
 What = Literal["scores", "standings"]
 
 
@@ -83,29 +85,38 @@ def plan_day(
             wanted[key] = wanted.get(key, False) or fixture.kind == "knockout"
     used, made = set(taken), list[Schedule]()
     for (fire_us, tournament_id, round_, what), is_knockout in sorted(wanted.items()):
-        own = _free_id(names[tournament_id], fire_us, round_, what, used)
+        own = free_id(names[tournament_id], fire_us, round_, what, used)
         used.add(own)
-        target = _target(base_url, environment, tournament_id, round_, is_knockout=is_knockout)
+        target = target_of(base_url, environment, tournament_id, round_, is_knockout=is_knockout)
         made.append(Schedule(own, what, tournament_id, round_, fire_us, cron(fire_us), target))
     return made
 
 
 def _fires(fixture: Fixture, day_us: int, now_us: int, times: Times) -> Sequence[tuple[What, int]]:
-    """When a match is asked for; nothing for one that has ended, or is of another day."""
+    """When a match is asked for; nothing for one that has ended, or is still to come. One of an earlier day
+    is asked for now: it had no time of day, or this service did not run then."""
     if fixture.status == "ended":
         return ()
+    soon_us = now_us + (times.test_delay_min or 0) * _MINUTE_US
     if fixture.kickoff_us is None:
-        today = _day(day_us)
-        is_past = fixture.date is not None and _day(day_us - _DAY_US) <= fixture.date < today
-        return (("standings", now_us),) if is_past else ()
+        first = _day(day_us - _days(fixture) * _DAY_US)
+        is_past = fixture.date is not None and first <= fixture.date < _day(day_us)
+        return (("standings", soon_us),) if is_past else ()
+    if day_us - _days(fixture) * _DAY_US <= fixture.kickoff_us < day_us and fixture.status == "open":
+        return (("standings", soon_us),)
     if not day_us <= fixture.kickoff_us < day_us + _DAY_US + LATE_US:
         return ()
     if times.test_delay_min is not None:
-        return (("standings", now_us + times.test_delay_min * _MINUTE_US),)
+        return (("standings", soon_us),)
     return (
         ("scores", fixture.kickoff_us + times.score_after_min * _MINUTE_US),
         ("standings", fixture.kickoff_us + times.standings_after_min * _MINUTE_US),
     )
+
+
+def _days(fixture: Fixture) -> int:
+    """How many days back a match is still asked for: one that was put off has no result to come."""
+    return CATCH_UP_DAYS if fixture.status == "open" else 1
 
 
 def cron(fire_us: int) -> str:
@@ -119,7 +130,7 @@ def schedule_id(name: str, fire_us: int) -> str:
     return f"{_slug(name)}_{_instant(fire_us):%Y_%m_%d_%H_%M}"
 
 
-def _free_id(name: str, fire_us: int, round_: str, what: What, used: Set[str]) -> str:
+def free_id(name: str, fire_us: int, round_: str, what: str, used: Set[str]) -> str:
     """The shortest that is free: with the round, then with what it does, then counted."""
     base = schedule_id(name, fire_us)
     longer = f"{base}_{_slug(round_)}"
@@ -132,14 +143,15 @@ def _free_id(name: str, fire_us: int, round_: str, what: What, used: Set[str]) -
     return free
 
 
-def _target(
+def target_of(
     base_url: str, environment: str, tournament_id: str, round_: str, *, is_knockout: bool
 ) -> dict[str, str]:
-    """What is sent when it fires: scores first, then standings, then the bracket of a knockout round."""
+    """What is sent when it fires: scores first, then standings, then the bracket of a knockout round. No
+    round: all of them."""
     own = f"{base_url}/api/v2/data-provider/tournaments/{tournament_id}"
     target = {
         "standingsUrl": f"{own}/standings",
-        "roundUrl": f"{own}/matches/{round_}",
+        "roundUrl": f"{own}/matches/{round_}" if round_ else f"{own}/matches",
         "targetEnv": environment,
     }
     return {**target, "knockoutsUrl": f"{own}/knockouts"} if is_knockout else target

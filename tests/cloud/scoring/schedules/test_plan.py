@@ -95,9 +95,10 @@ def test_ids_that_are_taken_get_the_round_then_what_it_does() -> None:
 
 @pytest.mark.parametrize(
     ("kickoff", "count"),
-    [("2025-08-08T23:59", 0), ("2025-08-09T00:00", 2), ("2025-08-10T01:59", 2), ("2025-08-10T02:00", 0)],
+    [("2025-08-08T23:59", 1), ("2025-08-09T00:00", 2), ("2025-08-10T01:59", 2), ("2025-08-10T02:00", 0)],
 )
 def test_today_is_the_utc_day_and_the_first_two_hours_of_the_next(kickoff: str, count: int) -> None:  # D04
+    """One of yesterday that has no result is asked for at once."""
     assert len(plan(fixture(kickoff))) == count
 
 
@@ -112,7 +113,15 @@ def test_a_match_without_a_time_is_asked_for_on_the_next_day() -> None:
     assert plan(fixture(None)) == []
     (swept,) = plan(fixture(None, date="2025-08-08"))
     assert (swept.what, swept.fire_us) == ("standings", NOW)
-    assert plan(fixture(None, date="2025-08-07"), fixture(None, date=None)) == []
+    assert plan(fixture(None, date=None)) == []
+
+
+def test_what_was_missed_is_asked_for_once_for_two_weeks() -> None:
+    missed = [fixture("2025-08-06T15:00"), fixture("2025-08-06T17:00"), fixture(None, date="2025-08-01")]
+    assert [(each.what, each.fire_us) for each in plan(*missed)] == [("standings", NOW)]
+    assert plan(fixture("2025-07-20T15:00"), fixture(None, date="2025-07-20")) == []
+    put_off = fixture("2025-08-06T15:00", status="not-defined")
+    assert plan(put_off) == []
 
 
 def test_a_knockout_round_moves_the_bracket_too() -> None:  # D06
