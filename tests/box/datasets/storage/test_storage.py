@@ -5,39 +5,26 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from appliance.box.datasets.storage.folder import FolderStorage
 from appliance.box.datasets.storage.model import ChangedMeanwhile, Expected, Storage
 from appliance.box.datasets.storage.opened import BadRoot, open_storage
-
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+from tests.box.datasets.s3_server import s3_options
 
 
 @pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    server_module = pytest.importorskip("moto.server", reason="moto[s3] and flask-cors are not installed")
-    import logging
-
-    import httpx
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server: Any = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    httpx.put(f"http://{host}:{port}/bucket", timeout=60, trust_env=False).raise_for_status()
-    yield f"http://{host}:{port}"
-    server.stop()
+def s3() -> Iterator[dict[str, str]]:
+    with s3_options() as environment:
+        yield environment
 
 
 @pytest.fixture(params=["folder", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "folder":
         return open_storage(str(tmp_path / "root"), {})
-    endpoint = request.getfixturevalue("s3_endpoint")
-    return open_storage(f"s3://bucket/{tmp_path.name}/", {**KEYS, "AWS_ENDPOINT_URL": endpoint})
+    return open_storage(f"s3://bucket/{tmp_path.name}/", request.getfixturevalue("s3"))
 
 
 def test_an_object_is_found_read_listed_copied_and_deleted(storage: Storage, tmp_path: Path) -> None:
