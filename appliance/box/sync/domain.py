@@ -8,16 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.box.permissions import WATCH
+from appliance.box.permissions import RUN, WATCH
 from appliance.box.sync.settings import SyncSettings, contradictions_of
 from appliance.domain import Domain, connected
 from appliance.kernel.actor import running
+from appliance.kernel.clock import DAY_US
 from appliance.kernel.version import appliance_version
 
 if TYPE_CHECKING:
     from appliance.box.domains import Services
+    from appliance.box.sync.client import CloudClient
     from appliance.box.sync.down.actor import Reading
     from appliance.box.sync.down.replicas import OnEvent
+    from appliance.box.sync.media.store import Keeping
     from appliance.http.api import Routes
     from appliance.kernel.tx import Tx
 
@@ -28,8 +31,32 @@ def _contradictions(settings: Any) -> Iterable[str]:
 
 def _routes(settings: Any) -> Sequence[Routes]:
     from appliance.box.sync.down.http import replica_routes
+    from appliance.box.sync.media.http import media_routes
 
-    return [replica_routes()]
+    return [replica_routes(), media_routes(_keeping(settings))]
+
+
+def _keeping(settings: Any) -> Keeping | None:
+    """None: this box sends no media."""
+    from appliance.box.sync.media.store import Keeping
+
+    section = settings.section(SyncSettings)
+    if not section.is_on or section.media == "off":
+        return None
+    return Keeping(section.local_copy_channel, round(section.pin_days * DAY_US))
+
+
+def _session_completed(tx: Tx, settings: Any, session_id: str) -> None:
+    from appliance.box.sync.media.store import keep_session
+
+    if (keeping := _keeping(settings)) is not None:
+        keep_session(tx, keeping, session_id)
+
+
+def _session_deleted(tx: Tx, settings: Any, session_id: str) -> None:
+    from appliance.box.sync.media.store import drop_session
+
+    drop_session(tx, session_id)
 
 
 @asynccontextmanager
@@ -76,8 +103,34 @@ async def _run(box: Services) -> AsyncIterator[None]:
             (b"box-id", own_id.encode()),
             (b"site-id", box.settings.site.id.encode()),
         ]
-        async with _down(box, settings, Reading(client, settings.url, box.settings.site.id, link), headers):
+        reading = Reading(client, settings.url, box.settings.site.id, link)
+        async with _down(box, settings, reading, headers), _media(box, settings, client):
             yield
+
+
+@asynccontextmanager
+async def _media(box: Services, settings: SyncSettings, client: CloudClient) -> AsyncIterator[None]:
+    """Send files, unless media = "off"; in safe mode, which has no recordings, none."""
+    if settings.media == "off" or getattr(box, "recordings", None) is None:
+        yield
+        return
+    from appliance.box.sync.media.content import Content
+    from appliance.box.sync.media.health import add_media_figures, media_part
+    from appliance.box.sync.media.uploader import run_media
+
+    content = Content(box.recordings, box.settings.storage.clips, box.threads)
+    async with running(
+        "media",
+        run_media,
+        store=box.store,
+        client=client,
+        content=content,
+        when=settings.media,
+        max_bytes_s=settings.max_mbit * 1e6 / 8,
+    ) as link:
+        box.board.add("media", lambda: media_part(link))
+        add_media_figures(box.metrics, link)
+        yield
 
 
 @asynccontextmanager
@@ -116,6 +169,8 @@ DOMAIN: Domain[Services] = Domain(
     sections={"cloud": SyncSettings},
     contradictions=_contradictions,
     routes=_routes,
-    access={"GET /replicas": WATCH},
+    access={"GET /replicas": WATCH, "GET /media-uploads": WATCH, "POST /media-uploads": RUN},
+    on_session_complete=_session_completed,
+    on_session_delete=_session_deleted,
     run=_run,
 )
