@@ -202,7 +202,7 @@ function selectOf(id, label, options, value, choose) {
     ...Object.entries(options).map(([key, words]) => h("option", { value: key }, words)),
   );
   select.value = value;
-  return h("label", { for: id }, label, select);
+  return h("div", { class: "field" }, h("label", { for: id }, label), select);
 }
 
 /** @param {Given} given */

@@ -121,15 +121,15 @@ function drawTeam(where, row, whole) {
     out: ["✕", "out of reach of every zone"],
     "": ["", ""],
   }[mark];
-  const hidden = [whole && row.zone, words].filter(Boolean).map((each) => `, ${each}`);
+  const hidden = words || (whole && row.zone) || "";
   const goals = `${row.goals_for}:${row.goals_against}`;
-  const shown = [row.team, mark, ...hidden, row.form, goals].join("|");
+  const shown = [row.team, mark, hidden, row.form, goals].join("|");
   if (where.dataset.shown === shown) return;
   where.dataset.shown = shown;
   where.replaceChildren(
     h("span", { class: "name" }, row.team),
     h("span", { class: `mark ${mark}`, title: words, "aria-hidden": "true" }, sign),
-    h("span", { class: "unseen" }, ...hidden),
+    h("span", { class: "unseen" }, hidden),
     h("span", { class: "below", "aria-hidden": "true" }, goals, formBoxes(row.form)),
   );
 }

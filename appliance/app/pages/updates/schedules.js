@@ -17,8 +17,8 @@ import { spanOf } from "../status-groups.js";
 
 const KINDS = /** @type {Record<string, string>} */ ({
   daily: "Daily: schedules of the day",
-  scores: "Scores and tables, after 90 minutes",
-  standings: "Scores and tables, after 120 minutes",
+  scores: "Scores and tables",
+  standings: "Scores and tables",
   knockouts: "Bracket",
 });
 

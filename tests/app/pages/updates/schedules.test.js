@@ -40,7 +40,7 @@ test("the next day in the order of time, also what is not scheduled yet", () => 
     lines.map((line) => line.id),
     ["a", "b", "daily"],
   );
-  assert.equal(lines[0].title, "Scores and tables, after 90 minutes · League One · matchday-1");
+  assert.equal(lines[0].title, "Scores and tables · League One · matchday-1");
   assert.match(lines[0].words, /in 5 h · a$|in 4 h · a$|in 270 min · a$/);
   assert.match(lines[1].words, /the next daily run schedules it/);
   assert.equal(lines[2].title, "Daily: schedules of the day");
