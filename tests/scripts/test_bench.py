@@ -38,7 +38,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
         "apart": ("method", "clips", "wall_s", "cpu_s", "opens", "cpu_ratio", "wall_ratio"),
         "overlapping": ("method", "clips", "wall_s", "cpu_s", "opens", "cpu_ratio", "wall_ratio"),
         "copy": ("method", "clips", "wall_ms", "cpu_ms", "opens", "cpu_ratio", "wall_ratio"),
-        "memory": ("minutes", "source_mb", "peak_mb"),
+        "memory": ("minutes", "source_mb", "own_mb", "worker_mb"),
     },
     "delivery": {"delivery": ("way", "gbit_s", "mark_p99_ms", "load_cpu_percent", "waited_percent")},
     "heartbeats": {"heartbeats": ("case", "cpu_percent", "load_cpu_percent", "waited_percent")},
