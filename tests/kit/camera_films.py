@@ -6,7 +6,7 @@ at either end, chunks of any size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -50,8 +50,6 @@ FRAGMENTED = (("movflags", "frag_keyframe+empty_moov+default_base_moof"),)
 @lru_cache(maxsize=32)
 def film_bytes(film: Film) -> bytes:
     """The file, made once a test run. About 0.3 s for 300 frames."""
-    import io
-
     file = io.BytesIO()
     with av.open(file, "w", format="mp4", options=dict(film.options)) as container:
         video: Any = container.add_stream(film.codec, rate=film.rate, options=_options(film))
@@ -145,8 +143,3 @@ def tone(first: int, count: int) -> Any:
     """The same tone as it was played: `count` samples from `first` on."""
     place = np.arange(first, first + count, dtype=np.float64) / AUDIO_HZ
     return 0.4 * np.sin(2 * np.pi * (300 * place + 40 * place**2))
-
-
-def runs_on(numbers: Sequence[int]) -> bool:
-    """Every frame follows the one before it."""
-    return list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
