@@ -46,11 +46,11 @@ def begin_demo(
     async def ready(bound: Bound, store: Store) -> None:
         if not is_empty:
             await store.write(make_sample)
-            await _make_seasons(f"http://{bound.host}:{bound.port}", settings.internal_token, store)
+            trouble = await _make_seasons(f"http://{bound.host}:{bound.port}", settings.internal_token, store)
         say("")
         say(f"  The demo of the cloud runs. Open http://{bound.host}:{bound.port}")
         if not is_empty:
-            say(f"  A league and a cup: http://{bound.host}:{bound.port}/#league")
+            say(f"  A league and a cup: {trouble or f'http://{bound.host}:{bound.port}/#league'}")
             say(f"  Sample data: http://{bound.host}:{bound.port}/logging/v1/events")
         say(f"  The API: http://{bound.host}:{bound.port}/docs")
         say(f"  Internal token: {settings.internal_token}")
@@ -61,12 +61,18 @@ def begin_demo(
     return ready
 
 
-async def _make_seasons(url: str, token: str, store: Store) -> None:
-    """By the API, of the league that the sample data has. Raises ServiceRefused."""
-    from appliance.cloud.client.sample_seasons import make_sample_seasons  # httpx takes 25 ms of a start
+async def _make_seasons(url: str, token: str, store: Store) -> str:
+    """By the API, of the league that the sample data has. Returns why they were not made, "" when they
+    were."""
+    from appliance.cloud.client.calls import ServiceRefused  # here: httpx takes 25 ms of a start
+    from appliance.cloud.client.sample_seasons import make_sample_seasons
 
     league_id = await store.read(
-        lambda tx: tx.value("SELECT id FROM leagues ORDER BY created_us, id LIMIT 1")
+        lambda tx: tx.value("SELECT id FROM leagues WHERE deleted_us IS NULL ORDER BY created_us, id LIMIT 1")
     )
     today = date.fromisoformat(to_rfc3339(ServerClock().now_us())[:10])
-    await make_sample_seasons(url, token, league_id, today)
+    try:
+        await make_sample_seasons(url, token, league_id, today)
+    except ServiceRefused as error:
+        return f"not made, {error}"
+    return ""

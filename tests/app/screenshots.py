@@ -1,7 +1,7 @@
 """Every screen at tablet and phone size, from a demo with plays: `scripts/screenshots DIR [WORD ...]`.
 
 Words select sizes by their name, and pictures by a part of theirs: `flat review` makes those with review in
-their name, on a phone in landscape.
+their name, on a phone in landscape; `hosted` those of the hosted side.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from appliance.access.console import leave_code
+from tests.app import hosted
 from tests.e2e.conftest import start_demo
 from tests.kit.browser import chromium, open_page, until
 
@@ -83,7 +84,13 @@ class Camera:
 
 def main(folder: Path, words: Sequence[str]) -> None:
     sizes = [size for size in SIZES if size in words] or list(SIZES)
+    wanted = [word for word in words if word not in SIZES]
     with tempfile.TemporaryDirectory() as state, chromium() as browser:
+        if hosted.names(wanted):
+            chosen = {size: SIZES[size] for size in sizes}
+            hosted.take_hosted(browser, folder, Path(state) / "hosted", chosen, wanted)
+        if wanted and all(hosted.names([word]) for word in wanted):
+            return
         demo = start_demo(Path(state), "--cameras", "4")
         try:
             make_plays(browser, demo.urls[0])

@@ -22,6 +22,7 @@ from appliance.ops.lock import StateBusy
 from appliance.ops.loopwatch import LoopWatch
 from appliance.server.connections.server import Bound
 from tests.cloud.conftest import Cloud
+from tests.kit.ports import free_port
 from tests.kit.waiting import LIMIT_S
 from tests.server.sockets import read_answer, request
 
@@ -94,6 +95,14 @@ async def test_an_empty_demo_has_no_sample(cloud: Cloud) -> None:
     for table in ("leagues", "tournaments"):
         assert await cloud.store.read(partial(ReadTx.value, sql=f"SELECT count(*) FROM {table}")) == 0
     assert not any("/logging/v1/events" in line or "#league" in line for line in lines)
+
+
+async def test_a_demo_that_cannot_reach_itself_says_so_and_goes_on(cloud: Cloud) -> None:
+    lines: list[str] = []
+    ready = begin_demo(lines.append, cloud.settings, is_empty=False)
+    await ready(Bound("127.0.0.1", free_port(), None), cloud.store)
+    assert any("A league and a cup: not made, no service at" in line for line in lines)
+    assert await cloud.store.read(partial(ReadTx.value, sql="SELECT count(*) FROM leagues")) == 1
 
 
 async def test_the_demo_has_a_league_and_a_cup_from_the_pipeline(tmp_path: Path) -> None:
