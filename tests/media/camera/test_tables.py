@@ -110,3 +110,13 @@ def test_a_table_shorter_than_it_claims_is_malformed(words: tuple[int, ...]) -> 
     with pytest.raises(Malformed):
         RunTable.of(fd, box)
     os.close(fd)
+
+
+def test_offsets_beyond_four_gigabytes() -> None:
+    fd, stsc = stored(1, 1, 2, 1)
+    offsets_fd, co64 = stored(2, 1, 16, 2, 32)
+    os.pwrite(fd, os.pread(offsets_fd, co64.end, 0), 1000)
+    table = ChunkTable.of(fd, stsc, Place(1000, 1000 + co64.end), wide=True)
+    assert [chunk.offset for chunk in table.chunks(0, 4)] == [(1 << 32) + 16, (2 << 32) + 32]
+    os.close(fd)
+    os.close(offsets_fd)

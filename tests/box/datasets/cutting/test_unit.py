@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ import trio
 from appliance.box.datasets.cutting.unit import cut_unit, run_unit
 from appliance.box.datasets.cutting.worker import JobFailed
 from appliance.box.datasets.model import ClipJob, ClipResult, Mode, Unit, UnitResult
+from appliance.media.mp4.turn import turn_of_first_track
 from tests.box.datasets.cutting.inside import InsideWorker, use_inside_worker
 from tests.kit.barcode import AUDIO_HZ
 from tests.kit.camera_films import (
@@ -236,6 +238,22 @@ def test_frames_of_varying_length_keep_their_times(tmp_path: Path) -> None:
         numbers = numbers_between(film, 2.0, 4.5)
         wanted = [(ticks[number] - ticks[numbers[0]]) / 90_000 for number in numbers]
         assert shown_in(result.results[1].path).times == pytest.approx(wanted, abs=0.001)
+
+
+@pytest.mark.parametrize("mode", ["transcode", "copy"])
+def test_a_camera_that_was_mounted_sideways(tmp_path: Path, mode: Mode) -> None:
+    """Encoded clips are upright; copies keep the display matrix, for players to turn."""
+    source = write_film(tmp_path / "camera.mp4")
+    data = bytearray(source.read_bytes())
+    at = data.index(b"tkhd") + 44
+    struct.pack_into(">9i", data, at, 0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000)
+    source.write_bytes(data)
+    result = cut(source, tmp_path / "out", [(1.0, 2.0)], mode=mode)
+    assert result.results[0].error is None
+    head = Path(result.results[0].path).read_bytes()[:4096]
+    assert turn_of_first_track(head).transposed is (mode == "copy")
+    if mode == "transcode":
+        assert shown_in(result.results[0].path).size == (96, 192)
 
 
 def test_each_clip_is_reported_as_it_ends(tmp_path: Path) -> None:
