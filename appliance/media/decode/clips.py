@@ -298,6 +298,7 @@ class _Clip:
         self.result.encoder_s += time.perf_counter() - begun_s
         if self._sound is not None:
             self._sound.finish()
+            self.result.damaged += self._sound.errors
 
     def _add(self, frame: VideoFrame, at: int) -> None:
         stream, output = self._open()

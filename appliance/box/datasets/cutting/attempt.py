@@ -174,7 +174,7 @@ def _found(number: int, clip: CutClipReport) -> Cut | Found:
     if clip.error:
         return Cut(number, frames=clip.frames, error=clip.error, detail=clip.detail)
     if clip.damaged:
-        detail = f"{clip.damaged} frames of the source cannot be decoded, or not all of them"
+        detail = f"{clip.damaged} frames or packets of sound of the source cannot be decoded whole"
         return Cut(number, frames=clip.frames, error="bad_media", detail=detail)
     return Found(clip.frames, clip.end_s)
 

@@ -211,8 +211,9 @@ def test_a_file_that_was_cut_off_gives_what_it_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["transcode", "copy"])
-def test_damage_in_the_middle_fails_the_plays_it_meets(tmp_path: Path, mode: Mode) -> None:
-    source = write_film(tmp_path / "camera.mp4", Film(bframes=0, sound=False))
+@pytest.mark.parametrize("sound", [False, True])
+def test_damage_in_the_middle_fails_the_plays_it_meets(tmp_path: Path, mode: Mode, sound: bool) -> None:
+    source = write_film(tmp_path / "camera.mp4", Film(bframes=0, sound=sound))
     data = bytearray(source.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 600] = b"\xff" * 600
