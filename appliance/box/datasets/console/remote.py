@@ -9,6 +9,7 @@ from typing import Any, Final
 from appliance.box.datasets.plays.rows import BadInput
 
 POLL_S: Final = 2.0
+TRIES: Final = 3
 _TIMEOUT_S: Final = 30.0
 
 
@@ -16,9 +17,10 @@ class BoxRuns:
     """`token`: of an operator, where the box asks for one; requests of the box itself need none. Calls
     block and raise BadInput with the box's own words."""
 
-    def __init__(self, url: str, token: str = "", transport: Any = None) -> None:
+    def __init__(self, url: str, token: str = "", transport: Any = None, pause_s: float = 1.0) -> None:
         import httpx
 
+        self._pause_s = pause_s
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.Client(
             base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False, transport=transport
@@ -46,11 +48,19 @@ class BoxRuns:
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         import httpx
 
+        content = None if body is None else dict(body)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                answer = self._client.request(method, path, json=content)
+                break
+            except httpx.ConnectError as error:  # nothing was sent: a second run cannot begin by it
+                if not tries_left:
+                    raise BadInput(f"the box does not answer at {self._client.base_url}: {error}") from None
+                Event().wait(self._pause_s * (TRIES - tries_left))
+            except httpx.TransportError as error:
+                raise BadInput(f"the box does not answer at {self._client.base_url}: {error}") from None
         try:
-            answer = self._client.request(method, path, json=None if body is None else dict(body))
             value = answer.json()
-        except httpx.TransportError as error:
-            raise BadInput(f"the box does not answer at {self._client.base_url}: {error}") from None
         except ValueError:
             value = None
         if not isinstance(value, dict) or answer.status_code >= 400:

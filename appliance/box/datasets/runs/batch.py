@@ -49,6 +49,12 @@ class RunResult(Record):
     clips: int
     failed_clips: int
     success_rate: float
+    games: int = 0
+    clip_s: float = 0.0
+    cpu_s: float = 0.0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    bytes_fetched: int = 0
     problems: tuple[str, ...] = ()
     manifests: tuple[Manifest, ...] = ()
 
@@ -97,7 +103,17 @@ class Batch:
             if game_id in running:
                 await running[game_id].fail(why)
         problems = await self._whole() if why != "canceled" else ()
-        return self._result(pending, trio.current_time() - began_s, problems)
+        result = self._result(pending, trio.current_time() - began_s, problems)
+        await self._keep(result)
+        return result
+
+    async def _keep(self, result: RunResult) -> None:
+        """The figures of the run, for those who compare runs; games have their own in their manifests."""
+        data = result.model_dump_json(indent=1, exclude={"manifests"}).encode()
+        try:
+            await blocking(partial(self.run.out.put, f"runs/{self.run_id}.json", data))
+        except OSError:
+            pass  # every game has its manifest
 
     async def _one(self, game_id: str, at_once: trio.CapacityLimiter, running: dict[str, Game]) -> None:
         try:
@@ -152,6 +168,12 @@ class Batch:
             clips=clips,
             failed_clips=failed_clips,
             success_rate=round(clips / (clips + failed_clips), 4) if clips + failed_clips else 0.0,
+            games=len(self.run.spec.game_ids),
+            clip_s=round(sum(each.figures.clip_s for each in manifests), 3),
+            cpu_s=round(sum(each.figures.cpu_s for each in manifests), 3),
+            bytes_read=sum(each.figures.bytes_read for each in manifests),
+            bytes_written=sum(each.figures.bytes_written for each in manifests),
+            bytes_fetched=sum(each.figures.bytes_fetched for each in manifests),
             problems=problems,
             manifests=manifests,
         )

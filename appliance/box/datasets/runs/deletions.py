@@ -7,6 +7,7 @@ people who asked not to be named. All calls block.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Sequence
@@ -43,8 +44,12 @@ class Deletions:
         stored = out.find(DELETIONS)
         if stored is None:
             return cls()
-        value = json.loads(out.read(DELETIONS))
-        return cls(frozenset(value["games"]), frozenset(value["players"]), stored.version)
+        try:
+            value = json.loads(out.read(DELETIONS))
+            return cls(frozenset(value["games"]), frozenset(value["players"]), stored.version)
+        except (ValueError, TypeError, KeyError):
+            words = "the list of deletions cannot be read; a run never guesses"
+            raise OSError(errno.EINVAL, words, DELETIONS) from None
 
     def drops(self, play: Play) -> bool:
         return self.drops_fields(play.fields)

@@ -174,4 +174,35 @@ def test_a_box_that_refuses_says_why(answer: httpx.Response | None, said: str) -
         return answer
 
     with pytest.raises(BadInput, match=said):
-        BoxRuns("http://box", transport=httpx.MockTransport(send)).newest()
+        BoxRuns("http://box", transport=httpx.MockTransport(send), pause_s=0).newest()
+
+
+@pytest.mark.parametrize(("failures", "begins"), [(2, True), (3, False)])
+def test_a_trigger_is_tried_three_times_where_nothing_was_sent(failures: int, begins: bool) -> None:  # T03a
+    sent: list[httpx.Request] = []
+
+    def send(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        if len(sent) <= failures:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(202, json={"id": "r1"})
+
+    runs = BoxRuns("http://box", transport=httpx.MockTransport(send), pause_s=0)
+    if begins:
+        assert runs.start({"game_ids": ["g1"]}) == "r1"
+    else:
+        with pytest.raises(BadInput, match="does not answer"):
+            runs.start({"game_ids": ["g1"]})
+    assert len(sent) == 3
+
+
+def test_a_trigger_that_was_not_answered_in_time_is_not_sent_twice() -> None:  # T03a
+    sent: list[httpx.Request] = []
+
+    def send(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        raise httpx.ReadTimeout("10 s")
+
+    with pytest.raises(BadInput, match="does not answer"):
+        BoxRuns("http://box", transport=httpx.MockTransport(send), pause_s=0).start({})
+    assert len(sent) == 1

@@ -93,6 +93,11 @@ async def test_a_run_makes_the_files_of_every_game(runs: Runs) -> None:  # T03 T
     )
     assert slow_run(manifest) == "" and manifest.figures.clips_cut == 10
     assert manifest.figures.jsonl_bytes == sum(file.bytes for file in manifest.files)
+    kept = json.loads(runs.out.read("runs/run1.json"))  # T25 T27
+    assert (kept["games"], kept["clips"], kept["success_rate"]) == (2, 28, 1.0)
+    assert (
+        kept["clip_s"] == 28 * 4 and kept["cpu_s"] > 0 and kept["bytes_read"] > 0 and "manifests" not in kept
+    )
     assert [path for path in work_files(runs) if path.suffix == ".mp4"] == []  # T12
 
 
@@ -257,7 +262,7 @@ async def test_signals_are_written_in_order_and_the_manifest_last(
     assert (
         written[0] == "manifest.json"
     )  # processing, with the run's id: files of an earlier run count for nothing
-    assert written[-4:] == [TRAINING, VALIDATION, "manifest.json", "README.md"]
+    assert written[-5:] == [TRAINING, VALIDATION, "manifest.json", "README.md", "run1.json"]
     # one play: nothing trains, and the empty file is there all the same
     assert runs.out.read(game_key("g1", TRAINING)) == b"" and len(lines(runs, "g1", VALIDATION)) == 2
 

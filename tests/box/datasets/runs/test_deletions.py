@@ -83,3 +83,9 @@ def test_players_are_found_however_they_are_written() -> None:
     assert named({"players": "Ana, Bo;7", "player_id": 12}) == ["Ana", "Bo", "7", "12"]
     assert named({"player": None, "players": ["Ana", 4]}) == ["Ana", "4"]
     assert hash_of("ANA  ruiz ") == hash_of("Ana Ruiz") != hash_of("Ana")
+
+
+async def test_a_broken_list_stops_the_run(runs: Runs) -> None:
+    runs.out.put(DELETIONS, b"[]")
+    with pytest.raises(OSError, match="never guesses"):
+        await runs.run(plays(), HandEngine())
