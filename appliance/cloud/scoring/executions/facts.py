@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from appliance.cloud.competitions.mapping import team_names
+from appliance.cloud.competitions.mapping import map_names, team_names
 from appliance.cloud.scoring.executions.model import StageFailed
+from appliance.cloud.scoring.imports.model import SeasonFile
+from appliance.cloud.scoring.imports.plan import team_names as teams_in
 from appliance.cloud.scoring.records.tournaments import Tournament, load_tournament
 from appliance.kernel.errors import Refused
 from appliance.kernel.tx import ReadTx
@@ -48,6 +50,18 @@ def validated(tx: ReadTx, tournament_id: str, round_slug: str) -> tuple[Tourname
         raise StageFailed("validate", refused.detail) from None
     rounds = rounds_of_tournament(tx, tournament_id)
     return tournament, [each for each in rounds if round_slug in ("", each.slug)]
+
+
+def known_round(
+    tx: ReadTx, tournament_id: str, provider: str, file: SeasonFile, round_slug: str
+) -> SeasonFile | None:
+    """The matches of a round alone; None: the file does not have it under this slug, or one of its names
+    leads to no team."""
+    matches = [each for each in file.matches if each.slug == round_slug]
+    own = SeasonFile(file.name, matches, file.defects, found=len(matches))
+    names, tournament = teams_in(own), load_tournament(tx, tournament_id)
+    known = map_names(tx, provider, names, tournament.league_id, tournament.sport)
+    return own if matches and len(known) == len(names) else None
 
 
 def names_of(tx: ReadTx, team_ids: set[str]) -> dict[str, str]:

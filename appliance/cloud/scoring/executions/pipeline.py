@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from appliance.cloud.objects.model import Objects
-from appliance.cloud.scoring.executions.facts import RoundFacts, names_of, validated
+from appliance.cloud.scoring.executions.facts import RoundFacts, known_round, names_of, validated
 from appliance.cloud.scoring.executions.kept import KeptAnswers, read_object
 from appliance.cloud.scoring.executions.model import StageFailed, execution_resource
 from appliance.cloud.scoring.executions.record import Record, RoundRecord
@@ -66,6 +66,7 @@ class Pipeline:
         self.tools, self.begun, self.order = tools, begun, begun.order
         self.record = Record(begun.id)
         self._kept = 0
+        self._found: dict[str, RoundFacts] = {}  # rounds of the first provider's answers, by slug
 
     async def run(self) -> Row:
         """The row of the execution once it has ended. Raises LeaseLost."""
@@ -127,6 +128,15 @@ class Pipeline:
         log.info("rounds_read", execution_id=self.begun.id, rounds=len(chosen))
         for each in chosen:
             await self._round(tournament, answers, each)
+        if order.operation == "matches":
+            for each in self._new_rounds({facts.slug for facts in known}):
+                await self._round(tournament, answers, each)
+
+    def _new_rounds(self, known: set[str]) -> list[RoundFacts]:
+        """Rounds that the first provider has besides those that are known, as of a cup that was drawn; none
+        when it calls the known ones otherwise."""
+        is_same_naming = bool(known & self._found.keys())
+        return [facts for slug, facts in self._found.items() if slug not in known and is_same_naming]
 
     async def _round(self, tournament: Tournament, answers: Answers | KeptAnswers, facts: RoundFacts) -> None:
         record = RoundRecord(facts.slug)
@@ -136,6 +146,9 @@ class Pipeline:
             with self.record.timed("fetch", round=facts.slug):
                 answer = await answers.ask(_wanted(tournament, facts))
             _take(record, answer)
+            if answer.is_first:
+                for match in answer.file.matches:
+                    self._found.setdefault(match.slug, RoundFacts(match.slug, match.round, match.kind))
             with self.record.timed("upsert", round=facts.slug, provider=answer.provider):
                 record.applied = await self._apply(answer, facts.slug or None, record)
         except NoAnswer as error:
@@ -158,18 +171,23 @@ class Pipeline:
     async def _apply(
         self, answer: ProviderAnswer, only_round: str | None, record: RoundRecord
     ) -> ApplySummary:
-        """One transaction: the matches, and what was answered. A fallback provider makes nothing."""
+        """One transaction: the matches, and what was answered. A fallback provider makes nothing; the first
+        one makes matches of teams that are known, under names of rounds that it has given before."""
         may_create = self.order.operation == "create" and answer.is_first
         number = len(self.record.rounds)
 
         def upsert(tx: Tx) -> ApplySummary:
             check_lease(tx, self.begun.lease)
+            tournament_id, file = self.order.tournament_id, answer.file
+            own = None
+            if answer.is_first and only_round is not None:
+                own = known_round(tx, tournament_id, answer.provider, file, only_round)
             applied = apply_file(
                 tx,
-                self.order.tournament_id,
-                answer.file,
+                tournament_id,
+                file if own is None else own,
                 Source(answer.provider, answer.priority),
-                may_create=may_create,
+                may_create=may_create or own is not None,
                 caller=_UPDATE,
                 only_round=only_round,
             )

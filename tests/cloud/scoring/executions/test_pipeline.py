@@ -241,3 +241,21 @@ async def test_a_process_that_dies_is_found_and_its_run_repeated(store: Store, t
             "the process that ran it ended; it is run again",
         )
         assert summary(again)["changed"] == 1
+
+
+async def test_a_round_that_was_drawn_meanwhile_is_made_and_teams_are_not(
+    store: Store, tmp_path: Path
+) -> None:  # D14
+    season = Season(copy.deepcopy(LEAGUE))
+    async with bench_over(store, tmp_path, season) as bench:
+        await bench.run("create")
+        season.matches.append(match(2, "A", "C"))  # another one of a known round
+        season.matches += [{**match(9, "A", "B", 1, 0), "round": "Final"}]
+        counts = summary(await bench.run("matches"))
+        assert (counts["created"], counts["operations"], counts["failures"]) == (2, 3, 0)
+        assert summary(await bench.run("matches"))["created"] == 0
+        season.matches.append({**match(9, "X", "B"), "round": "Final"})
+        row = await bench.run("matches")
+        assert summary(row)["created"] == 0 and row["status"] == "completed"
+        assert "unmapped_team" in row["summary"]
+        assert len(await bench.rows("SELECT 1 FROM teams")) == 4
