@@ -63,6 +63,7 @@ def _round(given: RoundRecord) -> dict[str, Any]:
         "raw": given.raw_key,
         "fallbacks": [{"provider": name, "error": error} for name, error in given.fallbacks],
         **{name: getattr(applied, name) if applied is not None else 0 for name in counts},
+        "moved": list(applied.moved_ids) if applied is not None else [],
         "by_round": dict(applied.by_round) if applied is not None else {},
         "defects": [
             {"line": each.line, "code": each.code, "detail": each.detail, "hint": each.hint}
@@ -128,6 +129,8 @@ def _rounds_text(report: Mapping[str, Any]) -> list[str]:
     for each in rounds:
         for skipped in each["fallbacks"]:
             lines.append(f"- {_text(each['round'])}: {skipped['provider']} failed: {_text(skipped['error'])}")
+        if each["moved"]:
+            lines.append(f"- {_text(each['round'] or 'all')}: matches moved: {len(each['moved'])}")
     defects = [(each["round"], defect) for each in rounds for defect in each["defects"]]
     if defects:
         lines += ["", "## Defects", ""]

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.cloud.competitions import mapping
 from appliance.cloud.scoring.imports.model import Defect, FileMatch, SeasonFile
 from appliance.cloud.scoring.imports.naming import GROUP_STAGE
-from appliance.cloud.scoring.imports.plan import RESULT, Plan, plan, team_names
+from appliance.cloud.scoring.imports.plan import RESULT, Plan, team_names
 from appliance.cloud.scoring.knockouts.slots import slot
-from appliance.cloud.scoring.match import Match
 from appliance.cloud.scoring.records import columns
-from appliance.cloud.scoring.records.bracket import slot_teams, stored_bracket
 from appliance.cloud.scoring.records.discrepancies import Claim, note_claims, settle
+from appliance.cloud.scoring.records.identity import identify, remember_references
 from appliance.cloud.scoring.records.news import tell_matches
 from appliance.cloud.scoring.records.observed import compare_observed
 from appliance.cloud.scoring.records.tournaments import Tournament, encoded, load_tournament
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Caller
-from appliance.kernel.tx import ReadTx, Row, Tx
+from appliance.kernel.tx import Row, Tx
 
 NAME_MAX: Final = 200
+_TIMES: Final = ("day", "kickoff_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class ApplySummary:
     """`matches`: of the file, in the rounds that were asked for. `matches` = created + changed + unchanged +
-    those that a defect names. `created_ids`, `changed_ids`: of matches; `by_round`: matches by slug."""
+    those that a defect names. `created_ids`, `changed_ids`: of matches; `moved_ids`: of
+    those with another day or time than was known; `by_round`: matches by slug."""
 
     matches: int
     created: int
@@ -47,6 +49,7 @@ class ApplySummary:
     unmapped: tuple[str, ...] = ()
     created_ids: tuple[str, ...] = ()
     changed_ids: tuple[str, ...] = ()
+    moved_ids: tuple[str, ...] = ()
     by_round: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -68,20 +71,32 @@ def apply_file(
     rows = {
         row["id"]: row for row in tx.all("SELECT * FROM matches WHERE tournament_id = ?", (tournament_id,))
     }
-    made = _planned(
-        tx, tournament_id, file, source, rows, teams, may_create=may_create, only_round=only_round
+    made = identify(
+        tx, tournament_id, file, source.name, rows, teams, may_create=may_create, only_round=only_round
     )
     claims = [_claim(row, given, source) for row, given in _pairs(made, rows) if row["source"] != source.name]
     created = _create(tx, tournament_id, made, source)
-    changed = _change(tx, made, rows, source)
+    changed, moved = _change(tx, made, rows, source)
     settle(tx, changed)
     compare_observed(tx, tournament_id, changed)
-    _refer(tx, source, made, created)
+    remember_references(tx, tournament_id, source.name, made, created)
     if may_create:
         _describe(tx, tournament, file, teams)
     note_claims(tx, tournament_id, [claim for claim in claims if claim is not None])
     tell_matches(tx, tournament_id, created=created, changed=changed)
-    return _summary(made, wrong, file, created, changed, rows, only_round)
+    by_round = _rounds(made, rows)
+    return ApplySummary(
+        len(file.matches) if only_round is None else sum(by_round.values()),
+        len(created),
+        len(changed),
+        len(made.pairs) - len(changed),
+        (*file.defects, *wrong, *made.defects),
+        tuple(made.unmapped),
+        tuple(created),
+        tuple(changed),
+        tuple(moved),
+        by_round,
+    )
 
 
 def _teams(
@@ -109,63 +124,6 @@ def _own_league(tx: Tx, tournament: Tournament, caller: Caller) -> str:
     league_id = mapping.league_named(tx, caller, tournament.name, tournament.sport, tournament.timezone)
     tx.update("tournaments", tournament.id, {"league_id": league_id})
     return league_id
-
-
-def _planned(
-    tx: ReadTx,
-    tournament_id: str,
-    file: SeasonFile,
-    source: Source,
-    rows: Mapping[str, Row],
-    teams: Mapping[str, str],
-    *,
-    may_create: bool,
-    only_round: str | None,
-) -> Plan:
-    known = [columns.as_match(row) for row in rows.values()]
-    made = plan(
-        file if only_round is None else _of_round(file, rows, only_round, may_create=may_create),
-        known,
-        teams,
-        references=_references(tx, tournament_id, source),
-        drawn=_drawn(tx, tournament_id, known),
-        may_create=may_create,
-    )
-    if only_round is not None:
-        made.pairs = {key: pair for key, pair in made.pairs.items() if rows[key]["slug"] == only_round}
-        made.change = {key: news for key, news in made.change.items() if key in made.pairs}
-    return made
-
-
-def _of_round(file: SeasonFile, rows: Mapping[str, Row], only_round: str, *, may_create: bool) -> SeasonFile:
-    """Without the matches of other rounds. A provider that gives rounds names of its own is read whole."""
-    others = {row["slug"] for row in rows.values()} - {only_round}
-    is_named = any(each.slug == only_round for each in file.matches)
-    chosen = [
-        each
-        for each in file.matches
-        if each.slug == only_round or not (may_create or is_named or each.slug in others)
-    ]
-    return SeasonFile(file.name, chosen)
-
-
-def _references(tx: ReadTx, tournament_id: str, source: Source) -> dict[str, str]:
-    sql = (
-        "SELECT r.reference, r.match_id FROM match_references r JOIN matches m ON m.id = r.match_id"
-        " WHERE r.provider = ? AND m.tournament_id = ?"
-    )
-    return {row["reference"]: row["match_id"] for row in tx.all(sql, (source.name, tournament_id))}
-
-
-def _drawn(
-    tx: ReadTx, tournament_id: str, known: Sequence[Match]
-) -> dict[str, tuple[str | None, str | None]]:
-    teams = slot_teams(stored_bracket(tx, tournament_id))
-    return {
-        match.id: (own.get(match.home), own.get(match.away))
-        for match in known
-        if (own := teams.get(match.id)) is not None
-    }
 
 
 def _pairs(made: Plan, rows: Mapping[str, Row]) -> list[tuple[Row, FileMatch]]:
@@ -199,18 +157,14 @@ def _create(tx: Tx, tournament_id: str, made: Plan, source: Source) -> list[str]
     return ids
 
 
-def _change(tx: Tx, made: Plan, rows: Mapping[str, Row], source: Source) -> list[str]:
-    """Ids of the matches that are not as they were."""
-    changed = []
+def _change(tx: Tx, made: Plan, rows: Mapping[str, Row], source: Source) -> tuple[list[str], list[str]]:
+    """Ids of the matches that are not as they were; of them those that were moved."""
+    changed, moved = [], []
     for match_id, (given, home, away) in made.pairs.items():
         row = rows[match_id]
         fields = _allowed(row, made.change.get(match_id, {}), source)
         news = columns.columns(fields) | columns.named_sides(row, home, away)
-        if row["kickoff_us"] != columns.kickoff_us(given) and given.kickoff is not None:
-            news["kickoff_us"] = columns.kickoff_us(given)
-        if news.keys() & {"day", "kickoff_us"}:
-            when = {**row, **news}
-            news["order_us"] = columns.order_us(when["day"], when["kickoff_us"])
+        news |= _moved(row, given, is_moved="date" in fields)
         if "round" in fields and row["slug"] != given.slug:
             news["slug"] = given.slug
         if fields.keys() & set(RESULT):
@@ -218,7 +172,21 @@ def _change(tx: Tx, made: Plan, rows: Mapping[str, Row], source: Source) -> list
         if news:
             tx.update("matches", match_id, news)
             changed.append(match_id)
-    return changed
+            if any(row[name] is not None and news.get(name, row[name]) != row[name] for name in _TIMES):
+                moved.append(match_id)
+    return changed, moved
+
+
+def _moved(row: Row, given: FileMatch, *, is_moved: bool) -> dict[str, Any]:
+    """Columns of a new time. `is_moved`: the day is another one, so that the time of the old day is over."""
+    kickoff_us = columns.kickoff_us(given)
+    if row["kickoff_us"] == kickoff_us and not is_moved:
+        return {}
+    if kickoff_us is None and not is_moved:
+        return {}  # it does not know the time
+    order_us = columns.order_us(given.date if is_moved else row["day"], kickoff_us)
+    news = {"kickoff_us": kickoff_us, "order_us": order_us}
+    return {name: value for name, value in news.items() if row[name] != value}
 
 
 def _allowed(row: Row, fields: Mapping[str, Any], source: Source) -> dict[str, Any]:
@@ -230,23 +198,6 @@ def _allowed(row: Row, fields: Mapping[str, Any], source: Source) -> dict[str, A
     if known.get("date", "") is None:  # a provider that does not know the day takes none away
         del known["date"]
     return known
-
-
-def _refer(tx: Tx, source: Source, made: Plan, created: Sequence[str]) -> None:
-    """Remember the provider's ids of matches."""
-    pairs = [(match_id, given) for match_id, (given, _, _) in made.pairs.items()]
-    pairs += [(match_id, given) for match_id, (given, _, _) in zip(created, made.create, strict=True)]
-    named = [(given.reference, match_id) for match_id, given in pairs if given.reference]
-    if not named:
-        return
-    sql = "SELECT reference, match_id FROM match_references WHERE provider = ?"
-    known = {row["reference"]: row["match_id"] for row in tx.all(sql, (source.name,))}
-    for reference, match_id in named:
-        if reference not in known:
-            tx.insert(
-                "match_references", {"provider": source.name, "reference": reference, "match_id": match_id}
-            )
-            known[reference] = match_id
 
 
 def _describe(tx: Tx, tournament: Tournament, file: SeasonFile, teams: Mapping[str, str]) -> None:
@@ -271,27 +222,7 @@ def _describe(tx: Tx, tournament: Tournament, file: SeasonFile, teams: Mapping[s
         tx.update("tournaments", tournament.id, news)
 
 
-def _summary(
-    made: Plan,
-    wrong: Sequence[Defect],
-    file: SeasonFile,
-    created: Sequence[str],
-    changed: Sequence[str],
-    rows: Mapping[str, Row],
-    only_round: str | None,
-) -> ApplySummary:
-    by_round: dict[str, int] = {}
+def _rounds(made: Plan, rows: Mapping[str, Row]) -> dict[str, int]:
+    """Matches by the slug of their round."""
     slugs = [rows[match_id]["slug"] for match_id in made.pairs] + [given.slug for given, _, _ in made.create]
-    for slug in slugs:
-        by_round[slug] = by_round.get(slug, 0) + 1
-    return ApplySummary(
-        len(file.matches) if only_round is None else len(slugs),
-        len(created),
-        len(changed),
-        len(made.pairs) - len(changed),
-        tuple(file.defects) + tuple(wrong) + tuple(made.defects),
-        tuple(made.unmapped),
-        tuple(created),
-        tuple(changed),
-        by_round,
-    )
+    return dict(Counter(slugs))

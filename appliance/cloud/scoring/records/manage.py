@@ -31,7 +31,7 @@ def create_tournament(tx: Tx, caller: Caller, body: TournamentIn) -> tuple[Tourn
     request_hash = fingerprint(body.model_dump_json())
     if (known := known_row(tx, "tournament", body.id, request_hash)) is not None:
         return read_tournament(known), False
-    _check(tx, body.rules, body.season, body.league_id, body.season_id)
+    _check(tx, body.sport, body.rules, body.season, body.league_id, body.season_id)
     day = day_in(body.timezone, tx.now_us)
     row: dict[str, Any] = {
         "id": body.id or new_uuid(),
@@ -73,7 +73,7 @@ def change_tournament(tx: Tx, caller: Caller, tournament: Tournament, patch: Tou
         **{name: getattr(tournament, name) for name in ("season", "league_id", "season_id")},
     }
     now |= {name: value for name, value in sent.items() if name in now}
-    _check(tx, now["rules"], now["season"], now["league_id"], now["season_id"])
+    _check(tx, tournament.sport, now["rules"], now["season"], now["league_id"], now["season_id"])
     for name in ("providers", "curtailed"):
         if name in sent:
             sent[name] = None if sent[name] is None else encoded(sent[name])
@@ -116,14 +116,19 @@ def _require_event(tx: ReadTx, row: Row, event_id: str) -> None:
         raise invalid("event_id", "is an event of other teams", "unknown_reference")
 
 
-def _check(tx: ReadTx, rules: str, season: str | None, league_id: str | None, season_id: str | None) -> None:
+def _check(
+    tx: ReadTx, sport: str, rules: str, season: str | None, league_id: str | None, season_id: str | None
+) -> None:
     try:
         load_rules(rules, season)
     except RulesError as error:
         name, _, detail = error.problems[0].partition(": ")
         raise invalid(name if name in ("rules", "season") else "rules", detail or name) from None
-    if league_id is not None and mapping.find_league(tx, league_id) is None:
+    league = None if league_id is None else mapping.find_league(tx, league_id)
+    if league_id is not None and league is None:
         raise invalid("league_id", "no such league", "unknown_reference")
+    if league is not None and league["sport"] != sport:
+        raise invalid("league_id", f"is a league of another sport: {league['sport']}")
     found = None if season_id is None else mapping.find_season(tx, season_id)
     if season_id is not None and (found is None or found["league_id"] != league_id):
         raise invalid("season_id", "no such season of the tournament's league", "unknown_reference")

@@ -72,10 +72,11 @@ CREATE INDEX matches_by_away_team ON matches (away_team_id);
 CREATE INDEX matches_by_kickoff ON matches (kickoff_us);
 
 CREATE TABLE match_references (
+    tournament_id TEXT NOT NULL,
     provider  TEXT NOT NULL,
     reference TEXT NOT NULL,        -- the provider's id of the match
     match_id  TEXT NOT NULL,        -- of matches
-    PRIMARY KEY (provider, reference)
+    PRIMARY KEY (tournament_id, provider, reference)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX match_references_by_match ON match_references (match_id);
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from appliance.cloud.competitions.mapping import team_names
 from appliance.cloud.scoring.imports.model import SeasonFile
+from appliance.cloud.scoring.records.columns import order_us
 from appliance.cloud.scoring.records.season import matches_of
 from appliance.cloud.scoring.records.tables import stored_standings
 from appliance.cloud.scoring.records.tournaments import load_tournament
+from appliance.kernel.clock import HOUR_US, from_rfc3339
 from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx
 from tests.cloud.scoring.records.kit import FIRST, SECOND, given, loaded, matchdays
 
 SEASON = ("A 2-1 B, C 0-0 D", "B v C, D v A")
@@ -16,7 +19,7 @@ SEASON = ("A 2-1 B, C 0-0 D", "B v C, D v A")
 async def results(store: Store) -> dict[str, tuple[int, int] | None]:
     """By "A-B"."""
 
-    def read(tx):  # type: ignore[no-untyped-def]
+    def read(tx: ReadTx) -> dict[str, tuple[int, int] | None]:
         matches = matches_of(tx, "cup")
         names = team_names(tx, {side for match in matches for side in (match.home, match.away)})
         return {f"{names[match.home]}-{names[match.away]}": match.score for match in matches}
@@ -79,3 +82,34 @@ async def test_the_result_of_the_first_provider_stays(store: Store) -> None:
     assert (await results(store))["A-B"] == (2, 1)
     await loaded(store, matchdays("A 2-2 B"), FIRST, may_create=False)
     assert (await results(store))["A-B"] == (2, 2)
+
+
+async def test_a_match_that_is_moved_loses_the_time_of_its_old_day(store: Store) -> None:
+    timed = given("A v B", kickoff="2026-08-01T15:00:00Z")
+    await loaded(store, SeasonFile(matches=[timed]))
+
+    def times(tx: ReadTx) -> list[tuple[str, int | None]]:
+        rows = tx.all("SELECT day, kickoff_us, order_us FROM matches")
+        assert all(row["order_us"] == order_us(row["day"], row["kickoff_us"]) for row in rows)
+        return [(row["day"], row["kickoff_us"]) for row in rows]
+
+    at_us = from_rfc3339("2026-08-01T15:00:00Z")
+    await loaded(store, SeasonFile(matches=[given("A v B")]))  # a provider that does not know the time
+    assert await store.read(times) == [("2026-08-01", at_us)]
+    later = given("A v B", kickoff="2026-08-01T17:00:00Z")
+    done = await loaded(store, SeasonFile(matches=[later]), may_create=False)
+    assert done.moved_ids == done.changed_ids != ()
+    assert await store.read(times) == [("2026-08-01", at_us + 2 * HOUR_US)]
+    moved = given("A v B", date="2026-09-20")
+    assert (await loaded(store, SeasonFile(matches=[moved]), may_create=False)).changed == 1
+    assert await store.read(times) == [("2026-09-20", None)]
+
+
+async def test_a_providers_id_is_of_one_tournament(store: Store) -> None:
+    """The same season twice, under two names."""
+    file = SeasonFile(matches=[given("A v B", reference="17")])
+    for tournament_id in ("cup", "copy"):
+        await loaded(store, file, tournament_id=tournament_id)
+    moved = SeasonFile(matches=[given("A 1-0 B", reference="17", round="R9", slug="r9", date="2026-12-01")])
+    for tournament_id in ("cup", "copy"):
+        assert (await loaded(store, moved, tournament_id=tournament_id)).changed == 1

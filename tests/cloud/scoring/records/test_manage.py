@@ -6,6 +6,8 @@ from functools import partial
 
 import pytest
 
+from appliance.cloud.competitions import store as competitions
+from appliance.cloud.competitions.kinds import KINDS
 from appliance.cloud.scoring.model import TournamentIn
 from appliance.cloud.scoring.records.manage import create_tournament, ensure_tournament
 from appliance.kernel.errors import Refused
@@ -38,3 +40,11 @@ async def test_what_is_not_known_is_refused(store: Store, fields: dict[str, str]
     with pytest.raises(Refused) as refused:
         await store.write(partial(create_tournament, caller=CALLER, body=body))
     assert (refused.value.status, refused.value.errors[0].loc) == (422, named)
+
+
+async def test_a_league_is_of_the_tournaments_sport(store: Store) -> None:
+    league = KINDS["league"].takes.model_validate({"name": "Hoops", "sport": "basketball"})
+    made = await store.write(partial(competitions.create, caller=CALLER, kind=KINDS["league"], body=league))
+    body = TournamentIn(name="Cup", league_id=made.resource["id"])
+    with pytest.raises(Refused, match="another sport"):
+        await store.write(partial(create_tournament, caller=CALLER, body=body))
