@@ -32,7 +32,7 @@ def _routes(settings: Any) -> Sequence[Routes]:
 
 def _resource_changed(tx: Tx, kind: str, row: Row, before: Row | None, by: str) -> None:
     from appliance.cloud.scoring.records.observed import SCORE_OBSERVED, score_observed
-    from appliance.cloud.scoring.records.references import check_delete
+    from appliance.cloud.scoring.references import check_delete
 
     if kind == "site_event" and row["type"] == SCORE_OBSERVED:
         score_observed(tx, row["site_id"], row["session_id"], row["data"])

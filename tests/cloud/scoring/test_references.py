@@ -6,7 +6,7 @@ import pytest
 
 from appliance.cloud.competitions import store as competitions
 from appliance.cloud.competitions.kinds import KINDS
-from appliance.cloud.scoring.records.references import check_delete
+from appliance.cloud.scoring.references import check_delete
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
