@@ -23,7 +23,7 @@ export function roundsPart({ ctx, tournament, root, words, write }) {
   const list = h("div", { class: "days" });
   const none = h("p", { class: "quiet", hidden: true }, "No matches yet.");
   root.append(
-    h("div", { class: "row chooser" }, before, h("label", { for: "round" }, "Round"), select, after),
+    h("div", { class: "row chooser" }, before, h("label", { for: "round", class: "unseen" }, "Round"), select, after),
     none,
     list,
   );
