@@ -22,11 +22,8 @@ export function roundsPart({ ctx, tournament, root, words, write }) {
   const [before, after] = [step("Earlier", -1), step("Later", 1)];
   const list = h("div", { class: "days" });
   const none = h("p", { class: "quiet", hidden: true }, "No matches yet.");
-  root.append(
-    h("div", { class: "row chooser" }, before, h("label", { for: "round", class: "unseen" }, "Round"), select, after),
-    none,
-    list,
-  );
+  const label = h("label", { for: "round", class: "unseen" }, "Round");
+  root.append(h("div", { class: "row chooser" }, before, label, select, after), none, list);
 
   const shown = () => {
     const at = rounds.findIndex(({ round }) => round === wanted);
