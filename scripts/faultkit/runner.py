@@ -48,6 +48,7 @@ from tests.faults.sync_kills import sync_kills  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
 from tests.faults.test_stateful import any_order  # noqa: E402
 from tests.faults.unsynced_cut import unsynced_cuts  # noqa: E402
+from tests.faults.upload_cuts import upload_cuts  # noqa: E402
 from tests.kernel.test_store_model import store_orders  # noqa: E402
 
 Fault = Callable[[int, int, Path], Awaitable[Tally]]
@@ -65,6 +66,7 @@ FAULTS: dict[str, Fault] = {
     "logging_kill": logging_kills,
     "postgres_full": full_disks,  # needs root
     "sync": sync_kills,
+    "uploads": upload_cuts,  # a round is 40 MB of one file: 50 are 2 GB
     "bad_recording": bad_recordings,
     "flapping_source": flaps,
     "mixed_load": mixed_load,  # a round is a minute
