@@ -111,7 +111,8 @@ async def _run(box: Services) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _media(box: Services, settings: SyncSettings, client: CloudClient) -> AsyncIterator[None]:
     """Send files, unless media = "off"; in safe mode, which has no recordings, none."""
-    if settings.media == "off" or getattr(box, "recordings", None) is None:
+    keeping = _keeping(box.settings)
+    if keeping is None or getattr(box, "recordings", None) is None:
         yield
         return
     from appliance.box.sync.media.content import Content
@@ -125,6 +126,7 @@ async def _media(box: Services, settings: SyncSettings, client: CloudClient) -> 
         store=box.store,
         client=client,
         content=content,
+        keeping=keeping,
         when=settings.media,
         max_bytes_s=settings.max_mbit * 1e6 / 8,
     ) as link:

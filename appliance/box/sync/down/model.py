@@ -15,12 +15,12 @@ from appliance.kernel import json
 from appliance.kernel.fields import Instant, Uuid
 from appliance.kernel.paging import Page
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of what is stored. A release that reads more kinds or fields has a higher one, and takes a snapshot."""
 RESOURCE_MAX: Final = 256 * 1024  # bytes
 CHANGES_MAX: Final = 2000  # in one answer
 
-Kind = Literal["event", "team", "roster", "tournament"]
+Kind = Literal["event", "team", "roster", "tournament", "local_copy_wanted"]
 
 
 class BadAnswer(Exception):
@@ -112,11 +112,19 @@ class Tournament(_Seen):
     matches: Annotated[list[Match], Field(max_length=100)]
 
 
+class LocalCopyWanted(_Seen):
+    """The cloud has no usable video of this event: it wants the box's."""
+
+    id: Uuid
+    event_id: Uuid
+
+
 KINDS: Final[Mapping[str, type[_Seen]]] = {
     "event": Event,
     "team": Team,
     "roster": Roster,
     "tournament": Tournament,
+    "local_copy_wanted": LocalCopyWanted,
 }
 
 

@@ -80,6 +80,30 @@ def ask(tx: Tx, keeping: Keeping, body: MediaUploadIn) -> Answer:
     return Answer(201, _create_local_copy(tx, keeping, session, is_wanted=1))
 
 
+_WANTED: Final = (
+    "SELECT sessions.* FROM sessions JOIN replicas"
+    " ON replicas.kind = 'local_copy_wanted' AND replicas.id = sessions.event_id"
+    " WHERE sessions.status = 'completed' AND sessions.deleted_us IS NULL AND NOT EXISTS"
+    " (SELECT 1 FROM media_uploads WHERE media_uploads.session_id = sessions.id"
+    " AND media_uploads.kind = 'local_copy' AND media_uploads.is_wanted = 1) ORDER BY sessions.id"
+)
+
+
+def is_any_wanted(tx: ReadTx) -> bool:
+    """Whether the cloud wants the Local Copy of a session that is complete, for the first time."""
+    return tx.one(f"{_WANTED} LIMIT 1") is not None
+
+
+def take_wanted(tx: Tx, keeping: Keeping) -> None:
+    """Send what the cloud wants. It may have wanted it before the session was complete."""
+    for session in tx.all(_WANTED):
+        row = _local_copy(tx, session["id"])
+        if row is not None:
+            _want(tx, row)
+        elif _channel_of(tx, keeping, session):
+            _create_local_copy(tx, keeping, session, is_wanted=1)
+
+
 def _ask_clip(tx: Tx, keeping: Keeping, clip_id: str) -> Answer:
     clip = load_row(tx, "clip", clip_id)
     media_rev = clip["ready_media_rev"]

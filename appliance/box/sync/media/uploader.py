@@ -56,13 +56,14 @@ async def run_media(
     store: Store,
     client: CloudClient,
     content: Content,
+    keeping: rows.Keeping,
     *,
     when: str,
     max_bytes_s: float = 0.0,
     task_status: trio.TaskStatus[MediaLink] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """`when`: idle, always. Until cancelled. Raises StoreBroken."""
-    sender = Sender(store, client, content, is_always=when == "always", max_bytes_s=max_bytes_s)
+    sender = Sender(store, client, content, keeping, is_always=when == "always", max_bytes_s=max_bytes_s)
     task_status.started(sender.shown)
     backoff = Backoff(base_s=1.0, cap_s=RETRY_MAX_S)
     while True:
@@ -87,12 +88,13 @@ class Sender:
         store: Store,
         client: CloudClient,
         content: Content,
+        keeping: rows.Keeping,
         *,
         is_always: bool,
         max_bytes_s: float = 0.0,
     ) -> None:
         self._store, self._client, self._content = store, client, content
-        self._is_always = is_always
+        self._keeping, self._is_always = keeping, is_always
         self._bucket = Bucket(max_bytes_s)
         self._piece = next_size(FIRST_PIECE // 2, 0.0, max_bytes_s)
         self._kept: tuple[str, Planned] | None = None  # of the job under way
@@ -100,6 +102,8 @@ class Sender:
 
     async def step(self) -> bool:
         """Do what is next; False: there is nothing to do now. Raises Refused, Unavailable."""
+        if await self._store.read(rows.is_any_wanted):
+            await self._store.write(partial(rows.take_wanted, keeping=self._keeping))
         is_running = not self._is_always and await self._store.read(rows.is_session_running)
         job = await self._store.read(partial(rows.next_job, may_send=not is_running))
         self.shown.backlog = await self._store.read(rows.read_backlog)

@@ -17,6 +17,7 @@ from appliance.kernel.tx import ReadTx, Row
 WINDOW_US: Final = 14 * DAY_US  # events so long ahead, and so long ago
 ROSTER_MAX: Final = 1000  # athletes
 EVENT, TEAM, ROSTER, TOURNAMENT = "event", "team", "roster", "tournament"
+LOCAL_COPY_WANTED: Final = "local_copy_wanted"
 
 _SITES_EVENTS: Final = (
     "SELECT subject_id FROM site_scope WHERE site_id = :site AND kind = 'event' AND is_removed = 0"
@@ -26,6 +27,26 @@ _SITES_TEAMS: Final = (
     f" UNION SELECT away_team_id AS id FROM events WHERE id IN ({_SITES_EVENTS})"
 )
 SELF: Final = "subject_id = ?"
+# the event's videos are all unusable: what its own box recorded is needed
+_NEEDED: Final = (
+    "state IN ('failed', 'corrupt', 'lost') AND NOT EXISTS (SELECT 1 FROM sources others"
+    " WHERE others.event_id = sources.event_id AND others.state IN ('pending', 'accepted', 'locked'))"
+)
+_WANTED_COPIES: Final = (
+    f"SELECT DISTINCT event_id AS id FROM sources WHERE event_id IN ({_SITES_EVENTS}) AND {_NEEDED}"
+)
+_IS_ASKED: Final = (
+    "EXISTS (SELECT 1 FROM site_scope asked WHERE asked.site_id = site_scope.site_id AND asked.is_removed = 0"
+    " AND asked.kind = 'local_copy_wanted' AND asked.subject_id = site_scope.subject_id)"
+)
+_IS_NEEDED: Final = f"site_scope.subject_id IN (SELECT event_id FROM sources WHERE {_NEEDED})"
+SITES_OF_COPIES: Final = (
+    "SELECT DISTINCT site_scope.site_id FROM site_scope"
+    " WHERE site_scope.kind = 'event' AND site_scope.is_removed = 0"
+    f" AND (({_IS_NEEDED} AND NOT {_IS_ASKED}) OR (NOT {_IS_NEEDED} AND {_IS_ASKED}))"
+    " ORDER BY site_scope.site_id"
+)
+"""`site_id` of sites that are to be asked for a Local Copy, or need no longer be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +115,11 @@ def _roster(tx: ReadTx, team_id: str) -> dict[str, Any] | None:
     return {"id": team_id, "team_id": team_id, "athletes": sorted(rows, key=_jersey)}
 
 
+def _wanted_copy(tx: ReadTx, event_id: str) -> dict[str, Any]:
+    """That the box is to send its Local Copy of this event."""
+    return {"id": event_id, "event_id": event_id}
+
+
 def _jersey(athlete: Row) -> tuple[int, str]:
     number = athlete["number"] or ""
     return int(number) if number.isdecimal() and len(number) < 9 else 1_000_000_000, number
@@ -120,6 +146,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(TEAM, members=_SITES_TEAMS, read=_team, shows={"team": Shows("id", SELF)}),
     Kind(ROSTER, members=_SITES_TEAMS, read=_roster, shows={"athlete": Shows("team_id", SELF)}),
+    Kind(LOCAL_COPY_WANTED, members=_WANTED_COPIES, read=_wanted_copy),
     Kind(
         TOURNAMENT,
         members=tournaments.MEMBERS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from appliance.cloud.fleet.changes.kinds import CONCERNS, DECIDES, KINDS, WINDOW_US, Kind
+from appliance.cloud.fleet.changes.kinds import CONCERNS, DECIDES, KINDS, SITES_OF_COPIES, WINDOW_US, Kind
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 CHANGED: Final = "site_scope_changed"
@@ -55,8 +55,9 @@ def refresh(tx: Tx, site_id: str) -> int:
 
 
 def sites_to_refresh(tx: ReadTx) -> list[str]:
-    """Sites for which an event came into the window of time, or left it."""
-    rows = tx.all(
+    """Sites for which an event came into the window of time or left it, or whose Local Copies are now wanted
+    or no longer."""
+    rows = tx.all(SITES_OF_COPIES) + tx.all(
         "SELECT DISTINCT events.site_id FROM events"
         " LEFT JOIN site_scope ON site_scope.site_id = events.site_id"
         " AND site_scope.kind = 'event' AND site_scope.subject_id = events.id"
@@ -67,7 +68,7 @@ def sites_to_refresh(tx: ReadTx) -> list[str]:
         " ORDER BY events.site_id NULLS FIRST",
         _window(tx),
     )
-    return [row["site_id"] for row in rows]
+    return list(dict.fromkeys(row["site_id"] for row in rows))
 
 
 def forget_removed(tx: Tx) -> int:

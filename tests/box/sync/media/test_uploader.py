@@ -51,7 +51,7 @@ class Rig:
     def restart(self) -> None:
         """As the box's program is started again."""
         content = Content(self.footage, self.folder, trio.CapacityLimiter(1))
-        self.sender = Sender(self.line.store, self.line.client, content, is_always=self.is_always)
+        self.sender = Sender(self.line.store, self.line.client, content, KEEPING, is_always=self.is_always)
         self.sender._piece = PIECE
 
     async def add(self, **fields: Any) -> str:
@@ -257,6 +257,22 @@ async def test_a_session_of_an_event_is_kept_when_it_is_complete(rig: Rig) -> No
     assert (await rig.shown())["state"] == "lost"
 
 
+async def test_what_the_cloud_wants_is_sent(rig: Rig) -> None:  # L11
+    """Wanted before the session was complete, or after: the replica is looked at, not its arrival."""
+    event = "019307a0-0000-7000-8000-0000000000e1"
+    replica = {"kind": "local_copy_wanted", "id": event, "seq": 1, "changed_us": 1}
+    await rig.line.store.write(lambda tx: tx.insert("replicas", {**replica, "resource": "{}"}))
+    session_id = await rig.add(event_id=event, status="active")
+    assert not await rig.sender.step()
+    await rig.line.store.write(lambda tx: tx.update("sessions", session_id, {"status": "completed"}))
+    await rig.line.store.write(partial(rows.keep_session, keeping=KEEPING, session_id=session_id))
+    await rig.until("planned")
+    assert (await rig.shown())["is_wanted"]
+    await rig.line.store.write(lambda tx: tx.run("UPDATE media_uploads SET event_id = NULL"))  # unknown there
+    await rig.until("up")
+    assert not await rig.sender.step()
+
+
 async def test_a_clip_is_sent_from_its_own_file(rig: Rig) -> None:
     session_id, data = await rig.add(), os.urandom(150_000)
     (rig.folder / "clip.mp4").write_bytes(data)
@@ -296,7 +312,7 @@ async def test_the_actor_sends_until_nothing_is_left(rig: Rig) -> None:
     await rig.ask(session_id=await rig.add())
     content = rig.sender._content
     async with trio.open_nursery() as nursery:
-        run = partial(run_media, rig.line.store, rig.line.client, content, when="always")
+        run = partial(run_media, rig.line.store, rig.line.client, content, KEEPING, when="always")
         link = await nursery.start(lambda task_status: run(task_status=task_status))
         seen = rig.line.store.journal.changed.count
         with trio.fail_after(LIMIT_S):
