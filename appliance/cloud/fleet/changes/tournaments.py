@@ -60,14 +60,19 @@ def _tables(tx: ReadTx, tournament_id: str) -> list[dict[str, Any]]:
 
 def _matches(tx: ReadTx, tournament_id: str) -> list[dict[str, Any]]:
     """In the order of play."""
-    sql = (
+    select = (
         "SELECT matches.*, home.name AS home, away.name AS away FROM matches"
         " LEFT JOIN teams AS home ON home.id = matches.home_team_id"
-        " LEFT JOIN teams AS away ON away.id = matches.away_team_id"
-        " WHERE tournament_id = ? AND {} ORDER BY order_us {}, matches.id {} LIMIT ?"
+        " LEFT JOIN teams AS away ON away.id = matches.away_team_id WHERE"
     )
-    last = tx.all(sql.format("status = 'ended'", "DESC", "DESC"), (tournament_id, LAST))
-    following = tx.all(sql.format("status <> 'ended'", "ASC", "ASC"), (tournament_id, NEXT))
+    last = tx.all(
+        f"{select} tournament_id = ? AND status = 'ended' ORDER BY order_us DESC, matches.id DESC LIMIT ?",
+        (tournament_id, LAST),
+    )
+    following = tx.all(
+        f"{select} tournament_id = ? AND status <> 'ended' ORDER BY order_us, matches.id LIMIT ?",
+        (tournament_id, NEXT),
+    )
     return [_match(tx, row) for row in (*reversed(last), *following)]
 
 
