@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from appliance.cloud.scoring.executions.figures import pipeline_counts, pipeline_lines
 from appliance.domain import StatusLine, StatusPart
 from appliance.kernel.tx import ReadTx
 
@@ -16,8 +17,9 @@ def status_part(tx: ReadTx) -> StatusPart:
         "matches": tx.value("SELECT count(*) FROM matches"),
         "ended": tx.value("SELECT count(*) FROM matches WHERE status = 'ended'"),
         "discrepancies": tx.value("SELECT count(*) FROM discrepancies WHERE resolved_us IS NULL"),
+        **pipeline_counts(tx),
     }
-    return StatusPart("Tournaments", counts, _discrepancies(tx))
+    return StatusPart("Tournaments", counts, [*_discrepancies(tx), *pipeline_lines(tx)])
 
 
 def _discrepancies(tx: ReadTx) -> list[StatusLine]:

@@ -11,7 +11,8 @@ async def test_tournaments_are_counted_and_contradictions_named(store: Store) ->
     await loaded(store, matchdays("A 2-1 B, C v D"), name="North")
     await loaded(store, matchdays("A 1-1 B"), SECOND, may_create=False)
     part = await store.read(status_part)
-    assert part.figures == {"tournaments": 1, "matches": 2, "ended": 1, "discrepancies": 1}
+    own = {"tournaments": 1, "matches": 2, "ended": 1, "discrepancies": 1}
+    assert part.figures.items() >= own.items()
     assert [(line.status, line.name, line.detail) for line in part.lines] == [
         ("warn", "North", "sources differ on matches: 1")
     ]
