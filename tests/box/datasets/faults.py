@@ -7,8 +7,9 @@ For scripts/faults --only dataset_ray, where Ray is installed.
 from __future__ import annotations
 
 import importlib.util
+import os
+import secrets
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +69,16 @@ async def ray_kills(rounds: int, seed: int, folder: Path) -> Tally:
 
 
 async def _round(tally: Tally, units: list[Unit], expected: dict[str, str]) -> None:
-    import os
-
     os.environ.update(SETTINGS)
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     from ray.cluster_utils import Cluster
 
     arguments = {"num_cpus": 1, "include_dashboard": False}
-    cluster: Any = await in_thread(partial(Cluster, initialize_head=True, head_node_args=arguments))
+    # in the main thread, where alone Ray can set its signal handlers
+    cluster: Any = Cluster(initialize_head=True, head_node_args=arguments)
     engine = None
     try:
-        doomed = await in_thread(partial(cluster.add_node, num_cpus=1))
+        doomed = cluster.add_node(num_cpus=1)
         engine = RayEngine(cluster.address)
         results: list[UnitResult] = []
 
@@ -89,14 +90,14 @@ async def _round(tally: Tally, units: list[Unit], expected: dict[str, str]) -> N
                 nursery.start_soon(cut, unit)
             await trio.sleep(KILL_AFTER_S)
             tally.struck += len(results) < len(units)
-            await in_thread(partial(cluster.remove_node, doomed, allow_graceful=False))
+            cluster.remove_node(doomed, allow_graceful=False)
         made = digests(results)
         tally.acknowledged += len(made)
         tally.lose(sorted(name for name, digest in expected.items() if made.get(name) != digest))
     finally:
         if engine is not None:
             engine.close()
-        await in_thread(cluster.shutdown)
+        cluster.shutdown()
 
 
 FAULTS: dict[str, Callable[[int, int, Path], Awaitable[Tally]]] = {"dataset_ray": ray_kills}

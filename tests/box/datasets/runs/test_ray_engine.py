@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.box.datasets.cutting.unit import cut_unit
+from appliance.box.datasets.cutting.unit import cut_unit, run_unit
 from appliance.box.datasets.model import ClipJob, ClipResult, Unit
 from appliance.box.datasets.plays.rows import BadInput
 from appliance.box.datasets.runs.ray_engine import RayEngine, cut_as_json
@@ -56,6 +56,7 @@ async def test_a_node_cuts_what_this_machine_cuts(tmp_path: Path) -> None:
         result = await engine.cut(unit, reported.append)
     finally:
         engine.close()
-    assert engine is not None and [clip.error for clip in result.results] == [None, None]
-    by_ray = [clip.sha256 for clip in result.results]
-    assert reported == list(result.results) and by_ray == [clip.sha256 for clip in cut_unit(unit).results]
+    assert [clip.error for clip in result.results] == [None, None]
+    here = await run_unit(unit)
+    assert reported == list(result.results)
+    assert [clip.sha256 for clip in result.results] == [clip.sha256 for clip in here.results]
