@@ -8,11 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from appliance.box.sync.client import CloudClient, open_client
 from appliance.box.sync.link import Link
 from appliance.box.sync.up.actor import Box, Upstream
 from appliance.box.sync.up.snapshot import Content, all_resources
+from appliance.cloud.scoring.executions import executor
 from appliance.domain import connected
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Refused, Unavailable
@@ -126,6 +128,8 @@ async def linked(
     "north". Use with autojump_clock."""
     clock = SimClock()
     async with open_store(folder / "box.db", clock, in_thread=False) as store, AsyncExitStack() as stack:
+        # tests pass weeks here: a look every few seconds would take minutes
+        stack.enter_context(patch.object(executor, "LOOK_S", 1e9))
         with cloud_schemas():
             hosted = open_store(folder / "cloud.db", clock, in_thread=False)
             cloud_store = await stack.enter_async_context(hosted)
