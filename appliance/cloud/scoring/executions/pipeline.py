@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from appliance.cloud.objects.model import Objects
-from appliance.cloud.scoring.executions.facts import RoundFacts, known_round, names_of, validated
+from appliance.cloud.scoring.executions.facts import RoundFacts, both, names_of, new_matches, validated
 from appliance.cloud.scoring.executions.kept import KeptAnswers, read_object
 from appliance.cloud.scoring.executions.model import StageFailed, execution_resource
 from appliance.cloud.scoring.executions.record import Record, RoundRecord
@@ -178,19 +178,16 @@ class Pipeline:
 
         def upsert(tx: Tx) -> ApplySummary:
             check_lease(tx, self.begun.lease)
-            tournament_id, file = self.order.tournament_id, answer.file
-            own = None
-            if answer.is_first and only_round is not None:
-                own = known_round(tx, tournament_id, answer.provider, file, only_round)
-            applied = apply_file(
-                tx,
-                tournament_id,
-                file if own is None else own,
-                Source(answer.provider, answer.priority),
-                may_create=may_create or own is not None,
-                caller=_UPDATE,
-                only_round=only_round,
+            tournament_id = self.order.tournament_id
+            source = Source(answer.provider, answer.priority)
+            apply = partial(
+                apply_file, tx, tournament_id, source=source, caller=_UPDATE, only_round=only_round
             )
+            applied = apply(file=answer.file, may_create=may_create)
+            if answer.is_first and only_round is not None and not may_create:
+                drawn = new_matches(tx, tournament_id, answer.provider, answer.file, only_round)
+                if drawn is not None:
+                    applied = both(applied, apply(file=drawn, may_create=True), drawn)
             keep_round(tx, self.begun, number, record.row())
             return applied
 

@@ -251,11 +251,24 @@ async def test_a_round_that_was_drawn_meanwhile_is_made_and_teams_are_not(
         await bench.run("create")
         season.matches.append(match(2, "A", "C"))  # another one of a known round
         season.matches += [{**match(9, "A", "B", 1, 0), "round": "Final"}]
+        season.matches[2] = match(2, "B", "C", 3, 0)
         counts = summary(await bench.run("matches"))
-        assert (counts["created"], counts["operations"], counts["failures"]) == (2, 3, 0)
+        assert (counts["created"], counts["changed"], counts["unchanged"]) == (2, 1, 3)
+        assert (counts["operations"], counts["failures"]) == (3, 0) and not counts["defects"]
         assert summary(await bench.run("matches"))["created"] == 0
         season.matches.append({**match(9, "X", "B"), "round": "Final"})
         row = await bench.run("matches")
         assert summary(row)["created"] == 0 and row["status"] == "completed"
         assert "unmapped_team" in row["summary"]
         assert len(await bench.rows("SELECT 1 FROM teams")) == 4
+
+
+async def test_other_names_of_stages_make_no_match_twice(store: Store, tmp_path: Path) -> None:
+    season = Season(copy.deepcopy(LEAGUE))
+    async with bench_over(store, tmp_path, season) as bench:
+        await bench.run("create")
+        await store.write(lambda tx: tx.run("UPDATE matches SET stage = 'Premier League'"))
+        season.matches[2] = match(2, "B", "C", 3, 0)
+        counts = summary(await bench.run("matches"))
+        assert (counts["created"], counts["changed"]) == (0, 1)
+        assert len(await bench.rows("SELECT 1 FROM matches")) == 4

@@ -62,7 +62,7 @@ def test_a_failure_has_its_error_and_a_partial_one_a_warning() -> None:  # D24 D
 
 
 @given(st.text())
-def test_a_text_of_others_makes_no_link_and_mentions_nobody(text: str) -> None:
+def test_a_text_of_others_makes_no_link_and_no_mention(text: str) -> None:
     made = escaped(text)
     assert "<" not in made and ">" not in made
     assert "&" not in made.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
