@@ -51,6 +51,17 @@ def test_a_row_that_is_created_begins_above_the_floor(tx: Tx, floor: int) -> Non
     assert tx.value("SELECT rev FROM things WHERE id = 'b'") == 3, "a rev that is given counts"
 
 
+def test_many_rows_are_created_as_one_by_one(tx: Tx) -> None:
+    tx.floor = 7
+    rows = [{"id": f"{number:03}", "name": None if number % 2 else "N"} for number in range(97)]
+    tx.create_many("things", rows)
+    tx.create_many("things", [])
+    stored = tx.all("SELECT id, name, rev FROM things ORDER BY id")
+    assert stored == [{**row, "rev": 8} for row in rows]
+    with pytest.raises(apsw.ConstraintError):
+        tx.create_many("things", [{"id": "new", "name": "N"}, rows[0]])
+
+
 def test_update_counts_the_rev_and_dates_the_row(tx: Tx) -> None:
     tx.insert("things", {"id": "a", "name": "A"})
     tx.update("things", "a", {"name": "B"})

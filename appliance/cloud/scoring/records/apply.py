@@ -141,11 +141,9 @@ def _claim(row: Row, given: FileMatch, source: Source) -> Claim | None:
 
 
 def _create(tx: Tx, tournament_id: str, made: Plan, source: Source) -> list[str]:
-    ids = []
-    for given, home, away in made.create:
-        ids.append(new_uuid())
-        row = {
-            "id": ids[-1],
+    rows = [
+        {
+            "id": new_uuid(),
             "tournament_id": tournament_id,
             **columns.new_row(given, home, away),
             "source": source.name,
@@ -153,8 +151,10 @@ def _create(tx: Tx, tournament_id: str, made: Plan, source: Source) -> list[str]
             "created_us": tx.now_us,
             "updated_us": tx.now_us,
         }
-        tx.create("matches", row)
-    return ids
+        for given, home, away in made.create
+    ]
+    tx.create_many("matches", rows)
+    return [row["id"] for row in rows]
 
 
 def _change(tx: Tx, made: Plan, rows: Mapping[str, Row], source: Source) -> tuple[list[str], list[str]]:
