@@ -187,6 +187,8 @@ class Domain(Generic[S_contra]):
     """Its part of deleting a clip, in the same transaction."""
     on_restore: Callable[[Tx, str, int], object] | None = None
     """Its part of undoing any delete: of this session's rows those deleted at this instant (us)."""
+    footage_wanted: Callable[[ReadTx], Iterable[tuple[str, int, int]]] | None = None
+    """Footage that is not deleted for its age alone: (channel id, from, until), wall time in us."""
     on_footage: Callable[[Tx, str, Any], object] | None = None
     """What it does when the footage of a channel comes or ends: (tx, channel id, state)."""
     status: Callable[[ReadTx], StatusPart] | None = None
@@ -226,14 +228,11 @@ class Offers(Protocol):
 def sections_of(records: Iterable[Domain[Any]]) -> dict[str, type[Section]]:
     """Sections of the settings tree, by name. One that several domains share has the keys of all of them;
     each reads its own by its own class."""
-    shares: dict[str, list[type[Section]]] = {}
-    for record in records:
-        for name, section in record.sections.items():
-            shares.setdefault(name, []).append(section)
-    return {
-        name: kinds[0] if len(kinds) == 1 else type(name, tuple(kinds), {"__module__": __name__})
-        for name, kinds in shares.items()
-    }
+    shares: dict[str, tuple[type[Section], ...]] = {}
+    for name, section in (each for record in records for each in record.sections.items()):
+        shares[name] = (*shares.get(name, ()), section)
+    own = {"__module__": __name__}
+    return {name: kinds[0] if len(kinds) == 1 else type(name, kinds, own) for name, kinds in shares.items()}
 
 
 def section_lists_of(records: Iterable[Domain[Any]]) -> dict[str, type[Section]]:
@@ -349,12 +348,12 @@ def clip_filters() -> dict[str, ClipFilter]:
 
 def clip_words(tx: ReadTx, clip: Row) -> list[str]:
     """The domains' words for the file name of a saved clip."""
-    return [
-        word
-        for domain in connected()
-        if domain.clip_words is not None
-        for word in domain.clip_words(tx, clip)
-    ]
+    return [word for domain in connected() if domain.clip_words for word in domain.clip_words(tx, clip)]
+
+
+def footage_wanted(tx: ReadTx) -> list[tuple[str, int, int]]:
+    """The stretches of footage that domains keep from being deleted for their age."""
+    return [each for domain in connected() if domain.footage_wanted for each in domain.footage_wanted(tx)]
 
 
 def session_completed(tx: Tx, settings: Any, session_id: str) -> None:

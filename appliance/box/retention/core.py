@@ -117,6 +117,7 @@ class Holds:
     condemned: frozenset[str] = frozenset()  # journaled as deleted already
     # new channels: recordings older than this wait (first_seen.py)
     met_us: Mapping[str, int] = field(default_factory=dict)
+    wanted: Stretches = field(default_factory=Stretches)  # by other domains: stays beyond its days
 
     def needed(self, segment: StoredSegment) -> bool:
         """Whether it must be kept in any case: it is still growing, or a clip would lose its footage."""
@@ -138,6 +139,8 @@ class Holds:
 
     def allow(self, segment: StoredSegment, reason: Reason) -> bool:
         """The final check, with fresh rows, in the transaction that condemns it."""
+        if reason is Reason.RAW_DAYS and self.wanted.touch(segment):
+            return False
         return not (self.needed(segment) if reason is Reason.RESERVE else self.held(segment))
 
 
@@ -243,7 +246,7 @@ class _Deciding:
                 continue
             if self.view.holds.allow(segment, Reason.RAW_DAYS):
                 self._doom(segment, Reason.RAW_DAYS)
-            else:
+            elif not self.view.holds.wanted.touch(segment):
                 self._clears(segment, Reason.RAW_DAYS)
 
     def _forgotten_files(self, aim_bytes: int) -> None:

@@ -24,6 +24,7 @@ from appliance.box.retention.core import (
 )
 from appliance.box.retention.first_seen import FirstSeen
 from appliance.box.retention.grace import LimitsRecord
+from appliance.domain import footage_wanted
 from appliance.kernel import json
 from appliance.kernel.clock import HOUR_US, to_rfc3339
 from appliance.kernel.rows import UNDO_US
@@ -41,6 +42,7 @@ def read_holds(tx: ReadTx, guard_us: int) -> Holds:
     return Holds(
         sessions=Stretches(_sessions(tx, guard_us, latency_us)),
         unfinished=Stretches(_unfinished(tx)),
+        wanted=Stretches(ChannelStretch(*each) for each in footage_wanted(tx)),
         pins=_pins(tx),
         condemned=frozenset(left(tx)),
     )

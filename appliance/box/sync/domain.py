@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from appliance.box.sync.down.replicas import OnEvent
     from appliance.box.sync.media.store import Keeping
     from appliance.http.api import Routes
-    from appliance.kernel.tx import Tx
+    from appliance.kernel.tx import ReadTx, Tx
 
 
 def _contradictions(settings: Any) -> Iterable[str]:
@@ -51,6 +51,12 @@ def _session_completed(tx: Tx, settings: Any, session_id: str) -> None:
 
     if (keeping := _keeping(settings)) is not None:
         keep_session(tx, keeping, session_id)
+
+
+def _footage_wanted(tx: ReadTx) -> Iterable[tuple[str, int, int]]:
+    from appliance.box.sync.media.pins import pinned_footage
+
+    return pinned_footage(tx)
 
 
 def _session_deleted(tx: Tx, settings: Any, session_id: str) -> None:
@@ -172,6 +178,7 @@ DOMAIN: Domain[Services] = Domain(
     contradictions=_contradictions,
     routes=_routes,
     access={"GET /replicas": WATCH, "GET /media-uploads": WATCH, "POST /media-uploads": RUN},
+    footage_wanted=_footage_wanted,
     on_session_complete=_session_completed,
     on_session_delete=_session_deleted,
     run=_run,

@@ -24,7 +24,7 @@ _JOBS: Final = (
     " sent_bytes, upload_path, attempt FROM media_uploads WHERE"
 )
 _OLDEST: Final = "ORDER BY created_us, id LIMIT 1"
-_OPEN: Final = (MediaState.ASKED, MediaState.PLANNED, MediaState.SENT)
+OPEN: Final = (MediaState.ASKED, MediaState.PLANNED, MediaState.SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +311,7 @@ def read_backlog(tx: ReadTx) -> MediaBacklog:
     wanted = tx.one(
         "SELECT count(*) AS files, coalesce(sum(coalesce(size, 0) - sent_bytes), 0) AS bytes"
         " FROM media_uploads WHERE is_wanted = 1 AND state IN (?, ?, ?)",
-        _OPEN,
+        OPEN,
     )
     kept = "SELECT count(*) FROM media_uploads WHERE is_wanted = 0 AND state IN (?, ?, ?)"
     ended = "SELECT count(*) FROM media_uploads WHERE state = ? AND is_wanted = 1 AND updated_us > ?"
@@ -319,7 +319,7 @@ def read_backlog(tx: ReadTx) -> MediaBacklog:
     assert wanted is not None
     lost = tx.value(ended, (MediaState.LOST, week))
     failed = tx.value(ended, (MediaState.FAILED, week))
-    return MediaBacklog(wanted["files"], wanted["bytes"], tx.value(kept, _OPEN), lost, failed)
+    return MediaBacklog(wanted["files"], wanted["bytes"], tx.value(kept, OPEN), lost, failed)
 
 
 def _local_copy(tx: ReadTx, session_id: str) -> Row | None:

@@ -18,9 +18,11 @@ from appliance.box.sync.media import store as rows
 from appliance.box.sync.media.content import Content
 from appliance.box.sync.media.health import add_media_figures, media_part
 from appliance.box.sync.media.model import MediaUploadIn, MediaUploadsQuery
+from appliance.box.sync.media.pins import KEY_US
 from appliance.box.sync.media.store import Keeping
 from appliance.box.sync.media.uploader import Sender, run_media
 from appliance.cloud.uploads.actor import join_due
+from appliance.domain import footage_wanted
 from appliance.kernel.clock import DAY_US
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.tx import Tx
@@ -255,6 +257,22 @@ async def test_a_session_of_an_event_is_kept_when_it_is_complete(rig: Rig) -> No
     assert rig.sender.shown.backlog.kept == 1
     await rig.line.store.write(partial(rows.drop_session, session_id=session_id))
     assert (await rig.shown())["state"] == "lost"
+
+
+async def test_the_recordings_of_a_local_copy_stay_until_it_is_up(rig: Rig) -> None:
+    session_id = await rig.add()
+    assert await rig.line.store.read(footage_wanted) == []
+    await rig.ask(session_id=session_id)
+    ((channel_id, start_us, end_us),) = await rig.line.store.read(footage_wanted)
+    begin_us = rig.footage.first_us
+    assert (channel_id, start_us) == ("cam1", begin_us - KEY_US) and end_us > begin_us + 2_000_000
+    await rig.until("planned")
+    assert len(await rig.line.store.read(footage_wanted)) == 1
+    await rig.line.store.write(lambda tx: tx.run("UPDATE media_uploads SET pinned_until_us = 0"))
+    assert await rig.line.store.read(footage_wanted) == []
+    await rig.line.store.write(lambda tx: tx.run("UPDATE media_uploads SET pinned_until_us = ?", (2**62,)))
+    await rig.until("up")
+    assert await rig.line.store.read(footage_wanted) == []
 
 
 async def test_what_the_cloud_wants_is_sent(rig: Rig) -> None:  # L11
