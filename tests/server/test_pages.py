@@ -235,7 +235,7 @@ def test_each_side_serves_its_own_pages() -> None:
         page is not None and page.cache_control == b"no-cache" and b"script-src" not in page.policy.encode()
     )
     named = re.findall(r'(?:href|src)="(/v/[^"]+)"', page.body.decode())
-    assert len(named) == 6 and all(cloud.find("GET", path) for path in named)
+    assert len(named) == 8 and all(cloud.find("GET", path) for path in named)
     renew = cloud.find("GET", "/v/0123456789abcdef/theme.js")
     assert renew is not None and b"The service has another version" in renew.body
 
