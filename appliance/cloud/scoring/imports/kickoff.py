@@ -48,8 +48,11 @@ def kickoff(day: str, time: str, zone: tzinfo) -> Kickoff | None:
     local = datetime.fromisoformat(day).replace(
         hour=int(match["hour"]), minute=int(match["minute"]), tzinfo=own or zone
     )
-    at = local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Kickoff(at, own is not None)
+    try:
+        at = local.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:  # before the year 1 or after 9999
+        return None
+    return Kickoff(f"{at.isoformat(timespec='seconds')}Z", own is not None)
 
 
 def _offset(sign: str, hours: str, minutes: str | None) -> timezone | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from appliance.cloud.scoring.imports.naming import KNOCKOUT, LEAGUE, cup_round, is_matchday
 from appliance.cloud.scoring.match import Kind, Pair, Status
 
 
@@ -67,7 +68,7 @@ class SeasonFile:
 
 def named_rounds(matches: list[FileMatch]) -> list[FileMatch]:
     """Matches without a round get {stage}-{n}: n counts the matches that its teams have had in the stage, by
-    date."""
+    date. Then the kinds that names alone do not tell."""
     counts: dict[tuple[str, str], int] = {}
     rounds: dict[int, str] = {}
     for match in sorted(matches, key=lambda each: (each.date or "9", each.kickoff or "", each.line)):
@@ -76,7 +77,43 @@ def named_rounds(matches: list[FileMatch]) -> list[FileMatch]:
         counts.update(dict.fromkeys(keys, number))
         if not match.round:
             rounds[match.line] = f"{match.slug}-{number}"
-    return [
+    named = [
         replace(match, round=rounds[match.line], slug=rounds[match.line]) if match.line in rounds else match
+        for match in matches
+    ]
+    return _cup_rounds(_play_off_tables(named))
+
+
+def _play_off_tables(matches: list[FileMatch]) -> list[FileMatch]:
+    """A stage of play-offs whose rounds are matchdays is a league where each team meets several others; else
+    the matchdays are legs."""
+    met: dict[str, dict[str, set[str]]] = {}
+    for match in matches:
+        if match.kind == "knockout" and is_matchday(match.round):
+            teams = met.setdefault(match.stage, {})
+            teams.setdefault(match.home, set()).add(match.away)
+            teams.setdefault(match.away, set()).add(match.home)
+    tables = {stage for stage, teams in met.items() if min(map(len, teams.values())) > 1}
+    return [
+        replace(match, kind="league") if match.stage in tables and is_matchday(match.round) else match
+        for match in matches
+    ]
+
+
+def _cup_rounds(matches: list[FileMatch]) -> list[FileMatch]:
+    """Round 1, Round 2 of a file with a Final are of the cup where of each pair one at most plays on."""
+    numbered = [(cup_round(match.round), match) for match in matches if match.stage == LEAGUE]
+    last: dict[str, int] = {}
+    for number, match in numbered:
+        for team in (match.home, match.away):
+            last[team] = max(last.get(team, 0), number or 0)
+    further = {team for match in matches if match.stage == KNOCKOUT for team in (match.home, match.away)}
+    going_on = [
+        sum(last[team] > (number or 0) or team in further for team in (match.home, match.away))
+        for number, match in numbered
+    ]
+    is_cup = bool(further) and all(number for number, _ in numbered) and max(going_on, default=0) == 1
+    return [
+        replace(match, kind="knockout", stage=KNOCKOUT) if is_cup and match.stage == LEAGUE else match
         for match in matches
     ]

@@ -31,6 +31,7 @@ _CUP: Final = re.compile(
 _MATCHDAY: Final = re.compile(
     r"(?:matchday|spieltag|jornada|giornata|journée|rodada|week|round|runde)\s*\d+|\d+\.\s*(?:spieltag|runde|round|giornata|kolo)"
 )
+_ROUND: Final = re.compile(r"(?:round|runde)\s*(\d{1,3})|(\d{1,3})\.\s*(?:round|runde)")
 _FINAL_ROUND: Final = re.compile(r"final (?:round|group|pool)")  # of several teams that all meet: a table
 _CUP_STAGE: Final = re.compile(r"play-? ?off|play-? ?in|knock-?out|qualif|preliminary|finals?\b")
 
@@ -85,6 +86,16 @@ def round_name(text: str, *, stage: str = "", group: str = "") -> RoundName:
     shown = stage or {"league": LEAGUE, "group": GROUP_STAGE, "knockout": KNOCKOUT}[kind]
     slug = kebab(f"{stage} {name}" if name else shown)
     return RoundName(shown, kind, named if kind == "group" else "", name, slug or "round", leg, is_replay)
+
+
+def is_matchday(name: str) -> bool:
+    return _MATCHDAY.fullmatch(name.casefold()) is not None
+
+
+def cup_round(name: str) -> int | None:
+    """2 of "Round 2" or "2. Runde", which leagues and cups have; None for other rounds."""
+    match = _ROUND.fullmatch(name.casefold())
+    return int(match[1] or match[2]) if match is not None else None
 
 
 def is_round(text: str) -> bool:

@@ -19,6 +19,7 @@ from appliance.cloud.scoring.match import Pair
 _SPACE: Final = re.compile(r"[\s,:]*")
 _DECODER: Final = json.JSONDecoder()
 _GOALS_MAX: Final = 199
+_NUMBER_MAX: Final = 99_999
 _KNOWN: Final = frozenset(
     {
         "round",
@@ -166,7 +167,7 @@ class _Reader:
             group=named.group,
             round=named.round,
             slug=named.slug,
-            number=given["num"] if isinstance(given.get("num"), int) else None,
+            number=self._number(line, home, away, given.get("num")),
             leg=named.leg,
             is_replay=named.is_replay,
             date=day,
@@ -191,6 +192,13 @@ class _Reader:
             return given[0], given[1]
         detail = f"{home} - {away}: score.{key} {json.dumps(given)} is not understood"
         self.file.defect(line, "bad_score", detail, "two numbers, home first: [2, 1]")
+        return None
+
+    def _number(self, line: int, home: str, away: str, given: Any) -> int | None:
+        if given is None or (type(given) is int and 0 <= given <= _NUMBER_MAX):
+            return given
+        detail = f"{home} - {away}: num {json.dumps(given)[:80]} is not understood"
+        self.file.defect(line, "bad_number", detail, f"a number up to {_NUMBER_MAX}")
         return None
 
     def _day(self, line: int, home: str, away: str, given: Any) -> str | None:

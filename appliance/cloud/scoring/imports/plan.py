@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from appliance.cloud.scoring.imports.model import Defect, FileMatch, SeasonFile
+from appliance.cloud.scoring.imports.naming import KNOCKOUT, LEAGUE
 from appliance.cloud.scoring.knockouts.slots import slot
 from appliance.cloud.scoring.match import Match
 
@@ -82,7 +83,8 @@ def plan(
         else:
             _compare(made, found, each, decided, may_create=may_create)
     for each in left:
-        found = places.of_slots(*each) or (None if may_create else places.of_teams(*each))
+        found = places.of_slots(*each)
+        found = found or (places.of_kind(*each) if may_create else places.of_teams(*each))
         if found is not None:
             _compare(made, found, each, decided, may_create=may_create)
         elif may_create:
@@ -122,6 +124,11 @@ class _Places:
     def of_key(self, given: FileMatch, home: str, away: str) -> Match | None:
         same = self.by_key.get((given.stage, given.group, given.round, home, away), [])
         return next((taken for match in same if (taken := self._take(match.id)) is not None), None)
+
+    def of_kind(self, given: FileMatch, home: str, away: str) -> Match | None:
+        """A match of Round 1 was one of a league before the file named later rounds of the cup."""
+        stage = {KNOCKOUT: LEAGUE, LEAGUE: KNOCKOUT}.get(given.stage, "")
+        return self.of_key(replace(given, stage=stage), home, away) if stage else None
 
     def of_slots(self, given: FileMatch, home: str, away: str) -> Match | None:
         """The one match of the round whose slots these teams can have; None where several could."""

@@ -16,6 +16,9 @@ from appliance.cloud.scoring.match import WALKOVER, Match, Pair
 from appliance.cloud.scoring.rules.model import Knockout
 
 NOT_PLAYED: Final = WALKOVER | {"cancelled", "n/p"}
+_NUMBERED: Final = re.compile(r"\d\s*$|^\s*\d+\.")
+_LAST: Final = re.compile(r"(?:grand )?final")
+_BEFORE: Final = re.compile(r"qualif|preliminary")
 _THIRD: Final = re.compile(r"third|3rd|bronze|platz 3|tercer|terceiro|terzo")
 
 
@@ -166,15 +169,39 @@ def draw_bracket(
 
 
 def _ties(matches: Iterable[Match]) -> dict[str, list[Match]]:
-    """Matches of the same two teams in one round, by the tie's id, in the order of play."""
+    """Matches of the same two teams in one round, by the tie's id, in the order of play. Legs that are
+    listed as two rounds make one, which has no name but its stage's."""
     order = sorted(
         matches, key=lambda match: (match.date or "9", match.leg or 0, match.number or 0, match.id)
     )
+    first = _first_legs(order)
     ties: dict[str, list[Match]] = {}
     for match in order:
-        pair = match.tie or "-".join(sorted((match.home, match.away)))
-        ties.setdefault(f"{_slug(match.stage)}.{_slug(match.round)}.{_slug(pair)}", []).append(match)
+        name = first.get((match.stage, match.round))
+        own = match if name is None else replace(match, round="")
+        tie_id = f"{_slug(match.stage)}.{_slug(name or match.round)}.{_slug(_pair(match))}"
+        ties.setdefault(tie_id, []).append(own)
     return ties
+
+
+def _pair(match: Match) -> str:
+    return match.tie or "-".join(sorted((match.home, match.away)))
+
+
+def _first_legs(order: Iterable[Match]) -> dict[tuple[str, str], str]:
+    """The round of the first legs, for both rounds where two numbered ones of a stage have the same pairs
+    (Matchday 1 and Matchday 2 of play-offs)."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for match in order:
+        if _NUMBERED.search(match.round) and match.leg is None and not match.is_replay:
+            pairs.setdefault((match.stage, match.round), []).append(_pair(match))
+    same: dict[tuple[str, ...], list[str]] = {}
+    for (stage, name), own in pairs.items():
+        if len(set(own)) == len(own):
+            same.setdefault((stage, *sorted(own)), []).append(name)
+    return {
+        (stage, name): names[0] for (stage, *_), names in same.items() if len(names) == 2 for name in names
+    }
 
 
 def _slug(text: str) -> str:
@@ -213,6 +240,11 @@ def is_third_place(tie: Tie) -> bool:
     return _THIRD.search(tie.round.casefold()) is not None
 
 
+def _is_last(tie: Tie) -> bool:
+    """A final: its teams in later ties play another competition (Apertura, then Clausura)."""
+    return bool(_LAST.fullmatch(tie.round.casefold())) and not _BEFORE.search(tie.stage.casefold())
+
+
 def _feeds(ties: Sequence[Tie], by_number: Mapping[int | None, str]) -> dict[str, str]:
     """Where each winner goes: the tie that names it as a slot, else the next one that it is in."""
     feeds: dict[str, str] = {}
@@ -222,7 +254,7 @@ def _feeds(ties: Sequence[Tie], by_number: Mapping[int | None, str]) -> dict[str
             if target is not None and target.kind == "winner" and target.number in by_number:
                 feeds[by_number[target.number]] = tie.id
     for at, tie in enumerate(ties):
-        if tie.id in feeds or tie.winner is None:
+        if tie.id in feeds or tie.winner is None or _is_last(tie):
             continue
         later = (other for other in ties[at + 1 :] if (other.stage, other.round) != (tie.stage, tie.round))
         into = next((other.id for other in later if tie.winner in (other.home, other.away)), None)
@@ -232,10 +264,11 @@ def _feeds(ties: Sequence[Tie], by_number: Mapping[int | None, str]) -> dict[str
 
 
 def _gone_on(ties: Sequence[Tie]) -> list[Note]:
-    """Ties whose loser, not the winner, is in the next round: one of the results is wrong."""
+    """Ties whose loser, not the winner, goes on: one of the results is wrong. Where both do, the loser
+    has a second chance."""
     notes: list[Note] = []
     for at, tie in enumerate(ties):
-        if tie.winner is None or tie.home is None or tie.away is None:
+        if tie.winner is None or tie.home is None or tie.away is None or _is_last(tie):
             continue
         loser = tie.away if tie.winner == tie.home else tie.home
         later = [
@@ -243,8 +276,8 @@ def _gone_on(ties: Sequence[Tie]) -> list[Note]:
             for other in ties[at + 1 :]
             if (other.stage, other.round) != (tie.stage, tie.round) and not is_third_place(other)
         ]
-        through = next((each for each in later if {tie.winner, loser} & {each.home, each.away}), None)
-        if through is not None and loser in (through.home, through.away):
+        through = next((each for each in later if loser in (each.home, each.away)), None)
+        if through is not None and not any(tie.winner in (each.home, each.away) for each in later):
             notes.append(
                 Note(tie.id, "loser_goes_on", f"{tie.winner} won, and {loser} is in {through.round}")
             )

@@ -90,7 +90,8 @@ class PhaseTable:
         return remaining_matches(self.rules, self.ledger, self.open_pairs, self.ended)
 
     def _play_offs(self, levels: list[Level], breaks: dict[str, str]) -> set[str]:
-        """Put the winner of a further match first; returns teams between which it has not been played."""
+        """Put the winner of a further match first, or the one that a person recorded; returns teams between
+        which it has not been played."""
         undecided: set[str] = set()
         for place in self.rules.playoff_at:
             at = _pair_at(levels, place)
@@ -100,13 +101,20 @@ class PhaseTable:
             one, other = (team for level in levels[first : last + 1] for team in level)
             if self.ledger.tallies[one].total != self.ledger.tallies[other].total:
                 continue
-            winner = self.play_off(one, other)
+            winner, word = self.play_off(one, other), "playoff"
+            if winner is None:
+                winner, word = self._recorded_first(one, other), "decision"
             if winner is None:
                 undecided |= {one, other}
                 continue
             levels[first : last + 1] = [(winner,), (other if winner == one else one,)]
-            breaks.update({one: "playoff", other: "playoff"})
+            breaks.update({one: word, other: word})
         return undecided
+
+    def _recorded_first(self, one: str, other: str) -> str | None:
+        """The better one by the last order that a person recorded of both, where no match is listed."""
+        order = next((each for each in reversed(self.decisions) if {one, other} <= set(each)), None)
+        return None if order is None else min(one, other, key=list(order).index)
 
     def _row(
         self,

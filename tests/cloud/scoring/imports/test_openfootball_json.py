@@ -178,3 +178,42 @@ def test_rows_of_one_group_written_in_three_ways_are_one_group() -> None:
         "group-stage-2",
         "group-stage-3",
     ]
+
+
+def met(*pairs: str, round_: str, **fields: Any) -> list[dict[str, Any]]:
+    rows = (pair.split() for pair in pairs)
+    return [{**MATCH, "round": round_, "team1": home, "team2": away, **fields} for home, away in rows]
+
+
+def test_matchdays_of_play_offs_are_a_table_where_each_team_meets_several() -> None:
+    """As the championship round of Austria and Play-off I of Belgium; two legs meet the same team again."""
+    days = [["A B", "C D"], ["A C", "B D"], ["D A", "B C"]]
+    table = [
+        row for day, pairs in enumerate(days, 1) for row in met(*pairs, round_=f"Playoff I, Matchday {day}")
+    ]
+    assert {(match.kind, match.stage) for match in read(*table).matches} == {("league", "Playoff I")}
+    legs = met("A B", "C D", round_="Playoffs, Matchday 1") + met("B A", "D C", round_="Playoffs, Matchday 2")
+    assert {match.kind for match in read(*legs).matches} == {"knockout"}
+
+
+def test_numbered_rounds_of_a_cup_are_no_league() -> None:
+    """As Round 1 and Round 2 of the DFB-Pokal, before its round of 16."""
+    cup = met("A B", "C D", "E F", "G H", round_="Round 1") + met("A C", "E G", round_="Round 2")
+    cup += met("A E", round_="Final")
+    assert {(match.kind, match.stage) for match in read(*cup).matches} == {("knockout", "Knockout")}
+    assert [match.slug for match in read(*cup).matches][::4] == ["round-1", "round-2"]
+    season = met("A B", "C D", round_="Round 1") + met("A C", "B D", round_="Round 2")
+    kinds = [match.kind for match in read(*season, *met("A B", round_="Final")).matches]
+    assert kinds == ["league"] * 4 + ["knockout"]
+
+
+@pytest.mark.parametrize("number", [10**20, -1, 1.5, "7", True])
+def test_a_number_that_is_none_is_a_defect(number: Any) -> None:
+    file = read({**MATCH, "num": number})
+    assert [match.number for match in file.matches] == [None]
+    assert [defect.code for defect in file.defects] == ["bad_number"]
+
+
+def test_a_time_outside_the_calendar_is_a_defect() -> None:
+    file = read({**MATCH, "date": "9999-12-31", "time": "23:30 UTC-5"})
+    assert [defect.code for defect in file.defects] == ["bad_time"] and file.matches[0].kickoff is None

@@ -63,6 +63,14 @@ def test_what_an_office_has_set_stays() -> None:
     assert planned(same, known=[own]).change == {"m0": {"official": None}}
 
 
+def test_a_first_round_stays_when_later_rounds_show_that_it_is_of_a_cup() -> None:
+    league = given(round="Round 1")
+    cup = replace(league, kind="knockout", stage="Knockout")
+    for before, after in ((league, cup), (cup, league)):
+        result = planned(after, known=known(before))
+        assert (result.create, result.change) == ([], {"m0": {"kind": after.kind, "stage": after.stage}})
+
+
 def test_two_matches_of_the_same_round_are_found_by_date() -> None:
     """Two legs at the same ground, or a replay."""
     first, second = given(), given(2, date="2014-08-23")

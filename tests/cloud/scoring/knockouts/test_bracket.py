@@ -176,3 +176,35 @@ def test_best_thirds_go_to_the_only_slots_they_fit() -> None:
     filled = teams(draw_bracket(matches, Knockout(), placed=placed_by(table, rule, names, {})))
     # the thirds of A and B have the better difference: B's fits 3B/C alone, A's 3A/C
     assert filled == {"1A-3B/C": ("A1", "B3", None), "1B-3A/C": ("B1", "A3", None)}
+
+
+def test_legs_listed_as_two_matchdays_are_one_tie() -> None:
+    """As the knockout play-offs of the Champions League in 2024-25."""
+    matches = [
+        cup("A 2-0 B", "Matchday 1", stage="Playoffs"),
+        cup("C 0-1 D", "Matchday 1", stage="Playoffs"),
+        cup("B 3-0 A", "Matchday 2", day=8, stage="Playoffs"),
+        cup("D 0-0 C", "Matchday 2", day=8, stage="Playoffs"),
+        cup("B 1-0 D", FINAL, day=20, stage="Finals"),
+    ]
+    bracket = draw_bracket(matches, Knockout())
+    assert [(tie.round, tie.winner, tie.aggregate, len(tie.legs)) for tie in bracket.ties] == [
+        ("", "B", (2, 3), 2),
+        ("", "D", (0, 1), 2),
+        (FINAL, "B", (1, 0), 1),
+    ]
+    assert bracket.notes == ()
+    assert bracket.ties[0].id == draw_bracket(matches[:2], Knockout()).ties[0].id
+
+
+def test_a_final_leads_nowhere_and_a_second_chance_is_no_contradiction() -> None:
+    """As in Mexico: Apertura, then Clausura; the loser of the first play-in match has another one."""
+    matches = [
+        cup("A 1-0 B", FINAL, day=1, stage="Apertura"),
+        cup("C 1-0 B", "Play-in 1", day=10, stage="Clausura"),
+        cup("B 1-0 D", "Play-in 2", day=12, stage="Clausura"),
+        cup("C 1-0 B", "Semi-finals", day=20, stage="Clausura"),
+    ]
+    bracket = draw_bracket(matches, Knockout())
+    semi = bracket.ties[-1].id
+    assert [tie.feeds for tie in bracket.ties] == [None, semi, semi, None] and bracket.notes == ()

@@ -252,3 +252,14 @@ def test_italy_plays_one_more_match_for_the_title_and_against_relegation(
         assert (table[0].team, table[0].tie_break, table[0].tie_unresolved) == (first, "playoff", False)
     before = rows(season(*tied, *extra, rules="italy", year="2021-22"))
     assert before[0].tie_break != "playoff"
+
+
+@pytest.mark.parametrize("order", [("V", "S"), ("S", "V")])
+def test_a_person_records_a_further_match_that_no_list_has(order: tuple[str, str]) -> None:  # D30
+    tied = ["S 1-0 V", "V 1-0 S", "V 2-0 X", "X 0-0 V", "S 0-0 X", "X 0-2 S"]
+    recorded = Decision("", "", order)
+    whole = season(*tied, rules="italy", year="2022-23", decisions=[recorded])
+    table = rows(whole)
+    assert [(row.team, row.tie_break, row.tie_unresolved) for row in table[:2]] == [
+        (team, "decision", False) for team in order
+    ]
