@@ -24,6 +24,7 @@ import benchkit
 import trio
 from benchkit import Options, Row
 
+_LIMIT_S = 600.0
 AT_ONCE = 32
 """Executions that one process of the service runs at a time."""
 
@@ -159,8 +160,9 @@ def _processes(url: str, folder: Path, size: Size, count: int, at_once: int, res
         for share in shares
     ]
     for process in work:
+        process.daemon = True
         process.start()
-    reports = [answers.get() for _ in work]
+    reports = [answers.get(timeout=_LIMIT_S) for _ in work]  # one that has failed sends nothing
     for process in work:
         process.join()
     took = [each for _, times in reports for each in times]
