@@ -95,6 +95,9 @@ class Pipeline:
 
     def _failed(self, stage: str, detail: str, crash: Exception | None = None) -> Ending:
         record = self.record
+        for each in record.rounds:
+            if each.applied is None and each.error is None:  # the round that this ended
+                each.error = detail
         return Ending(record.summary(), record.failures, detail, stage, record.warnings, crash=crash)
 
     async def _work(self) -> None:

@@ -16,6 +16,10 @@ _TIME: Final = re.compile(
 )
 
 
+YEARS: Final = range(1850, 2200)
+"""Of matches: a date outside them is a mistake."""
+
+
 class Kickoff(NamedTuple):
     """`at`: RFC 3339 UTC; `has_zone`: the text named one."""
 
@@ -24,11 +28,12 @@ class Kickoff(NamedTuple):
 
 
 def as_date(text: str) -> str | None:
-    """The day itself, YYYY-MM-DD; None for what is no day."""
+    """The day itself, YYYY-MM-DD; None for what is no day of a match."""
     try:
-        return date.fromisoformat(text).isoformat() if len(text) == 10 else None
+        day = date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
         return None
+    return day.isoformat() if day is not None and day.year in YEARS else None
 
 
 def zone_of(text: str) -> tzinfo | None:

@@ -7,6 +7,8 @@ import re
 from datetime import date
 from typing import Final, NamedTuple
 
+from appliance.cloud.scoring.imports.kickoff import YEARS
+
 _MONTHS: Final = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS: Final = ["mo", "tu", "we", "th", "fr", "sa", "su"]
 _MONTH: Final = (
@@ -72,7 +74,7 @@ class Calendar:
             self._last = written.year
         day = _day(year, written)
         if day is None:
-            return None, f"there is no {written.day} in month {written.month}"
+            return None, f"there is no {written.day} in month {written.month} of {year}"
         if written.weekday is not None and day.weekday() != written.weekday:
             return day.isoformat(), f"{day.isoformat()} is a {day:%A}"
         return day.isoformat(), ""
@@ -97,7 +99,7 @@ class Calendar:
 
 def _day(year: int, written: Written) -> date | None:
     try:
-        return date(year, written.month, written.day)
+        return date(year, written.month, written.day) if year in YEARS else None
     except ValueError:
         return None
 

@@ -45,7 +45,7 @@ def create_tournament(tx: Tx, caller: Caller, body: TournamentIn) -> tuple[Tourn
         "mode": None,
         "providers": encoded(body.providers),
         "curtailed": None if body.curtailed is None else encoded(body.curtailed.model_dump()),
-        "excluded": encoded(_excluded(body.excluded_teams, day)),
+        "excluded": encoded(_excluded(tx, body.excluded_teams, day)),
         "listed": "[]",
         "request_hash": request_hash,
         "created_by": caller.device,
@@ -79,7 +79,7 @@ def change_tournament(tx: Tx, caller: Caller, tournament: Tournament, patch: Tou
             sent[name] = None if sent[name] is None else encoded(sent[name])
     if "excluded_teams" in sent:
         day = day_in(sent.get("timezone", tournament.timezone), tx.now_us)
-        sent["excluded"] = encoded(_excluded(patch.excluded_teams, day))
+        sent["excluded"] = encoded(_excluded(tx, patch.excluded_teams, day))
         del sent["excluded_teams"]
     row = load_row(tx, "tournament", tournament.id)
     news = {name: value for name, value in sent.items() if value != row[name]}
@@ -134,5 +134,9 @@ def _check(
         raise invalid("season_id", "no such season of the tournament's league", "unknown_reference")
 
 
-def _excluded(given: Sequence[ExcludedIn], day: str) -> list[Mapping[str, Any]]:
+def _excluded(tx: ReadTx, given: Sequence[ExcludedIn], day: str) -> list[Mapping[str, Any]]:
+    known = mapping.team_names(tx, [each.team_id for each in given])
+    unknown = [each.team_id for each in given if each.team_id not in known]
+    if unknown:
+        raise invalid("excluded_teams", f"no such team: {', '.join(unknown)}", "unknown_reference")
     return [{"team_id": each.team_id, "mode": each.mode, "on": each.on or day} for each in given]

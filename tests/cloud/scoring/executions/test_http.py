@@ -105,6 +105,7 @@ async def test_a_file_that_cannot_be_read_is_a_failed_execution_that_says_why(cl
     assert "not UTF-8" in reply.json["error"] and "warning" in reply.headers
     shown = (await cloud.client.get(f"{BASE}/executions/{reply.json['executionId']}", headers=TOKEN)).json
     assert (shown["stage"], shown["status"]) == ("transform", "failed")
+    assert [shown["summary"][name] for name in ("operations", "successes", "failures")] == [1, 0, 1]  # D23
     empty = await load(cloud, b"  ")
     assert empty.status == 422
     huge = await load(cloud, b" " * (IMPORT_BYTES + 1))

@@ -70,7 +70,7 @@ def test_names_are_no_dates(text: str) -> None:
         ((2013, 2014), Written(9, 19, None, 1), "2013-09-19", "2013-09-19 is a Thursday"),
         ((2014,), Written(6, 12, None, None), "2014-06-12", ""),
         ((), Written(6, 12, None, None), None, "a date without a year, and the season is not known"),
-        ((2014,), Written(2, 30, None, None), None, "there is no 30 in month 2"),
+        ((2014,), Written(2, 30, None, None), None, "there is no 30 in month 2 of 2014"),
     ],
 )
 def test_years(years: tuple[int, ...], written: Written, day: str | None, problem: str) -> None:

@@ -33,6 +33,7 @@ def test_kickoff(time: str, zone: tzinfo, expected: tuple[str, bool] | None) -> 
 def test_days() -> None:
     assert as_date("2014-08-16") == "2014-08-16"
     assert [as_date(text) for text in ("2014-02-30", "16.8.2014", "20140816")] == [None] * 3
+    assert [as_date(text) for text in ("0001-01-01", "1849-12-31", "9999-12-31")] == [None] * 3
 
 
 def test_zone_of_a_ground() -> None:

@@ -214,6 +214,6 @@ def test_a_number_that_is_none_is_a_defect(number: Any) -> None:
     assert [defect.code for defect in file.defects] == ["bad_number"]
 
 
-def test_a_time_outside_the_calendar_is_a_defect() -> None:
+def test_a_day_of_no_match_is_a_defect() -> None:
     file = read({**MATCH, "date": "9999-12-31", "time": "23:30 UTC-5"})
-    assert [defect.code for defect in file.defects] == ["bad_time"] and file.matches[0].kickoff is None
+    assert [defect.code for defect in file.defects] == ["no_date"] and file.matches[0].kickoff is None
