@@ -12,7 +12,7 @@ from typing import Final
 
 from appliance.cloud.scoring.imports.checks import duplicates, settle
 from appliance.cloud.scoring.imports.kickoff import kickoff, zone_of
-from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile, named_rounds
+from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile, named_rounds, unnamed_groups
 from appliance.cloud.scoring.imports.naming import LEAGUE, RoundName, group_name, is_round, round_name
 from appliance.cloud.scoring.imports.statuses import status_of
 from appliance.cloud.scoring.imports.txt_dates import Calendar, Written, leading_date, season_years
@@ -74,7 +74,8 @@ class _Reader:
         file = self.file
         if not file.found:
             file.defect(1, "no_matches", "the file has no matches")
-        file.matches = duplicates(named_rounds([self._grouped(match) for match in self.matches]), file)
+        named = named_rounds([self._grouped(match) for match in self.matches])
+        file.matches = duplicates(unnamed_groups(named, file), file)
         if self.unzoned and self.zone is None:
             detail = f"{len(self.unzoned)} times have no zone and were read as UTC"
             file.defect(self.unzoned[0], "no_zone", detail, "give the tournament's time zone")
@@ -252,7 +253,7 @@ class _Reader:
 
     def _grouped(self, match: FileMatch) -> FileMatch:
         """In the group that the file lists both teams in, where the match names none."""
-        if match.kind != "league" or match.group or not self.file.groups:
+        if match.kind == "knockout" or match.group or not self.file.groups:
             return match
         group = next(
             (name for name, teams in self.file.groups.items() if {match.home, match.away} <= set(teams)), None

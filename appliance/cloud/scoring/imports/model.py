@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from appliance.cloud.scoring.imports.naming import KNOCKOUT, LEAGUE, cup_round, is_matchday
+from appliance.cloud.scoring.imports.naming import KNOCKOUT, LEAGUE, cup_round, is_matchday, nth_group
 from appliance.cloud.scoring.match import Kind, Pair, Status
 
 
@@ -25,7 +25,7 @@ class Defect:
 class FileMatch:
     """`home`, `away`: as the file writes them, teams or placeholders. `kickoff`: RFC 3339 UTC, None without a
     time. `slug` names the round in addresses; `reference`: the provider's own id of the match, "" where it
-    has none."""
+    has none. `is_group_derived`: the file does not name the group, who meets whom tells it."""
 
     line: int
     home: str
@@ -49,6 +49,7 @@ class FileMatch:
     official: Pair | None = None
     is_neutral: bool = False
     reference: str = ""
+    is_group_derived: bool = False
 
 
 @dataclass
@@ -117,3 +118,55 @@ def _cup_rounds(matches: list[FileMatch]) -> list[FileMatch]:
         replace(match, kind="knockout", stage=KNOCKOUT) if is_cup and match.stage == LEAGUE else match
         for match in matches
     ]
+
+
+def unnamed_groups(matches: list[FileMatch], file: SeasonFile) -> list[FileMatch]:
+    """Where a stage of groups names none, teams that only meet among themselves are one, in the order of
+    the file. As long as teams have met one other team alone, nothing tells who else is in their group."""
+    stages: dict[str, list[FileMatch]] = {}
+    for match in matches:
+        if match.kind == "group":
+            stages.setdefault(match.stage, []).append(match)
+    groups: dict[tuple[str, str], str] = {}
+    for stage, own in stages.items():
+        sets = _sets(own)
+        if len(sets) < 2 or any(match.group for match in own):
+            continue
+        what = f"{stage}: the groups have no names, and its teams are {len(sets)} sets that do not meet"
+        hint = "write the group, such as Group A, with each match"
+        if _opponents(own) > 1:
+            names = {team: nth_group(at) for at, teams in enumerate(sets) for team in teams}
+            groups |= {(stage, team): name for team, name in names.items()}
+            what += f": they were read as {nth_group(0)} to {nth_group(len(sets) - 1)}"
+        else:
+            what += "; too few matches tell which belong together: one table has them all"
+        file.defect(own[0].line, "no_group_names", what, hint)
+    return [
+        replace(match, group=group, is_group_derived=True)
+        if match.kind == "group" and (group := groups.get((match.stage, match.home)))
+        else match
+        for match in matches
+    ]
+
+
+def _opponents(matches: list[FileMatch]) -> int:
+    """How many others the team has met that has met the fewest."""
+    met: dict[str, set[str]] = {}
+    for match in matches:
+        met.setdefault(match.home, set()).add(match.away)
+        met.setdefault(match.away, set()).add(match.home)
+    return min(map(len, met.values()))
+
+
+def _sets(matches: list[FileMatch]) -> list[set[str]]:
+    """Teams that are joined by matches, in the order of their first match."""
+    sets: list[set[str]] = []
+    for match in matches:
+        pair = {match.home, match.away}
+        joined = [each for each in sets if each & pair]
+        if joined:
+            joined[0].update(pair, *joined[1:])
+            sets = [each for each in sets if each is joined[0] or each not in joined]
+        else:
+            sets.append(pair)
+    return sets

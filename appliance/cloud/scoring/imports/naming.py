@@ -34,6 +34,7 @@ _MATCHDAY: Final = re.compile(
 _ROUND: Final = re.compile(r"(?:round|runde)\s*(\d{1,3})|(\d{1,3})\.\s*(?:round|runde)")
 _FINAL_ROUND: Final = re.compile(r"final (?:round|group|pool)")  # of several teams that all meet: a table
 _CUP_STAGE: Final = re.compile(r"play-? ?off|play-? ?in|knock-?out|qualif|preliminary|finals?\b")
+_GROUP_STAGE: Final = re.compile(r"groups?\b|gruppen|fase de grupos|phase de groupes|fase a gironi")
 
 LEAGUE: Final = "League"
 GROUP_STAGE: Final = "Group stage"
@@ -57,6 +58,15 @@ def group_name(text: str) -> str | None:
     """Group A for "Group A", "Gruppe a", "group A:"; None for the name of no group."""
     match = _GROUP.fullmatch(text.strip().rstrip(":"))
     return f"Group {match[1].upper()}" if match is not None else None
+
+
+def nth_group(number: int) -> str:
+    """Group A for 0, Group Z for 25, Group AA for 26."""
+    letters = ""
+    while number >= 0:
+        letters = chr(ord("A") + number % 26) + letters
+        number = number // 26 - 1
+    return f"Group {letters}"
 
 
 def kebab(text: str) -> str:
@@ -123,7 +133,7 @@ def _kind(stage: str, name: str, group: str) -> Kind:
     if _FINAL_ROUND.fullmatch(stage):
         return "league"
     if _MATCHDAY.fullmatch(name):
-        return "knockout" if _CUP_STAGE.search(stage) else "league"
+        return "knockout" if _CUP_STAGE.search(stage) else "group" if _GROUP_STAGE.match(stage) else "league"
     if _CUP.search(name) or _CUP_STAGE.search(stage) or (not name and _CUP.search(stage)):
         return "knockout"
-    return "group" if re.match(r"group|gruppen", stage) else "league"
+    return "group" if _GROUP_STAGE.match(stage) else "league"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from appliance.cloud.scoring.imports.checks import duplicates, settle
 from appliance.cloud.scoring.imports.kickoff import as_date, kickoff
-from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile, named_rounds
+from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile, named_rounds, unnamed_groups
 from appliance.cloud.scoring.imports.naming import round_name
 from appliance.cloud.scoring.imports.statuses import status_of
 from appliance.cloud.scoring.match import Pair
@@ -72,7 +72,7 @@ def read_json(text: str, zone: tzinfo | None) -> SeasonFile:
         file.defect(
             1, "no_matches", "the file has no matches", "the list is named matches, or rounds with matches"
         )
-    file.matches = duplicates(named_rounds(reader.matches), file)
+    file.matches = duplicates(unnamed_groups(named_rounds(reader.matches), file), file)
     if reader.unzoned and zone is None:
         detail = f"{len(reader.unzoned)} times have no zone and were read as UTC"
         file.defect(reader.unzoned[0], "no_zone", detail, "give the tournament's time zone")

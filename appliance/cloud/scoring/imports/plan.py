@@ -5,6 +5,8 @@ A match is found by the provider's id of it, else by (stage, group, round, home,
 ones by date: a match that was moved stays the same match. One whose place was a slot of the bracket (W49) is
 found when the file names the teams. A file never takes a result away, and never one that an office has set.
 
+Where a file does not name its groups, teams keep those that they have here, whatever part it has of them.
+
 Only a file that may create sets the shape of a tournament: stages, groups, rounds. Any other one updates the
 match of the same two teams, whatever it calls the round.
 """
@@ -13,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Final
 
 from appliance.cloud.scoring.imports.model import Defect, FileMatch, SeasonFile
-from appliance.cloud.scoring.imports.naming import KNOCKOUT, LEAGUE
+from appliance.cloud.scoring.imports.naming import KNOCKOUT, LEAGUE, nth_group
 from appliance.cloud.scoring.knockouts.slots import slot
 from appliance.cloud.scoring.match import Match
 
@@ -76,6 +79,7 @@ def plan(
             continue
         given.append((match, str(ids[0]), str(ids[1])))
     left = []
+    given = _with_known_groups(given, known)
     for each in given:  # those that are certain first
         found = places.of_reference(each[0]) or places.of_key(*each)
         if found is None:
@@ -84,7 +88,10 @@ def plan(
             _compare(made, found, each, decided, may_create=may_create)
     for each in left:
         found = places.of_slots(*each)
-        found = found or (places.of_kind(*each) if may_create else places.of_teams(*each))
+        if found is None and may_create:
+            found = places.of_kind(*each) or places.of_other_group(*each)
+        elif found is None:
+            found = places.of_teams(*each)
         if found is not None:
             _compare(made, found, each, decided, may_create=may_create)
         elif may_create:
@@ -130,6 +137,15 @@ class _Places:
         stage = {KNOCKOUT: LEAGUE, LEAGUE: KNOCKOUT}.get(given.stage, "")
         return self.of_key(replace(given, stage=stage), home, away) if stage else None
 
+    def of_other_group(self, given: FileMatch, home: str, away: str) -> Match | None:
+        """The match before its group was known, or when it was another one."""
+        same = [
+            match
+            for match in self.by_teams.get((home, away), [])
+            if (match.stage, match.round) == (given.stage, given.round)
+        ]
+        return next((taken for match in same if (taken := self._take(match.id)) is not None), None)
+
     def of_slots(self, given: FileMatch, home: str, away: str) -> Match | None:
         """The one match of the round whose slots these teams can have; None where several could."""
         fitting = [
@@ -153,6 +169,36 @@ class _Places:
             if len(fitting) == 1:
                 return self._take(fitting[0].id)
         return None
+
+
+def _with_known_groups(
+    given: Sequence[tuple[FileMatch, str, str]], known: Sequence[Match]
+) -> list[tuple[FileMatch, str, str]]:
+    """Groups that the file does not name get the names that their teams have here, else free ones."""
+    here: dict[tuple[str, str], str] = {}
+    for own in known:
+        if own.group:
+            here |= {(own.stage, own.home): own.group, (own.stage, own.away): own.group}
+    taken = {(stage, group) for (stage, _), group in here.items()}
+    names: dict[tuple[str, str], str] = {}
+    for match, home, away in given:
+        found = here.get((match.stage, home)) or here.get((match.stage, away))
+        if match.is_group_derived and found is not None:
+            names.setdefault((match.stage, match.group), found)
+    for match, _, _ in sorted(given, key=lambda each: each[0].line):
+        if match.is_group_derived and (match.stage, match.group) not in names:
+            free = (name for number in count() if (match.stage, name := nth_group(number)) not in taken)
+            names[match.stage, match.group] = name = next(free)
+            taken.add((match.stage, name))
+    placed = []
+    for match, home, away in given:
+        if match.is_group_derived:
+            match = replace(match, group=names[match.stage, match.group])
+        elif match.kind == "group" and not match.group:
+            both = {here.get((match.stage, home), ""), here.get((match.stage, away), "")}
+            match = replace(match, group=both.pop() if len(both) == 1 else "")
+        placed.append((match, home, away))
+    return placed
 
 
 def _fits(known: str, drawn: str | None, given: str) -> bool:

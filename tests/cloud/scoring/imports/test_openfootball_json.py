@@ -217,3 +217,35 @@ def test_a_number_that_is_none_is_a_defect(number: Any) -> None:
 def test_a_day_of_no_match_is_a_defect() -> None:
     file = read({**MATCH, "date": "9999-12-31", "time": "23:30 UTC-5"})
     assert [defect.code for defect in file.defects] == ["no_date"] and file.matches[0].kickoff is None
+
+
+def test_a_group_stage_without_names_falls_into_the_sets_that_meet() -> None:
+    """As the Champions League of 2023-24 and the Copa Libertadores of 2025."""
+    days = [["E F", "A B", "C D", "G H"], ["A C", "E G", "F H", "B D"], ["D A", "B C", "H E", "F G"]]
+    rows = [row for day, pairs in enumerate(days, 1) for row in met(*pairs, round_=f"Group, Matchday {day}")]
+    file = read(*rows, *met("A E", round_="Finals, Final"))
+    groups = {match.home: (match.kind, match.stage, match.group) for match in file.matches[:-1]}
+    assert {team: group[2][-1] for team, group in groups.items()} == {
+        **dict.fromkeys("EFGH", "A"),
+        **dict.fromkeys("ABCD", "B"),
+    }
+    assert {group[:2] for group in groups.values()} == {("group", "Group")}
+    assert (file.matches[-1].kind, file.matches[-1].group) == ("knockout", "")
+    assert codes(file) == [(2, "no_group_names")]
+    assert "Group A to Group B" in file.defects[0].detail
+    assert codes(read(*(row for row in rows if {row["team1"], row["team2"]} <= set("ABCD")))) == []
+
+
+def test_a_first_match_day_does_not_tell_the_groups() -> None:
+    first = read(*met("A B", "C D", "E F", "G H", round_="Group, Matchday 1"))
+    assert {(match.kind, match.group) for match in first.matches} == {("group", "")}
+    assert codes(first) == [(2, "no_group_names")]
+    assert "too few matches" in first.defects[0].detail
+
+
+def test_names_of_groups_that_are_there_are_kept() -> None:
+    rows = met("A B", "C D", round_="Matchday 1", group="Group C")
+    rows += met("E F", "G H", round_="Matchday 1", group="Group D")
+    file = read(*rows)
+    assert [match.group for match in file.matches] == ["Group C", "Group C", "Group D", "Group D"]
+    assert codes(file) == []

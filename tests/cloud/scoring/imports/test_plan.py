@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile
+import pytest
+
+from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile, unnamed_groups
 from appliance.cloud.scoring.imports.plan import Plan, as_matches, plan, team_names
 from appliance.cloud.scoring.match import Match
 
@@ -96,3 +98,51 @@ def test_placeholders_are_no_teams() -> None:
         "Fulham FC",
     ]
     assert [(home, away) for _, home, away in planned(final).create] == [("W61", "W62")]
+
+
+DAYS = [["A B", "E F", "C D", "G H"], ["E G", "F H", "A C", "B D"], ["D A", "H E", "B C", "F G"]]
+
+
+def unnamed(*days: int) -> SeasonFile:
+    """These match days of a group stage whose groups have no names."""
+    pairs = [(day, *pair.split()) for day in days for pair in DAYS[day - 1]]
+    file = SeasonFile()
+    stage = [
+        given(line, home=home, away=away, kind="group", stage="Group", round=f"{day}", date=f"2023-09-0{day}")
+        for line, (day, home, away) in enumerate(pairs, 1)
+    ]
+    file.matches = unnamed_groups(stage, file)
+    return file
+
+
+def imported(file: SeasonFile, known: list[Match]) -> tuple[list[Match], int, int]:
+    """The matches after it, how many were made, and how many changed."""
+    made = plan(file, known, {team: team for team in "ABCDEFGH"})
+    after = [replace(match, **made.change.get(match.id, {})) for match in known]
+    new = SeasonFile(matches=[given for given, _, _ in made.create])
+    after += as_matches(new, [f"m{len(known) + at}" for at in range(len(new.matches))], {})
+    return after, len(made.create), len(made.change)
+
+
+@pytest.mark.parametrize("first", [(1,), (1, 2), (2, 3), (3,), (1, 2, 3)])
+def test_unnamed_groups_are_stable_over_files_of_any_part(first: tuple[int, ...]) -> None:
+    matches, made, _ = imported(unnamed(*first), [])
+    assert made == 4 * len(first)
+    ids = {(match.round, match.home): match.id for match in matches}
+    matches, made, _ = imported(unnamed(1, 2, 3), matches)
+    assert (made, len(matches)) == (12 - 4 * len(first), 12)
+    assert ids.items() <= {(match.round, match.home): match.id for match in matches}.items()
+    groups = {match.home: match.group for match in matches}
+    assert {groups[team] for team in "ABCD"} | {groups[team] for team in "EFGH"} == {"Group A", "Group B"}
+    assert len({groups[team] for team in "ABCD"}) == len({groups[team] for team in "EFGH"}) == 1
+    for part in ((1,), (3,), (2, 3), (3, 2), (1, 2, 3)):
+        assert imported(unnamed(*part), matches) == (matches, 0, 0)
+
+
+def test_a_later_match_day_alone_goes_to_the_groups_that_are_known() -> None:
+    matches, _, _ = imported(unnamed(1, 2), [])
+    matches, made, changed = imported(unnamed(3), matches)
+    assert (made, changed) == (4, 0)
+    groups = {frozenset((match.home, match.away)): match.group for match in matches}
+    assert {group for pair, group in groups.items() if pair <= set("ABCD")} == {"Group A"}
+    assert {group for pair, group in groups.items() if pair <= set("EFGH")} == {"Group B"}
