@@ -39,7 +39,8 @@ class CurtailedIn(Input):
 
 
 class ExcludedIn(Input):
-    """A team that leaves the tournament. `on`: from when it counts; today if it is not given."""
+    """A team that leaves the tournament. `on`: from when it counts; today if it is not given. `expunge`:
+    all its results go; `void_rest`: those after that day do, the ones up to it stay."""
 
     team_id: Uuid
     mode: Literal["expunge", "void_rest"]

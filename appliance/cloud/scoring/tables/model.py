@@ -54,7 +54,8 @@ class Curtailed:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """`expunge`: as if the team had never taken part. `void_rest`: what it has played counts."""
+    """`expunge`: as if the team had never taken part. `void_rest`: what it has played up to
+    that day counts, no result after it does. `on` "": what has been played counts."""
 
     team: str
     mode: Literal["expunge", "void_rest"]

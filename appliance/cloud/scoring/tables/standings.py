@@ -93,11 +93,17 @@ def _curtailed(season: Season, view: View) -> Curtailed | None:
 
 def _results(season: Season, matches: Iterable[Match], view: View) -> list[Result]:
     curtailed = _curtailed(season, view)
-    end = None if curtailed is None else curtailed.on
+    whole = "9" if curtailed is None else curtailed.on
+    ends = {
+        each.team: each.on
+        for each in season.excluded
+        if each.mode == "void_rest" and each.on and _in_force(each.on, view)
+    }
     results: list[Result] = []
     for match in matches:
         goals = result_on(match, view.as_of, live=view.live)
-        if goals is not None and (end is None or (match.date or "") <= end):
+        end = min(whole, ends.get(match.home, "9"), ends.get(match.away, "9"))
+        if goals is not None and (match.date or "") <= end:
             results.append(Result(match.id, match.date or "", match.home, match.away, *goals))
     return results
 

@@ -175,3 +175,22 @@ def test_one_more_result_changes_the_same_table_as_from_the_start() -> None:
     assert table.rows() == rows(season("A 1-0 B", "B 2-0 C", played("C v A", id="m002")))
     with pytest.raises(ValueError, match="counted already"):
         done.ledger.add(done.ledger.results["m002"])
+
+
+def test_results_of_an_excluded_team_count_up_to_its_last_day() -> None:
+    """`void_rest`: a match that is entered for a later day, whichever side it is, counts for neither."""
+    texts = ("A 1-0 C", "C 1-0 B", "C 5-0 A", "B 0-3 C", "A 2-0 B")
+    dates = ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05")
+    matches = [played(text, date=date) for text, date in zip(texts, dates, strict=True)]
+    of = season(*matches, excluded=[Excluded("C", "void_rest", "2026-01-02")])
+    table = by_team(of)
+    assert {team: (row.played, row.points) for team, row in table.items()} == {
+        "A": (2, 6),
+        "B": (2, 0),
+        "C": (2, 3),
+    }
+    before = season(*matches)
+    assert rows(of, as_of="2026-01-01") == rows(before, as_of="2026-01-01")
+    late = season(*matches, excluded=[Excluded("C", "void_rest", "2026-01-04")])
+    assert by_team(late)["C"].played == 4
+    assert rows(late, as_of="2026-01-03") == rows(before, as_of="2026-01-03")
