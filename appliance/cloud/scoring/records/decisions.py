@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from appliance.cloud.competitions import mapping
 from appliance.cloud.scoring.model import AdjustmentIn, FactIn, OfficialIn, TieOrderIn, WinnerIn
 from appliance.cloud.scoring.records import discrepancies
 from appliance.cloud.scoring.records.bracket import draw, update_bracket
+from appliance.cloud.scoring.records.season import season_of
 from appliance.cloud.scoring.records.tables import recalculate_standings
 from appliance.cloud.scoring.records.tournaments import Tournament, encoded, load_tournament
+from appliance.cloud.scoring.tables.model import Phase, View
+from appliance.cloud.scoring.tables.model import Row as TableRow
+from appliance.cloud.scoring.tables.standings import if_not_level
 from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import invalid, not_found
@@ -43,11 +48,13 @@ def state_fact(tx: Tx, caller: Caller, tournament: Tournament, body: FactIn) -> 
 
 def order_level_teams(tx: Tx, caller: Caller, tournament: Tournament, body: TieOrderIn) -> dict[str, Any]:
     """The order of teams that are level in all criteria, as a person decided it, or a draw. Without a
-    group, of a stage with groups: of teams that are in the same place of theirs."""
+    group, of a stage with groups: of teams that are in the same place of theirs. Raises Refused 422 for
+    teams that are level neither now nor on its day; one that was recorded stays, whatever comes."""
     if len(set(body.order)) != len(body.order):
         raise invalid("order", "names a team twice")
     stage, group = _phase(tx, tournament.id, body.stage, body.group)
     _require_teams(tx, tournament.id, "order", body.order)
+    _require_level(tx, tournament, (stage, group), body)
     own = {"stage": stage, "group_name": group, "team_ids": encoded(body.order)}
     return _keep(tx, caller, tournament, "tie", own, body.on, body.reason)
 
@@ -156,6 +163,24 @@ def _require_teams(tx: ReadTx, tournament_id: str, field: str, team_ids: list[st
         )
         if tx.value(sql, (tournament_id, team_id, team_id)) is None:
             raise invalid(field, f"{team_id} plays no match of this tournament", "unknown_reference")
+
+
+def _require_level(tx: ReadTx, tournament: Tournament, phase: Phase, body: TieOrderIn) -> None:
+    """Level now, or, for a decision of another day, at the end of that day."""
+    rows: list[TableRow] = []
+    for day in (None, body.on):
+        rows = if_not_level(season_of(tx, tournament, day), phase, body.order, View(as_of=day))
+        if not rows:
+            return
+    names = mapping.team_names(tx, body.order)
+    has = [
+        f"{names[row.team]} is in place {row.position} with {row.points} points,"
+        f" goals {row.goals_for}-{row.goals_against}"
+        for row in rows
+    ]
+    there = {row.team for row in rows}
+    has += [f"{names[team]} is not in this table" for team in body.order if team not in there]
+    raise invalid("order", f"only level teams need one: {'; '.join(has)}")
 
 
 def _phase(tx: ReadTx, tournament_id: str, stage: str, group: str) -> tuple[str, str]:

@@ -40,6 +40,13 @@ def best_placed(
     return Best(tuple(through), ())
 
 
+def are_level(rows: Sequence[Row], rule: BestPlaced | None, facts: Facts) -> bool:
+    """Are these in the same place of their groups, and separated by no criterion of the rule?"""
+    if len({row.position for row in rows}) != 1:
+        return False
+    return rule is None or len(_levels(list(rows), rule.criteria, facts)) == 1
+
+
 def _levels(rows: list[Row], criteria: Sequence[str], facts: Facts) -> list[list[Row]]:
     if len(rows) < 2 or not criteria:
         return [rows] if rows else []

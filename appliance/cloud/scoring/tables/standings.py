@@ -6,14 +6,15 @@ season."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from appliance.cloud.scoring.match import Match, result_on, winner
 from appliance.cloud.scoring.rules.model import RuleSet
+from appliance.cloud.scoring.tables.best import are_level
 from appliance.cloud.scoring.tables.ledger import Ledger, Result
 from appliance.cloud.scoring.tables.measures import Facts
-from appliance.cloud.scoring.tables.model import Adjustment, Curtailed, Phase, Season, Table, View
+from appliance.cloud.scoring.tables.model import Adjustment, Curtailed, Phase, Row, Season, Table, View
 from appliance.cloud.scoring.tables.schedule import Schedule
 from appliance.cloud.scoring.tables.table import PhaseTable
 
@@ -29,6 +30,19 @@ def standings(season: Season, view: View | None = None) -> Table:
     unsure = {match.id for match in matches if match.is_provisional or match.status == "open"}
     rows = [row for table in _tables(season, view, matches, results) for row in table.rows()]
     return Table(tuple(rows), bool(unsure) and any(result.id in unsure for result in results))
+
+
+def if_not_level(season: Season, phase: Phase, teams: Collection[str], view: View) -> list[Row]:
+    """The rows of these teams, the best first, where criteria tell their order, so that a recorded one would
+    mean nothing; empty where they are level. Recorded orders of this phase are not looked at."""
+    stage, group = phase
+    others = [each for each in season.decisions if (each.stage, each.group) != phase]
+    table = standings(replace(season, decisions=others), replace(view, stage=stage))
+    rows = [row for row in table.rows if row.team in teams and (not group or row.group == group)]
+    if not group and any(row.group for row in rows):
+        return [] if are_level(rows, season.rules.best_placed, _facts(season, view)) else rows
+    same = {row.points if season.rules.playoff_at else row.position for row in rows}
+    return [] if len(same) == 1 and len(rows) == len(teams) else rows
 
 
 def phase_tables(season: Season, view: View | None = None) -> list[PhaseTable]:

@@ -165,6 +165,28 @@ async def test_the_order_of_level_teams_is_recorded(season: Season) -> None:  # 
     assert {(row["tie_unresolved"], row["tie_break"]) for row in after} == {(False, "decision")}
 
 
+async def test_only_level_teams_are_ordered(season: Season) -> None:  # D30
+    """What was recorded while they were level stays, and counts again when they are."""
+    order = [season.teams[name] for name in "BA"]
+    body = {"stage": "League", "order": order, "reason": "lots"}
+    refused = await season.office.post(f"{CUP}/ties", body)
+    assert refused.status == 422, refused.body
+    assert refused.wrong["order"] == (
+        "only level teams need one: A is in place 1 with 4 points, goals 4-3;"
+        " B is in place 2 with 3 points, goals 2-2"
+    )
+    assert (await season.read(f"{CUP}/decisions"))["items"] == []
+    store, path = season.cloud.store, f"{V2}/tournaments/level"
+    await loaded(store, matchdays("A 0-0 B", "A v B"), tournament_id="level")
+    await season.decide("/tournaments/level/ties", stage="League", order=order)
+    await loaded(store, matchdays("A 0-0 B", "A 1-0 B"), tournament_id="level")
+    assert [row["team"] for row in (await season.read(f"{path}/standings"))["items"]] == ["A", "B"]
+    assert len((await season.read(f"{path}/decisions"))["items"]) == 1
+    assert (await season.office.post(f"{path}/ties", body)).status == 422
+    await loaded(store, matchdays("A 0-0 B", "A 1-1 B"), tournament_id="level")
+    assert [row["team"] for row in (await season.read(f"{path}/standings"))["items"]] == ["B", "A"]
+
+
 async def test_a_person_decides_a_tie_of_the_bracket(season: Season) -> None:
     await season.cloud.store.write(
         lambda tx: load(tx, cup("A 1-1 B", "C 0-1 D", "W1 v W2"), tournament_id="knock")
@@ -232,7 +254,7 @@ async def test_a_league_changes_its_own_tournaments_alone(season: Season) -> Non
         (
             "POST",
             f"{CUP}/ties",
-            {"stage": "League", "order": list(season.teams.values()), "reason": "lots"},
+            {"stage": "League", "order": list(season.teams.values()), "reason": "lots", "on": "2026-07-01"},
             201,
         ),
         ("POST", f"{V2}/matches/{match_id}/official", {"home": 1, "away": 0, "reason": "x"}, 201),
