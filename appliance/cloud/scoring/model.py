@@ -64,7 +64,7 @@ class TournamentIn(Input):
 
 
 class TournamentPatch(Input):
-    """Only the fields sent change; null clears."""
+    """Only the fields sent change; null clears those that may be empty."""
 
     name: Name = ""
     season: SeasonName | None = None
@@ -72,9 +72,9 @@ class TournamentPatch(Input):
     rules: Name = "default"
     league_id: Uuid | None = None
     season_id: Uuid | None = None
-    providers: dict[ProviderName, Reference] = Field(default_factory=dict, max_length=20)
+    providers: Annotated[dict[ProviderName, Reference], Field(max_length=20)] | None = None
     curtailed: CurtailedIn | None = None
-    excluded_teams: list[ExcludedIn] = Field(default_factory=list, max_length=100)
+    excluded_teams: Annotated[list[ExcludedIn], Field(max_length=100)] | None = None
 
 
 class MatchPatch(Input):

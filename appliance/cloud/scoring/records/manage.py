@@ -74,12 +74,13 @@ def change_tournament(tx: Tx, caller: Caller, tournament: Tournament, patch: Tou
     }
     now |= {name: value for name, value in sent.items() if name in now}
     _check(tx, tournament.sport, now["rules"], now["season"], now["league_id"], now["season_id"])
-    for name in ("providers", "curtailed"):
-        if name in sent:
-            sent[name] = None if sent[name] is None else encoded(sent[name])
+    if "providers" in sent:
+        sent["providers"] = encoded(sent["providers"] or {})
+    if sent.get("curtailed") is not None:
+        sent["curtailed"] = encoded(sent["curtailed"])
     if "excluded_teams" in sent:
         day = day_in(sent.get("timezone", tournament.timezone), tx.now_us)
-        sent["excluded"] = encoded(_excluded(tx, patch.excluded_teams, day))
+        sent["excluded"] = encoded(_excluded(tx, patch.excluded_teams or (), day))
         del sent["excluded_teams"]
     row = load_row(tx, "tournament", tournament.id)
     news = {name: value for name, value in sent.items() if value != row[name]}

@@ -232,6 +232,11 @@ async def test_a_season_that_ended_early_and_a_team_that_left(season: Season) ->
     excluded = [{"team_id": season.teams["A"], "mode": "expunge", "on": "2026-08-10"}]
     await season.office.patch(CUP, {"curtailed": None, "excluded_teams": excluded})
     assert await season.table() == [("B", 3), ("D", 1), ("C", 1)]
+    cleared = await season.office.patch(CUP, {"excluded_teams": None, "providers": None})
+    assert (cleared.status, cleared.json["excluded_teams"], cleared.json["providers"]) == (200, [], {})
+    assert (await season.table())[0] == ("A", 4)
+    for field in ("name", "timezone", "rules"):
+        assert list((await season.office.patch(CUP, {field: None})).wrong) == [field]
     unknown = await season.office.patch(CUP, {"excluded_teams": [{"team_id": UNKNOWN, "mode": "expunge"}]})
     assert unknown.status == 422 and list(unknown.wrong) == ["excluded_teams"]
 
