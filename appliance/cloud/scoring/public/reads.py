@@ -16,9 +16,9 @@ from appliance.cloud.scoring.public.shown import (
 from appliance.cloud.scoring.records.bracket import draw
 from appliance.cloud.scoring.records.season import season_of
 from appliance.cloud.scoring.records.tournaments import load_tournament
-from appliance.cloud.scoring.tables.model import View
-from appliance.cloud.scoring.tables.standings import standings
-from appliance.kernel.errors import not_found
+from appliance.cloud.scoring.tables.model import Phase, View
+from appliance.cloud.scoring.tables.standings import is_shown, phases_of, standings
+from appliance.kernel.errors import invalid, not_found
 from appliance.kernel.paging import Page, decode_cursor, encode_cursor, list_page
 from appliance.kernel.rows import load_row
 from appliance.kernel.tx import ReadTx
@@ -83,10 +83,12 @@ def one_match(tx: ReadTx, match_id: str) -> dict[str, Any]:
 
 
 def read_standings(tx: ReadTx, tournament_id: str, query: StandingsQuery) -> dict[str, Any]:
-    """Computed from the results as they are now, or were on that day."""
+    """Computed from the results as they are now, or were on that day. Raises Refused 422 for a stage or a
+    group that is not there."""
     tournament = load_tournament(tx, tournament_id)
     view = View(query.as_of, query.venue, query.last, query.stage, query.group, query.live)
     season = season_of(tx, tournament, query.as_of)
+    _require_shown(phases_of(season), view)
     table = standings(season, view)
     return {
         "items": shown_rows(tx, table.rows),
@@ -95,6 +97,16 @@ def read_standings(tx: ReadTx, tournament_id: str, query: StandingsQuery) -> dic
         "rules": tournament.rules_name,
         "zones": shown_zones(season.rules.zones),
     }
+
+
+def _require_shown(phases: list[Phase], view: View) -> None:
+    own = [phase for phase in phases if is_shown(phase, View(stage=view.stage))]
+    if view.stage is not None and not own:
+        stages = ", ".join(dict.fromkeys(stage for stage, _ in phases))
+        raise invalid("stage", f"no such stage; there are: {stages or 'none'}", "unknown_reference")
+    if view.group is not None and not any(is_shown(phase, view) for phase in own):
+        groups = ", ".join(dict.fromkeys(group for _, group in own if group))
+        raise invalid("group", f"no such group; there are: {groups or 'none'}", "unknown_reference")
 
 
 def read_bracket(tx: ReadTx, tournament_id: str, query: BracketQuery) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _tables(season: Season, view: View, matches: list[Match], counted: list[Resu
             season, view, phase, teams, _own(by_phase, phase, matches, teams, schedule), results, schedule
         )
         for phase, teams in phases.items()
-        if _is_shown(phase, view)
+        if is_shown(phase, view)
     ]
 
 
@@ -78,7 +78,16 @@ def _own(
     return [match for match in matches if match.home in inside or match.away in inside]
 
 
-def _is_shown(phase: Phase, view: View) -> bool:
+def phases_of(season: Season) -> list[Phase]:
+    """Every stage and group that has a table, on whatever day."""
+    if season.rules.across_groups:
+        return sorted(season.groups)
+    own = {(match.stage, match.group) for match in season.matches if match.kind != "knockout"}
+    return sorted(own | {*season.groups})
+
+
+def is_shown(phase: Phase, view: View) -> bool:
+    """Does the view ask for this table? "A" is Group A."""
     stage, group = phase
     wanted = view.group and view.group.casefold().removeprefix("group ")
     return (view.stage is None or stage.casefold() == view.stage.casefold()) and (

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from appliance.cloud.scoring.imports.model import SeasonFile
 from appliance.cloud.scoring.records.bracket import update_bracket
 from tests.cloud.conftest import Cloud
-from tests.cloud.scoring.records.kit import load, loaded, matchdays
+from tests.cloud.scoring.records.kit import given, load, loaded, matchdays
 from tests.cloud.scoring.records.test_bracket import cup
 from tests.kit.client import Client
 
@@ -98,7 +99,6 @@ async def test_tables_are_readable_by_every_page(season: Season) -> None:
         ("?venue=home", [("A", 3), ("B", 3), ("D", 1), ("C", 1)]),
         ("?last=1", [("B", 3), ("A", 1), ("D", 1), ("C", 0)]),
         ("?stage=league", [("A", 4), ("B", 3), ("D", 2), ("C", 1)]),
-        ("?group=A", []),
     ],
 )
 async def test_which_of_the_season_a_table_shows(
@@ -296,6 +296,35 @@ async def test_a_refusal_names_the_field(season: Season, path: str, body: dict[s
     reply = await season.office.post(f"{V2}{path}", body)
     assert reply.status == 422, reply.body
     assert named in {error["loc"] for error in reply.json["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ("stage=Leage", {"stage": "no such stage; there are: League"}),
+        ("group=Z", {"group": "no such group; there are: none"}),
+        ("stage=League&group=A", {"group": "no such group; there are: none"}),
+        ("stage=Cup&group=A&as_of=2026-01-01", {"stage": "no such stage; there are: League"}),
+    ],
+)
+async def test_tables_that_are_not_there_are_named(season: Season, query: str, wrong: dict[str, str]) -> None:
+    reply = await season.cloud.client.get(f"{CUP}/standings?{query}")
+    assert (reply.status, reply.wrong) == (422, wrong)
+
+
+async def test_a_group_is_asked_for_by_its_letter(season: Season) -> None:
+    groups = SeasonFile(
+        matches=[
+            given(text, line, kind="group", stage="Group stage", group=f"Group {group}")
+            for line, (text, group) in enumerate([("A 1-0 B", "A"), ("C 1-0 D", "B")], 1)
+        ]
+    )
+    await loaded(season.cloud.store, groups, tournament_id="groups")
+    path = f"{V2}/tournaments/groups/standings"
+    for query in ("group=b", "group=Group%20B", "stage=group%20stage&group=B"):
+        assert [row["team"] for row in (await season.read(f"{path}?{query}"))["items"]] == ["C", "D"], query
+    reply = await season.cloud.client.get(f"{path}?group=C")
+    assert (reply.status, reply.wrong) == (422, {"group": "no such group; there are: Group A, Group B"})
 
 
 async def test_what_is_not_there(season: Season) -> None:

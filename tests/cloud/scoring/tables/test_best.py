@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.cloud.scoring.rules.model import BestPlaced
-from appliance.cloud.scoring.tables.best import best_placed
+from appliance.cloud.scoring.tables.best import are_level, best_placed
 from appliance.cloud.scoring.tables.model import Row
 from tests.cloud.scoring.kit import played, rows, season
 
@@ -38,3 +38,12 @@ def test_an_office_decides_which_of_level_thirds_goes_on() -> None:
     table, lots = thirds(1, 1, 2), ["B3", "A3"]
     assert best_placed(table, RULE, {}, [["A3", "B3"], lots]) == (("C3", "B3"), ())
     assert best_placed(table, RULE, {}, [["A3", "C3"]]).undecided == ("A3", "B3")
+
+
+def test_teams_of_several_groups_are_level_in_one_place_with_the_same_figures() -> None:
+    table = {row.team: row for row in thirds(1, 1, 2)}
+    assert are_level([table["A3"], table["B3"]], RULE, {})
+    assert not are_level([table["A3"], table["C3"]], RULE, {})
+    assert not are_level([table["A3"], table["B2"]], None, {})
+    conduct = {"A3": {"discipline": 5.0}, "B3": {"discipline": 2.0}}
+    assert not are_level([table["A3"], table["B3"]], RULE, conduct)
