@@ -27,6 +27,7 @@ pytestmark = [
     axe.HERE,
 ]
 
+OTHER = "019307a0-0000-7000-8000-00000000dead"  # a league without tournaments
 VERDICT = re.compile("in order|attention|not work")  # a busy machine may be slow
 
 
@@ -93,9 +94,9 @@ def test_a_token_is_asked_for_and_its_role_decides(
 ) -> None:
     _, url, state = cloud
     settings = check_settings({"cloud": {"state_dir": state}})
-    client, admin = (
+    client, league, admin = (
         trio.run(partial(make_token, settings, role, role.title(), scopes))
-        for role, scopes in (("client", ("client:one",)), ("admin", ()))
+        for role, scopes in (("client", ("client:one",)), ("league", (f"league:{OTHER}",)), ("admin", ()))
     )
     # as through a proxy: nothing is open
     proxied = {"X-Forwarded-For": "198.51.100.7"}
@@ -119,6 +120,14 @@ def test_a_token_is_asked_for_and_its_role_decides(
     expect(page.get_by_role("heading", name="No page for this token")).to_be_visible()
     wrong += check(page, "refused")
     page.get_by_role("button", name="Forget token").click()
+    page.get_by_label("Token", exact=True).fill(league)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Status")).to_have_count(0)
+    page.get_by_role("link", name="Updates").click()
+    expect(page.get_by_text("Nothing has run yet.")).to_be_visible()  # the demo's are of another league
+    expect(page.locator("#link")).to_be_hidden()
+    page.get_by_role("button", name="Forget token").click()
+    page.goto(f"{url}/#status")
     page.get_by_label("Token", exact=True).fill(admin)
     page.get_by_label("Keep it on this device").check()
     page.keyboard.press("Enter")

@@ -21,7 +21,11 @@ import { tokenForm } from "./token-form.js";
 const PAGES = {
   status: { label: "Status", roles: ["admin", "internal"], load: () => import("./status.js") },
   league: { label: "League", roles: "all", load: () => import("./league/league.js") },
-  updates: { label: "Updates", roles: ["admin", "internal"], load: () => import("./updates/updates.js") },
+  updates: {
+    label: "Updates",
+    roles: ["admin", "league", "internal"],
+    load: () => import("./updates/updates.js"),
+  },
 };
 
 const THEMES = /** @type {const} */ (["light", "dark", "auto"]);

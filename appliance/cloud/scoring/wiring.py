@@ -96,7 +96,7 @@ async def prepare(cloud: Services) -> AsyncIterator[None]:
         cloud.routes += [
             Updates(executor, check).routes(),
             execution_routes(executor),
-            report_routes(cloud.objects),
+            report_routes(cloud.store, cloud.objects),
             SchedulerDoor(cloud.store, setting_of(cloud), cloud.base_url, check, cloud.door).routes(),
             schedule_routes(setting_of(cloud), cloud.base_url),
         ]

@@ -31,6 +31,7 @@ from appliance.cloud.scoring.executions.model import (
 )
 from appliance.cloud.scoring.model import TournamentIn
 from appliance.cloud.scoring.records.manage import ensure_tournament
+from appliance.http.access import grant_of
 from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import Reply, json_reply, send_reply
 from appliance.http.requests import parse_body, parse_query, validate
@@ -38,11 +39,13 @@ from appliance.kernel.errors import invalid, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.json import MAX_BODY_BYTES
 from appliance.kernel.operation import Answer, Caller
+from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 
 IMPORT_BYTES: Final = 4 * 1024 * 1024
 ONE: Final = f"{BASE}/tournaments/{{tournament_id}}"
 _INTERNAL: Final = Caller("internal", role="internal")
+_BY_TOKEN: Final = (b"vary", b"authorization, x-internal-token")  # a browser may be used with several tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +164,15 @@ def execution_routes(executor: Executor) -> Routes:
 
     @routes.get(f"{BASE}/executions", query=ExecutionQuery, items=Execution)
     async def listing(ctx: Ctx, query: ExecutionQuery) -> Answer:
-        """List executions, newest first."""
-        read = partial(executions.list_executions, query=query, base_url=base_url())
+        """List executions, newest first; with the token of a league those of its tournaments."""
+        read = partial(executions.list_executions, query=query, caller=ctx.caller, base_url=base_url())
         return Answer(200, await ctx.read(read))
 
     @routes.get(f"{BASE}/executions/{{execution_id}}", returns=ExecutionDetail)
     async def one(ctx: Ctx, execution_id: str) -> Answer:
         """One execution with its rounds."""
-        read = partial(executions.get_execution, execution_id=execution_id, base_url=base_url())
-        return Answer(200, await ctx.read(read))
+        read = partial(executions.get_execution, execution_id=execution_id, caller=ctx.caller)
+        return Answer(200, await ctx.read(partial(read, base_url=base_url())))
 
     @routes.post(
         f"{BASE}/executions/{{execution_id}}/run",
@@ -181,26 +184,32 @@ def execution_routes(executor: Executor) -> Routes:
     async def run_again(ctx: Ctx, execution_id: str, body: RunAgainIn | None = None) -> Answer:
         """Run an execution again: from its provider, or from the answers that it has kept."""
         from_raw = body is not None and body.source == "raw"
-        order = await ctx.read(partial(executions.order_again, execution_id=execution_id, from_raw=from_raw))
+        read = partial(executions.order_again, execution_id=execution_id, caller=ctx.caller)
+        order = await ctx.read(partial(read, from_raw=from_raw))
         row = await executor.execute(order, created_by=ctx.caller.device)
         return Answer(202 if row["status"] == "in_progress" else 200, done_resource(row))
 
     return routes
 
 
-def report_routes(objects: Objects) -> Routes:
-    """Reports as they were stored."""
+def report_routes(store: Store, objects: Objects) -> Routes:
+    """Reports as they were stored, to those who see the execution."""
 
     async def report(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         name, dot, kind = given["report"].rpartition(".")
         media_type = {"json": b"application/json", "md": b"text/markdown; charset=utf-8"}.get(kind)
         if not dot or media_type is None:
             raise not_found("report", given["report"])
+        grant = grant_of(scope)
+        caller = Caller() if grant is None else Caller(grant.name, role=grant.role, scopes=grant.scopes)
+        row = await store.read(partial(executions.find_own, execution_id=name, caller=caller))
+        if row is None or row["report_key"] is None:
+            raise not_found("report", given["report"])
         try:
-            body = await objects.read(f"reports/{name}.{kind}")
-        except (NoObject, ValueError):
+            body = await objects.read(f"{row['report_key']}.{kind}")
+        except NoObject:
             raise not_found("report", given["report"]) from None
-        kept = ((b"cache-control", b"private, max-age=31536000, immutable"),)
+        kept = ((b"cache-control", b"private, max-age=31536000, immutable"), _BY_TOKEN)
         await send_reply(send, Reply(200, body, media_type, kept))
 
     path = f"{BASE}/reports/{{report}}"

@@ -17,10 +17,12 @@ from appliance.cloud.scoring.executions.model import (
     execution_resource,
     round_resource,
 )
+from appliance.cloud.scoring.public.owners import own_tournaments
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.leases import Lease, check_lease, release_lease, take_lease
+from appliance.kernel.operation import Caller
 from appliance.kernel.paging import decode_cursor, encode_cursor
 from appliance.kernel.tx import ReadTx, Row, Tx
 
@@ -169,10 +171,10 @@ def order_of(row: Row) -> Order:
     )
 
 
-def order_again(tx: ReadTx, execution_id: str, *, from_raw: bool) -> Order:
+def order_again(tx: ReadTx, execution_id: str, caller: Caller, *, from_raw: bool) -> Order:
     """The order to run an execution again. Raises Refused: 404, 409 for one that has not ended or has kept
     no answers."""
-    row = get_row(tx, execution_id)
+    row = own_row(tx, execution_id, caller)
     if row["status"] == "in_progress":
         raise Refused(409, "in_progress", "this execution has not ended", "wait until it has")
     order = order_of(row)
@@ -204,26 +206,40 @@ def get_row(tx: ReadTx, execution_id: str) -> Row:
     return row
 
 
-def get_execution(tx: ReadTx, execution_id: str, base_url: str) -> dict[str, Any]:
+def own_row(tx: ReadTx, execution_id: str, caller: Caller) -> Row:
+    """Raises Refused 404 for one of another league, as for one that does not exist."""
+    row = find_own(tx, execution_id, caller)
+    if row is None:
+        raise not_found("execution", execution_id)
+    return row
+
+
+def find_own(tx: ReadTx, execution_id: str, caller: Caller) -> Row | None:
+    """None for one of another league, as for one that does not exist."""
+    where, params = _where([("id = ?", (execution_id,)), *own_tournaments(caller, "tournament_id")])
+    return tx.one(f"SELECT * FROM executions WHERE {where}", params)
+
+
+def get_execution(tx: ReadTx, execution_id: str, caller: Caller, base_url: str) -> dict[str, Any]:
     """With its rounds. Raises Refused 404."""
-    resource = execution_resource(get_row(tx, execution_id), base_url)
+    resource = execution_resource(own_row(tx, execution_id, caller), base_url)
     return {**resource, "rounds": [round_resource(row) for row in rounds_of(tx, execution_id)]}
 
 
-def list_executions(tx: ReadTx, query: ExecutionQuery, base_url: str) -> dict[str, Any]:
-    """A page, in either order of their starts."""
-    where, params = ["1 = 1"], list[Any]()
+def list_executions(tx: ReadTx, query: ExecutionQuery, caller: Caller, base_url: str) -> dict[str, Any]:
+    """A page of those that the caller sees, in either order of their starts."""
+    conditions = [("1 = 1", ()), *own_tournaments(caller, "tournament_id")]
     for column in ("tournament_id", "status"):
         if (value := getattr(query, column)) is not None:
-            where.append(f"{column} = ?")
-            params.append(value)
+            conditions.append((f"{column} = ?", (value,)))
     is_newest = query.order == "newest"
     if query.cursor is not None:
-        where.append(f"(started_us, id) {'<' if is_newest else '>'} (?, ?)")
-        params += decode_cursor(query.cursor)
+        after = f"(started_us, id) {'<' if is_newest else '>'} (?, ?)"
+        conditions.append((after, decode_cursor(query.cursor)))
     way = "DESC" if is_newest else "ASC"
+    where, params = _where(conditions)
     rows = tx.all(
-        f"SELECT * FROM executions WHERE {' AND '.join(where)} ORDER BY started_us {way}, id {way} LIMIT ?",
+        f"SELECT * FROM executions WHERE {where} ORDER BY started_us {way}, id {way} LIMIT ?",
         (*params, query.limit + 1),
     )
     shown = rows[: query.limit]
@@ -233,6 +249,12 @@ def list_executions(tx: ReadTx, query: ExecutionQuery, base_url: str) -> dict[st
         "next_cursor": encode_cursor(shown[-1]["started_us"], shown[-1]["id"]) if has_more else None,
         "as_of_seq": tx.head(),
     }
+
+
+def _where(conditions: Sequence[tuple[str, tuple[Any, ...]]]) -> tuple[str, tuple[Any, ...]]:
+    """One condition that holds where all do, and its values."""
+    values = tuple(value for _, given in conditions for value in given)
+    return " AND ".join(condition for condition, _ in conditions), values
 
 
 def _journal(tx: Tx, execution_id: str) -> None:

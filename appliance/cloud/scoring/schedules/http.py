@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from appliance.cloud.scoring.executions.internal import HEADER, Check, refused
+from appliance.cloud.scoring.public.owners import own_tournaments
 from appliance.cloud.scoring.schedules.model import (
     NewSchedules,
     RunQuery,
@@ -29,7 +30,7 @@ from appliance.http.replies import json_reply, send_reply
 from appliance.http.requests import header_map, parse_body, read_body
 from appliance.kernel.clock import DAY_US
 from appliance.kernel.errors import Refused, invalid, not_found
-from appliance.kernel.operation import Answer
+from appliance.kernel.operation import Answer, Caller
 from appliance.kernel.paging import decode_cursor, encode_cursor
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Row, Tx
@@ -121,32 +122,38 @@ def schedule_routes(setting: Setting, base_url: Callable[[], str]) -> Routes:
     @routes.get(f"{BASE}/schedules", query=ScheduleQuery, returns=ScheduleList)
     async def listing(ctx: Ctx, query: ScheduleQuery) -> Answer:
         """List schedules, the latest first, and what will run within a day."""
-        read = partial(list_schedules, setting=setting, query=query, base_url=base_url())
-        return Answer(200, await ctx.read(read))
+        read = partial(list_schedules, setting=setting, query=query, caller=ctx.caller)
+        return Answer(200, await ctx.read(partial(read, base_url=base_url())))
 
     @routes.get(f"{BASE}/runs", query=RunQuery, items=ScheduleRun)
     async def runs(ctx: Ctx, query: RunQuery) -> Answer:
         """Runs of a caller, the latest first, with the lines of their log."""
-        return Answer(200, await ctx.read(partial(list_runs, setting=setting, query=query)))
+        read = partial(list_runs, setting=setting, query=query, caller=ctx.caller)
+        return Answer(200, await ctx.read(read))
 
     return routes
 
 
-def list_schedules(tx: ReadTx, setting: Setting, query: ScheduleQuery, base_url: str) -> dict[str, Any]:
-    """Of this environment alone."""
+def list_schedules(
+    tx: ReadTx, setting: Setting, query: ScheduleQuery, caller: Caller, base_url: str
+) -> dict[str, Any]:
+    """Of this environment alone, and of tournaments that the caller sees."""
+    own = own_tournaments(caller, "tournament_id")
     filters = {"group_name": query.group, "status": query.status, "environment": setting.environment}
-    page = _page(tx, "schedules", "fire_us", filters, query.limit, query.cursor)
+    page = _page(tx, "schedules", "fire_us", filters, own, query.limit, query.cursor)
     items = [shown_schedule(row, base_url) for row in page["rows"]]
     return {
         "items": items,
         "next_cursor": page["next_cursor"],
         "as_of_seq": tx.head(),
-        "next24h": _next_day(tx, setting, query.group),
+        "next24h": _next_day(tx, setting, query.group, caller),
     }
 
 
-def _next_day(tx: ReadTx, setting: Setting, group: str | None) -> list[dict[str, Any]]:
-    """A dry run of the next 24 hours: rows that are there, and what the next daily run would make."""
+def _next_day(tx: ReadTx, setting: Setting, group: str | None, caller: Caller) -> list[dict[str, Any]]:
+    """A dry run of the next 24 hours: rows that are there, and what the next daily run would make. It is
+    planned over all tournaments, as the daily run does it, and then shown for those of the caller."""
+    seen = _seen(tx, caller)
     until_us = tx.now_us + DAY_US
     rows = tx.all(
         "SELECT * FROM schedules WHERE status = 'scheduled' AND environment = ? AND due_us < ?"
@@ -154,15 +161,26 @@ def _next_day(tx: ReadTx, setting: Setting, group: str | None) -> list[dict[str,
         (setting.environment, until_us),
     )
     shown = [
-        {**_planned(row), "isScheduled": True} for row in rows if group is None or row["group_name"] == group
+        {**_planned(row), "isScheduled": True}
+        for row in rows
+        if group in (None, row["group_name"]) and (seen is None or row["tournament_id"] in seen)
     ]
     known = {(row["tournament_id"], row["round"], row["fire_us"] // MINUTE_US) for row in rows}
     daily_us = min((row["due_us"] for row in rows if row["what"] == "daily"), default=None)
     for own in planned_from(tx, setting, max(daily_us, tx.now_us)) if daily_us is not None else ():
         is_new = (own.tournament_id, own.round, own.fire_us // MINUTE_US) not in known
-        if is_new and own.fire_us < until_us and group in (None, own.group):
+        is_seen = seen is None or own.tournament_id in seen
+        if is_new and is_seen and own.fire_us < until_us and group in (None, own.group):
             shown.append(planned_run(own))
     return sorted(shown, key=lambda each: (each["fireAt"], each["id"]))
+
+
+def _seen(tx: ReadTx, caller: Caller) -> frozenset[str] | None:
+    """The tournaments of a caller who does not see all; None: all, and what belongs to none."""
+    for condition, values in own_tournaments(caller, "id"):
+        rows = tx.all(f"SELECT id FROM tournaments WHERE {condition}", values)
+        return frozenset(row["id"] for row in rows)
+    return None
 
 
 def _planned(row: Row) -> dict[str, Any]:
@@ -171,14 +189,18 @@ def _planned(row: Row) -> dict[str, Any]:
     return {"fireAt": shown["nextRun"], **{name: shown[name] for name in names}}
 
 
-def list_runs(tx: ReadTx, setting: Setting, query: RunQuery) -> dict[str, Any]:
-    """Of this environment alone."""
+def list_runs(tx: ReadTx, setting: Setting, query: RunQuery, caller: Caller) -> dict[str, Any]:
+    """Of this environment alone, and of tournaments that the caller sees."""
+    own = [
+        (f"schedule_id IN (SELECT id FROM schedules WHERE {condition})", values)
+        for condition, values in own_tournaments(caller, "tournament_id")
+    ]
     filters = {
         "function": query.function,
         "schedule_id": query.schedule,
         "environment": setting.environment,
     }
-    page = _page(tx, "schedule_runs", "started_us", filters, query.limit, query.cursor)
+    page = _page(tx, "schedule_runs", "started_us", filters, own, query.limit, query.cursor)
     return {
         "items": [run_resource(row) for row in page["rows"]],
         "next_cursor": page["next_cursor"],
@@ -187,11 +209,20 @@ def list_runs(tx: ReadTx, setting: Setting, query: RunQuery) -> dict[str, Any]:
 
 
 def _page(
-    tx: ReadTx, table: str, key: str, filters: dict[str, Any], limit: int, cursor: str | None
+    tx: ReadTx,
+    table: str,
+    key: str,
+    filters: dict[str, Any],
+    own: Sequence[tuple[str, tuple[Any, ...]]],
+    limit: int,
+    cursor: str | None,
 ) -> dict[str, Any]:
-    """The latest first."""
+    """The latest first. `own`: conditions of what the caller sees, with their values."""
     chosen = {column: value for column, value in filters.items() if value is not None}
     where, params = [f"{column} = ?" for column in chosen], list(chosen.values())
+    for condition, values in own:
+        where.append(condition)
+        params += values
     if cursor is not None:
         where.append(f"({key}, id) < (?, ?)")
         params += decode_cursor(cursor)

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.cloud.scoring.executions.http import IMPORT_BYTES
 from tests.cloud.conftest import Cloud
-from tests.kit.client import Reply
+from tests.kit.client import Client, Reply
 
 BASE = "/api/v2/data-provider"
 LEAGUE = f"{BASE}/tournaments/league"
@@ -180,6 +180,50 @@ async def test_an_execution_is_run_again_by_people(cloud: Cloud) -> None:
     shown = (await admin.get(f"{BASE}/executions/{reply.json['executionId']}")).json
     assert (shown["repeats"], shown["created_by"]) == (first, "admin")
     assert (await admin.post(f"{BASE}/executions/none/run")).status == 404
+
+
+async def office_of(cloud: Cloud, tournament_id: str) -> Client:
+    """A client with the token of the tournament's league."""
+    sql = "SELECT league_id FROM tournaments WHERE id = ?"
+    return await cloud.holder(
+        "league", f"league:{await cloud.store.read(lambda tx: tx.value(sql, (tournament_id,)))}"
+    )
+
+
+async def test_a_league_sees_and_repeats_its_own_alone(cloud: Cloud) -> None:
+    other = f"{BASE}/tournaments/other/import?name=Another"
+    first = (await load(cloud, query="?name=League")).json["executionId"]
+    file = FILE.replace(b'"A"', b'"C"').replace(b'"B"', b'"D"')  # teams of its own: its league is made
+    foreign = (await cloud.client.post(other, file, headers=TOKEN)).json["executionId"]
+    office = await office_of(cloud, "league")
+    assert [each["id"] for each in (await office.get(f"{BASE}/executions")).json["items"]] == [first]
+    assert (await office.get(f"{BASE}/executions/{first}")).json["tournament_id"] == "league"
+    for end in ("json", "md"):
+        report = await office.get(f"{BASE}/reports/{first}.{end}")
+        assert report.status == 200 and "authorization" in report.headers["vary"]
+    again = await office.post(f"{BASE}/executions/{first}/run", {"source": "raw"})
+    assert (again.status, again.json["summary"]["unchanged"]) == (200, 2)
+    listed = (await office.get(f"{BASE}/executions?order=oldest")).json["items"]
+    assert [(each["id"], each["repeats"]) for each in listed] == [
+        (first, None),
+        (again.json["executionId"], first),
+    ]
+    before = cloud.store.journal.head
+    for method, path in (
+        ("GET", "executions/{}"),
+        ("POST", "executions/{}/run"),
+        ("GET", "reports/{}.json"),
+        ("GET", "reports/{}.md"),
+    ):
+        refused = await office.request(method, f"{BASE}/{path.format(foreign)}")
+        unknown = await office.request(method, f"{BASE}/{path.format('none')}")
+        assert refused.status == unknown.status == 404  # the same answer: that it exists is not shown
+        assert refused.json["detail"].replace(foreign, "none") == unknown.json["detail"]
+    assert (await office.get(f"{BASE}/executions?tournament_id=other")).json["items"] == []
+    assert cloud.store.journal.head == before
+    theirs = await office_of(cloud, "other")
+    assert [each["id"] for each in (await theirs.get(f"{BASE}/executions")).json["items"]] == [foreign]
+    assert (await theirs.get(f"{BASE}/reports/{foreign}.md")).status == 200
 
 
 async def test_other_reports_are_not_there(cloud: Cloud) -> None:

@@ -11,6 +11,7 @@ import trio
 
 from appliance.cloud.scoring.executions.store import get_execution, order_again, order_of
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
 from tests.cloud.scoring.executions.kit import LEAGUE, URL, Season, bench_over, match, tools_over
 from tests.kit.waiting import LIMIT_S
@@ -104,20 +105,22 @@ async def test_a_run_is_repeated_from_its_kept_answers(store: Store, tmp_path: P
         row = await bench.run("round", "matchday-2")
         await store.write(lambda tx: tx.run("UPDATE matches SET home_score = 9 WHERE home_score = 1"))
         fetched = len(season.fetched)
-        order = await store.read(lambda tx: order_again(tx, row["id"], from_raw=True))
+        order = await store.read(lambda tx: order_again(tx, row["id"], Caller(), from_raw=True))
         again = await bench.executor.execute(order)
         assert (again["repeats"], again["status"], summary(again)["changed"]) == (row["id"], "completed", 1)
         assert len(season.fetched) == fetched
         first, second = await bench.report(row), await bench.report(again)
         assert first["rounds"][0]["raw"] == second["rounds"][0]["raw"]
-        live = await store.read(lambda tx: order_again(tx, row["id"], from_raw=False))
+        live = await store.read(lambda tx: order_again(tx, row["id"], Caller(), from_raw=False))
         assert (await bench.executor.execute(live))["status"] == "completed"
         assert len(season.fetched) == fetched + 1
         table = await bench.run("standings")
         with pytest.raises(Refused) as caught:
-            await store.read(lambda tx: order_again(tx, "none", from_raw=True))
+            await store.read(lambda tx: order_again(tx, "none", Caller(), from_raw=True))
         assert caught.value.status == 404
-        assert (await store.read(lambda tx: order_again(tx, table["id"], from_raw=True))).is_from_raw is False
+        assert (
+            await store.read(lambda tx: order_again(tx, table["id"], Caller(), from_raw=True))
+        ).is_from_raw is False
 
 
 async def test_the_report_is_stored_as_json_and_markdown(store: Store, tmp_path: Path) -> None:  # D16 D23
@@ -129,7 +132,7 @@ async def test_the_report_is_stored_as_json_and_markdown(store: Store, tmp_path:
         assert set(report["stages_ms"]) >= {"validate", "fetch", "upsert"}
         assert report["rounds"][0]["by_round"] == {"matchday-1": 2, "matchday-2": 2}
         assert text.startswith("# League: create completed\n") and "| all | first | 4 | 4 | 0 | 0 |" in text
-        shown = await store.read(lambda tx: get_execution(tx, row["id"], URL))
+        shown = await store.read(lambda tx: get_execution(tx, row["id"], Caller(), URL))
         base = f"{URL}/api/v2/data-provider/reports/{row['id']}"
         assert shown["report"] == {"json": f"{base}.json", "markdown": f"{base}.md"}
         assert shown["duration_ms"] >= 0 and shown["rounds"][0]["provider"] == "first"

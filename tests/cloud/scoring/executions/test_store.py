@@ -17,10 +17,16 @@ from appliance.cloud.scoring.executions.store import (
     finish,
     get_row,
     list_executions,
+    own_row,
     take_over,
 )
+from appliance.cloud.scoring.model import TournamentIn
+from appliance.cloud.scoring.records.manage import ensure_tournament
+from appliance.kernel.errors import Refused
 from appliance.kernel.leases import LEAST_S, LeaseLost
+from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store, open_store
+from appliance.kernel.tx import Tx
 from tests.kit.clock import HandClock
 
 ROUND = Order("round", "league", "matchday-1")
@@ -96,7 +102,7 @@ async def test_lists_are_in_either_order_and_by_tournament(ticking: Store, clock
         cursor = None
         while True:
             page = ExecutionQuery.model_validate({"limit": 2, "cursor": cursor, **query})
-            shown = await ticking.read(partial(list_executions, query=page, base_url=""))
+            shown = await ticking.read(partial(list_executions, query=page, caller=Caller(), base_url=""))
             found += [each["id"] for each in shown["items"]]
             if (cursor := shown["next_cursor"]) is None:
                 return found
@@ -105,3 +111,52 @@ async def test_lists_are_in_either_order_and_by_tournament(ticking: Store, clock
     assert await listed() == ids[::-1]
     assert await listed(tournament_id="a", order="oldest") == [ids[1], ids[3]]
     assert await listed(status="failed") == []
+
+
+async def test_a_league_pages_through_its_own_alone(store: Store) -> None:
+    """On both databases; between its own are those of another league, of no league and of no tournament."""
+    for name, league in (("mine", "a"), ("ours", "b"), ("other", "c"), ("none", None)):
+        body = TournamentIn(id=name, name=name)
+        await store.write(partial(ensure_tournament, caller=Caller(role="admin"), body=body))
+        row = (league, name)
+        await store.write(
+            partial(Tx.run, sql="UPDATE tournaments SET league_id = ? WHERE id = ?", params=row)
+        )
+    made = []
+    for tournament in ("mine", "other", "ours", "none", "mine", "absent", "other", "ours", "mine"):
+        begun = await begun_by(store, "process-1", Order("standings", tournament))
+        await store.write(partial(finish, begun=begun, ending=Ending({})))
+        made.append((tournament, begun.id))
+
+    async def listed(caller: Caller, **query: object) -> list[str]:
+        found: list[str] = []
+        cursor = None
+        while True:
+            page = ExecutionQuery.model_validate({"limit": 2, "cursor": cursor, **query})
+            read = partial(list_executions, query=page, caller=caller, base_url="")
+            shown = await store.read(read)
+            assert len(shown["items"]) == 2 or shown["next_cursor"] is None  # full pages: SQL has filtered
+            found += [each["id"] for each in shown["items"]]
+            if (cursor := shown["next_cursor"]) is None:
+                return found
+
+    office = Caller(role="league", scopes=("league:a", "league:b"))
+    own = [each for tournament, each in made if tournament in ("mine", "ours")]
+    assert await listed(office, order="oldest") == own
+    assert await listed(office) == own[::-1]
+    assert await listed(office, tournament_id="ours", order="oldest") == [made[2][1], made[7][1]]
+    assert await listed(office, tournament_id="other") == []
+    assert await listed(Caller(role="league")) == []
+    assert len(await listed(Caller(role="internal"))) == len(made)
+    for tournament, each in made:
+        read = partial(own_row, execution_id=each, caller=office)
+        if each in own:
+            assert (await store.read(read))["tournament_id"] == tournament
+            continue
+        with pytest.raises(Refused) as refused:
+            await store.read(read)
+        assert (refused.value.status, refused.value.code) == (404, "not_found")
+    await store.write(
+        partial(Tx.run, sql="UPDATE tournaments SET deleted_us = 1 WHERE id = 'mine'", params=())
+    )
+    assert await listed(office, order="oldest") == own  # what ran stays to be seen

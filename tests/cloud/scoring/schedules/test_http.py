@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from appliance.cloud.scoring.imports.model import FileMatch
 from appliance.cloud.scoring.schedules.due import claim_due, record_run
 from appliance.cloud.scoring.schedules.planning import Setting, ensure_daily
 from appliance.cloud.scoring.schedules.settings import SchedulerSettings
 from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.tx import Tx
 from tests.cloud.conftest import Cloud
+from tests.cloud.scoring.executions.test_http import office_of
 from tests.cloud.scoring.schedules.test_planning import fixture, make
+from tests.kit.client import Client
 from tests.kit.clock import HandClock
 
 BASE = "/api/v2/data-provider"
@@ -23,6 +27,10 @@ TODAY = "2026-11-20"  # of the clock, 19:00 UTC
 
 async def loaded(cloud: Cloud) -> None:
     await cloud.store.write(lambda tx: make(tx, fixture(TODAY), fixture(TODAY, "20:00", "C", "D")))
+
+
+def make_named(tx: Tx, match: FileMatch, name: str) -> None:
+    make(tx, match, tournament_id=name, name=name)
 
 
 async def test_schedules_of_today_are_made_and_answered_at_once(cloud: Cloud) -> None:  # B02 B03 B13 D26
@@ -122,6 +130,31 @@ async def test_schedules_are_listed_by_group_with_the_next_day(cloud: Cloud) -> 
         pages.append([each["id"] for each in page["items"]])
         cursor = page["next_cursor"]
     assert [len(page) for page in pages] == [2, 1] and len({each for page in pages for each in page}) == 3
+
+
+async def test_a_league_sees_the_next_day_of_its_own_without_the_daily_run(cloud: Cloud) -> None:
+    """The plan of the next day holds although the daily run that makes it is not shown."""
+    await loaded(cloud)
+    for name, home in (("mine", "E"), ("other", "G")):
+        match = fixture("2026-11-21", home=home, away=f"{home}2")
+        await cloud.store.write(partial(make_named, match=match, name=name))
+    await cloud.client.post(f"{BASE}/scheduler", headers=TOKEN)
+    await cloud.store.write(partial(ensure_daily, setting=DEMO))
+    await cloud.store.write(
+        lambda tx: tx.run("UPDATE schedules SET status = 'completed' WHERE what = 'daily'")
+    )
+    await cloud.store.write(partial(ensure_daily, setting=DEMO))
+
+    async def following(client: Client) -> list[tuple[str, str | None, bool]]:
+        shown = (await client.get(f"{BASE}/schedules", headers={})).json["next24h"]
+        return [(each["kind"], each["tournamentId"], each["isScheduled"]) for each in shown]
+
+    staff = await following(await cloud.holder("admin"))
+    assert [each for each in staff if each[1] is None] == [("daily", None, True)]
+    assert {each[1] for each in staff} == {None, "league", "mine", "other"}
+    for name in ("mine", "league"):
+        own = await following(await office_of(cloud, name))
+        assert own == [each for each in staff if each[1] == name] != []
 
 
 async def test_runs_are_found_by_their_function_with_the_lines_of_the_log(cloud: Cloud) -> None:  # B16
