@@ -6,6 +6,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -43,6 +44,24 @@ Instant = Annotated[int, BeforeValidator(_instant), WithJsonSchema({"type": "str
 Uuid = Annotated[str, AfterValidator(canonical_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A validator of texts of one form. `words` say the form, so that an error shows no pattern."""
+
+    pattern: str
+    words: str
+
+    def __call__(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(f"must be {self.words}")
+        return text
+
+    @property
+    def schema(self) -> dict[str, str]:
+        return {"type": "string", "pattern": f"^{self.pattern}$", "description": self.words}
+
 
 CHANNEL_ID = r"^[a-z0-9_-]{1,32}$"
 ChannelKey = Annotated[str, Field(pattern=CHANNEL_ID)]

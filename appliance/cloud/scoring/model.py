@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from appliance.kernel.fields import Input, Name, Uuid, Zone
+from appliance.kernel.fields import Input, Name, Uuid, Written, Zone
 from appliance.kernel.paging import Page
 
 Sport = Literal["american_football", "football", "basketball"]
 Mode = Literal["league", "groups", "cup", "mixed"]
-TournamentId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+_TOURNAMENT: Final = Written(
+    r"[a-z0-9][a-z0-9_-]{0,62}",
+    "lower-case letters, digits, - and _, at most 63, first a letter or digit, such as premier-league-2026",
+)
+_PROVIDER: Final = Written(
+    r"[a-z0-9-]{1,32}", "the name of a provider in lower-case letters, digits and -, such as openfootball"
+)
+_SEASON: Final = Written(
+    r"\d{4}(\s*[-/–]\s*(\d{4}|\d{2}))?", "a year or two, such as 2026, 2026-27 or 2026/2027"
+)
+
+TournamentId = Annotated[str, AfterValidator(_TOURNAMENT), WithJsonSchema(_TOURNAMENT.schema)]
 """A UUID, or a short name for addresses."""
-ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+ProviderName = Annotated[str, AfterValidator(_PROVIDER), WithJsonSchema(_PROVIDER.schema)]
 Reference = Annotated[str, Field(min_length=1, max_length=500)]
-SeasonName = Annotated[str, Field(pattern=r"^\d{4}(\s*[-/–]\s*(\d{4}|\d{2}))?$")]
+SeasonName = Annotated[str, AfterValidator(_SEASON), WithJsonSchema(_SEASON.schema)]
 Reason = Annotated[str, Field(min_length=1, max_length=2000)]
 StageName = Annotated[str, Field(min_length=1, max_length=200)]
 Goals = Annotated[int, Field(ge=0, le=999)]

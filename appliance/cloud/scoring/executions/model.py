@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
+from appliance.cloud.scoring.model import ProviderName
 from appliance.kernel import json
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
-from appliance.kernel.fields import Input
+from appliance.kernel.fields import Input, Written
 from appliance.kernel.paging import Page
 from appliance.kernel.tx import Row
 
@@ -110,7 +111,15 @@ class UpdateIn(Input):
     roundSlug: str | None = None
 
 
-RoundSlug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=120)]
+_ROUND: Final = Written(
+    r"(?=.{1,120}$)[a-z0-9]+(-[a-z0-9]+)*",
+    "a round as GET rounds names it, lower-case letters and digits joined by -, such as matchday-1",
+)
+_RULES: Final = Written(
+    r"[a-z0-9-]{1,40}(:[1-9])?", "the name of a rule-set, with its division where it has some: england:2"
+)
+RoundSlug = Annotated[str, AfterValidator(_ROUND), WithJsonSchema(_ROUND.schema)]
+RulesName = Annotated[str, AfterValidator(_RULES), WithJsonSchema(_RULES.schema)]
 
 
 class CreateIn(UpdateIn):
@@ -128,8 +137,8 @@ class RunAgainIn(Input):
 class ImportQuery(Input):
     """Of an import. `name`, `season`, `timezone`, `rules`: of the tournament when it is made."""
 
-    provider: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] = "openfootball"
-    rules: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}(:[1-9])?$")] | None = None
+    provider: ProviderName = "openfootball"
+    rules: RulesName | None = None
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     season: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     timezone: Annotated[str, Field(min_length=1, max_length=64)] | None = None

@@ -99,6 +99,21 @@ async def test_a_wrong_parameter_of_an_import_is_named(query: str, field: str, c
     assert await cloud.store.read(lambda tx: tx.all("SELECT 1 FROM tournaments")) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "words"),
+    [
+        ("league/import?season=soon", "season", "such as 2026, 2026-27"),
+        ("league/import?provider=Bad%20Provider", "provider", "such as openfootball"),
+        ("league/import?rules=England", "rules", "england:2"),
+        ("X%20Y/import", "id", "lower-case letters, digits, - and _"),
+    ],
+)
+async def test_an_error_says_the_form_in_words(path: str, field: str, words: str, cloud: Cloud) -> None:
+    reply = await cloud.client.post(f"{BASE}/tournaments/{path}", FILE, headers=TOKEN)
+    assert (reply.status, list(reply.wrong)) == (422, [field])
+    assert words in reply.wrong[field] and "^" not in reply.wrong[field] and "[a-z" not in reply.wrong[field]
+
+
 async def test_a_file_that_cannot_be_read_is_a_failed_execution_that_says_why(cloud: Cloud) -> None:
     reply = await load(cloud, b"\xff\xfe\x00")
     assert reply.status == 200 and reply.json["status"] == "failed"
