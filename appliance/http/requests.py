@@ -16,7 +16,6 @@ from pydantic import BaseModel, ValidationError
 
 from appliance.http.access import Grant
 from appliance.http.api import Receive, Scope, Send
-from appliance.http.passthrough import wire_of
 from appliance.http.problems import bad_header
 from appliance.kernel import json
 from appliance.kernel.errors import FieldError, Refused
@@ -108,6 +107,8 @@ class BodyStream:
 def stream_body(receive: Receive, send: Send) -> BodyStream:
     """The body of this request, which may take any time while bytes come. At most a dozen chunks wait here
     for a reader that is slower than its client."""
+    from appliance.http.passthrough import wire_of  # here: commands load this module, not the web server
+
     if (wire := wire_of(send, encrypted=True)) is not None:
         wire.let_body_be_long()
     return BodyStream(receive)
