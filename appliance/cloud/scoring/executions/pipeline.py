@@ -8,7 +8,7 @@ HTTP, when an execution is begun, other executions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -71,6 +71,8 @@ class Pipeline:
     async def run(self) -> Row:
         """The row of the execution once it has ended. Raises LeaseLost."""
         ending = await self._outcome()
+        if self.order.operation == "import":
+            ending = await self._with_emptiness(ending)
         ending = await self._reported(ending)
         return await self._finished(ending)
 
@@ -243,6 +245,15 @@ class Pipeline:
                 record.applied = await self.tools.store.write(upsert)
             except Refused as refused:
                 raise StageFailed("upsert", refused.detail) from None
+
+    async def _with_emptiness(self, ending: Ending) -> Ending:
+        """Says that the tournament, which was made before the file was read, has no matches."""
+        tournament_id = self.order.tournament_id
+        sql = "SELECT 1 FROM matches WHERE tournament_id = ? LIMIT 1"
+        if await self.tools.store.read(lambda tx: tx.value(sql, (tournament_id,))) is not None:
+            return ending
+        warning = f"the tournament {tournament_id} is there without matches: import a file that can be read"
+        return replace(ending, warnings=[*ending.warnings, warning])
 
     # -- tables and bracket --------------------------------------------------------------------------------
 

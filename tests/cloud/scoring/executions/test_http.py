@@ -114,6 +114,18 @@ async def test_an_error_says_the_form_in_words(path: str, field: str, words: str
     assert words in reply.wrong[field] and "^" not in reply.wrong[field] and "[a-z" not in reply.wrong[field]
 
 
+@pytest.mark.parametrize("body", [b"\xff\xfe\x00", b"{", b'{"matches": []}'])
+async def test_an_import_without_matches_says_what_it_leaves(body: bytes, cloud: Cloud) -> None:
+    """The tournament is made before the file is read; one that has matches already stays as it is."""
+    reply = await load(cloud, body)
+    (warning,) = reply.json["warnings"]
+    assert warning.startswith("the tournament league is there without matches")
+    shown = (await cloud.client.get(f"{BASE}/executions/{reply.json['executionId']}", headers=TOKEN)).json
+    assert shown["warnings"] == [warning]
+    assert "warnings" not in (await load(cloud)).json
+    assert "warnings" not in (await load(cloud, body)).json
+
+
 async def test_a_file_that_cannot_be_read_is_a_failed_execution_that_says_why(cloud: Cloud) -> None:
     reply = await load(cloud, b"\xff\xfe\x00")
     assert reply.status == 200 and reply.json["status"] == "failed"
