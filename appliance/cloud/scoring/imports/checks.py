@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile
 from appliance.cloud.scoring.match import ABANDONED
+
+NAME_MAX: Final = 200
 
 
 def settle(match: FileMatch, file: SeasonFile) -> FileMatch:
@@ -59,10 +62,15 @@ def _with_status(match: FileMatch) -> FileMatch:
 
 
 def duplicates(matches: Iterable[FileMatch], file: SeasonFile) -> list[FileMatch]:
-    """Without matches that the file has twice: the same teams, stage, round and day."""
+    """Without matches that the file has twice: the same teams, stage, round and day; and without those of
+    rounds whose name cannot be stored."""
     seen: dict[tuple[str, ...], FileMatch] = {}
     kept: list[FileMatch] = []
     for match in matches:
+        if (wrong := _bad_name(match)) is not None:
+            hint = f"a name has at most {NAME_MAX} characters, all printable; the match is left out"
+            file.defect(match.line, "bad_name", f"{match.home} - {match.away}: {wrong}", hint)
+            continue
         key = (match.stage, match.group, match.round, match.home, match.away, match.date or "")
         first = seen.setdefault(key, match)
         if first is match:
@@ -73,3 +81,11 @@ def duplicates(matches: Iterable[FileMatch], file: SeasonFile) -> list[FileMatch
         hint = f"the one of line {first.line} is taken"
         file.defect(match.line, "duplicate", f"{match.home} - {match.away}: {detail}", hint)
     return kept
+
+
+def _bad_name(match: FileMatch) -> str | None:
+    for what in ("round", "stage", "group"):
+        name = getattr(match, what)
+        if len(name) > NAME_MAX or not name.isprintable():
+            return f"{name[:80]!r} is no name of a {what}"
+    return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from appliance.cloud.scoring.match import Kind
@@ -96,6 +96,16 @@ def round_name(text: str, *, stage: str = "", group: str = "") -> RoundName:
     shown = stage or {"league": LEAGUE, "group": GROUP_STAGE, "knockout": KNOCKOUT}[kind]
     slug = kebab(f"{stage} {name}" if name else shown)
     return RoundName(shown, kind, named if kind == "group" else "", name, slug or "round", leg, is_replay)
+
+
+def as_knockout(named: RoundName) -> RoundName:
+    """The same round where the file says that its matches are of a knockout, whatever the name tells."""
+    if named.kind == "knockout":
+        return named
+    is_own = named.stage not in (LEAGUE, GROUP_STAGE)
+    stage = named.stage if is_own else KNOCKOUT
+    slug = named.slug if is_own or named.round else kebab(KNOCKOUT)
+    return replace(named, kind="knockout", stage=stage, group="", slug=slug)
 
 
 def is_matchday(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from appliance.cloud.scoring.imports.checks import duplicates, settle
 from appliance.cloud.scoring.imports.kickoff import as_date, kickoff
 from appliance.cloud.scoring.imports.model import FileMatch, SeasonFile, named_rounds, unnamed_groups
-from appliance.cloud.scoring.imports.naming import round_name
+from appliance.cloud.scoring.imports.naming import as_knockout, round_name
 from appliance.cloud.scoring.imports.statuses import status_of
 from appliance.cloud.scoring.match import Pair
 
@@ -47,7 +47,7 @@ _KNOWN: Final = frozenset(
         "score2p",
         "stadium",
     }
-    | {"city", "timezone", "leg", "goals", "matchday", "attendance", "note"}
+    | {"city", "timezone", "leg", "goals", "matchday", "attendance", "note", "knockout"}
 )
 
 
@@ -153,6 +153,11 @@ class _Reader:
             stage=_text(given.get("stage")),
             group=_text(given.get("group")),
         )
+        if (is_knockout := given.get("knockout")) is True:
+            named = as_knockout(named)
+        elif is_knockout not in (None, False):
+            detail = f"{home} - {away}: knockout {json.dumps(is_knockout)[:80]} is not understood"
+            self.file.defect(line, "bad_knockout", detail, "true or false")
         scores = {
             key: self._pair(line, home, away, key, _score(given, key)) for key in ("ft", "ht", "et", "p")
         }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.cloud.competitions import mapping
+from appliance.cloud.scoring.imports.checks import NAME_MAX
 from appliance.cloud.scoring.imports.model import Defect, FileMatch, SeasonFile
 from appliance.cloud.scoring.imports.naming import GROUP_STAGE
 from appliance.cloud.scoring.imports.plan import RESULT, Plan, team_names
@@ -22,7 +23,6 @@ from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Caller
 from appliance.kernel.tx import Row, Tx
 
-NAME_MAX: Final = 200
 _TIMES: Final = ("day", "kickoff_us")
 
 

@@ -48,7 +48,7 @@ PIECES = [
     "0-0",
     "\0",
 ]
-LEFT_OUT = {"not_a_match", "no_team", "duplicate"}
+LEFT_OUT = {"not_a_match", "no_team", "duplicate", "bad_name"}
 
 
 @st.composite

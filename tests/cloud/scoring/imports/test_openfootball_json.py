@@ -249,3 +249,37 @@ def test_names_of_groups_that_are_there_are_kept() -> None:
     file = read(*rows)
     assert [match.group for match in file.matches] == ["Group C", "Group C", "Group D", "Group D"]
     assert codes(file) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Match\x00day 1", "Day\x1b[31m 1", "R" * 201, "S" * 201 + ", Matchday 1", "Apertura\x7f, Matchday 1"],
+)
+def test_a_round_whose_name_cannot_be_stored_is_a_defect_of_its_line(name: str) -> None:
+    file = read(MATCH, {**MATCH, "round": name, "team1": "C"}, {**MATCH, "round": "R" * 200, "team1": "D"})
+    assert [match.home for match in file.matches] == ["A", "D"]
+    assert codes(file) == [(3, "bad_name")] and file.found == 3
+    assert file.defects[0].detail.startswith("C - B: ") and len(file.defects[0].detail) < 200
+    assert str(file.defects[0]).isprintable()
+
+
+def test_a_group_whose_name_cannot_be_stored_is_a_defect_of_its_line() -> None:
+    assert codes(read({**MATCH, "group": "Group\x01A"})) == [(2, "bad_name")]
+
+
+def test_a_match_may_say_that_it_is_of_a_knockout() -> None:
+    """As the World Cup's files do, for rounds that are named so and for others."""
+    file = read(
+        {**MATCH, "round": "Round of 16", "knockout": True},
+        {**MATCH, "round": "Day of the cup", "knockout": True},
+        {**MATCH, "round": "", "date": "2014-09-01", "knockout": True},
+        {**MATCH, "round": "Matchday 1", "group": "Group A", "knockout": False},
+    )
+    assert codes(file) == []
+    assert [(match.kind, match.stage, match.group, match.slug) for match in file.matches] == [
+        ("knockout", "Knockout", "", "round-of-16"),
+        ("knockout", "Knockout", "", "day-of-the-cup"),
+        ("knockout", "Knockout", "", "knockout-3"),
+        ("group", "Group stage", "Group A", "matchday-1"),
+    ]
+    assert codes(read({**MATCH, "knockout": "yes"})) == [(2, "bad_knockout")]
