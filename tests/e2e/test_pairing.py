@@ -62,10 +62,10 @@ def printed(box: Box, role: str, pattern: str) -> str:
 
 
 def pair(page: Page, code: str, name: str) -> None:
-    """Type both and press; the page goes on by itself."""
+    """Type both and press; the page goes on by itself. What comes next waits for that page, not the press."""
     page.get_by_label("Code").fill(code)
     page.get_by_label("Name of this device").fill(name)
-    page.get_by_role("button", name="Pair this device").click()
+    page.get_by_role("button", name="Pair this device").click(no_wait_after=True)
 
 
 def is_connected(page: Page) -> None:
