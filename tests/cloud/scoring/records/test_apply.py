@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.cloud.competitions.mapping import team_names
-from appliance.cloud.scoring.imports.model import SeasonFile
+from appliance.cloud.scoring.imports.model import SeasonFile, unnamed_groups
 from appliance.cloud.scoring.records.columns import order_us
 from appliance.cloud.scoring.records.season import matches_of
 from appliance.cloud.scoring.records.tables import stored_standings
@@ -113,3 +113,28 @@ async def test_a_providers_id_is_of_one_tournament(store: Store) -> None:
     moved = SeasonFile(matches=[given("A 1-0 B", reference="17", round="R9", slug="r9", date="2026-12-01")])
     for tournament_id in ("cup", "copy"):
         assert (await loaded(store, moved, tournament_id=tournament_id)).changed == 1
+
+
+async def test_groups_without_names_get_their_tables_with_the_second_match_day(store: Store) -> None:
+    days = [["A 1-0 B", "E 1-0 F", "C 1-0 D", "G 1-0 H"], ["E 0-0 G", "A 0-0 C", "B 0-0 D", "F 0-0 H"]]
+
+    def season(count: int) -> SeasonFile:
+        file = SeasonFile()
+        stage = [
+            given(text, 10 * day + at, kind="group", stage="Group", round=f"Matchday {day}", slug=f"g-{day}")
+            for day, texts in enumerate(days[:count], 1)
+            for at, text in enumerate(texts)
+        ]
+        file.matches = unnamed_groups(stage, file)
+        return file
+
+    first = await loaded(store, season(1))
+    assert (first.created, [defect.code for defect in first.defects]) == (4, ["no_group_names"])
+    rows = await store.read(lambda tx: stored_standings(tx, "cup"))
+    assert [(row["group"], len(rows)) for row in rows[:1]] == [("", 8)]
+    second = await loaded(store, season(2))
+    assert (second.created, second.changed) == (4, 4)
+    rows = await store.read(lambda tx: stored_standings(tx, "cup"))
+    assert [row["group"] for row in rows] == ["Group A"] * 4 + ["Group B"] * 4
+    again = await loaded(store, season(1))
+    assert (again.created, again.changed, again.unchanged) == (0, 0, 4)
