@@ -26,7 +26,7 @@ IN_ONE = 100  # jobs made in one transaction
 def measure(options: Options) -> list[Row]:
     from tests.kit import postgres
 
-    jobs, loggers, seconds = (60, 10, 0.3) if options.quick else (10_000, 200, 10.0)
+    jobs, loggers, seconds = (200, 20, 0.3) if options.quick else (10_000, 200, 10.0)
     urls = {"SQLite": "sqlite:cloud.db"}
     if not postgres.missing():
         urls["PostgreSQL"] = postgres.server().empty_database()

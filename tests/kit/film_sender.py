@@ -163,9 +163,11 @@ def main() -> None:
         if options.grows_after_s == inf
         else make_footage(fps=options.fps, width=640, height=360, **size)
     )
-    words = ["srt-live-transmit", "-q", f"-chunk:{_DATAGRAM}", "-buffering:1", "file://con", options.url]
+    # setpriv: a caller that waits for its connection does not notice that its stdin has ended.
+    words = ["setpriv", "--pdeathsig", "KILL", "srt-live-transmit", "-q", f"-chunk:{_DATAGRAM}"]
+    words += ["-buffering:1", "file://con", options.url]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as caller:
-        assert caller.stdin is not None  # it ends when its stdin is closed
+        assert caller.stdin is not None
         _send(options, small, large, caller.stdin)
 
 
