@@ -1,4 +1,4 @@
-"""Which file a process of pytest-xdist takes next: `scripts/test` runs three processes on two processors.
+"""Which file a process of pytest-xdist takes next: `scripts/test` runs two processes on two processors.
 
 Files of `LIVE` run daemons, cameras and browsers, or write recordings as time passes. They wait most of the
 time, but a camera that gets no processor in time skips pictures. All other files compute. The last of three
