@@ -69,7 +69,7 @@ def list_audit(tx: ReadTx, caller: Caller, query: AuditQuery) -> dict[str, Any]:
     where = seen_leagues(caller)
     if query.subject is not None:
         where.append(("subject = ?", (query.subject,)))
-    # nothing is deleted here, so that no column says so
+    # rows of this table are never deleted, so it has no column deleted_us
     return list_page(
         tx,
         query,

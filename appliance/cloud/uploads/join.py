@@ -1,7 +1,7 @@
 """Makes the file of an upload that has all its bytes: its parts, in order, become the object sha256/{hex}.
 
 Owns: the order of the steps, so that a process may end between any two of them: the object is made whole or
-not at all, then the row says so, then the parts are deleted; each step may be repeated. The file is hashed
+not at all, then the row is changed, then the parts are deleted; each step may be repeated. The file is hashed
 while it is written; if its sender declared no SHA-256, or the object exists, it is hashed first. Must not
 know: SQL, who sent it.
 """

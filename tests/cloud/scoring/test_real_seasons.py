@@ -147,6 +147,16 @@ def test_every_tie_of_the_champions_league() -> None:
     assert [tie.id for tie in drawn.ties if tie.feeds is None] == [rounds[-1][0].id]
 
 
+def test_the_first_of_a_group_met_the_second_of_another() -> None:
+    """The season's own draw shows who was first and second, without a table of ours."""
+    places = {row.team: (row.position, row.group) for row in standings(champions_league()).rows if row.group}
+    ties = next(ties for name, ties in bracket().rounds() if name == "Round of 16")
+    met = [sorted((places[str(tie.home)], places[str(tie.away)])) for tie in ties]
+    assert [(first[0], second[0]) for first, second in met] == [(1, 2)] * 8
+    assert all(first[1] != second[1] for first, second in met)
+    assert len({first[1] for first, _ in met}) == len({second[1] for _, second in met}) == 8
+
+
 def test_two_ties_by_goals_away_from_home() -> None:
     away = [tie for tie in bracket().ties if tie.decided_by == "away_goals"]
     assert [(tie.home, tie.winner, tie.aggregate) for tie in away] == [

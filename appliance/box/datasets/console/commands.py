@@ -52,9 +52,11 @@ def dataset_run(
     annotate: Annotated[str | None, Parameter(help="template of the text of each play")] = None,
     game_limit: Annotated[float, Parameter(help="seconds for one game")] = 3600,
     total_limit: Annotated[float, Parameter(help="seconds for all")] = 7200,
-    delete_game: Annotated[tuple[str, ...], Parameter(help="take it out, for ever", negative="")] = (),
+    delete_game: Annotated[
+        tuple[str, ...], Parameter(help="delete it, also in later runs", negative="")
+    ] = (),
     delete_player: Annotated[
-        tuple[str, ...], Parameter(help="take the plays out, for ever", negative="")
+        tuple[str, ...], Parameter(help="delete the plays, also in later runs", negative="")
     ] = (),
     url: Url = BOX_URL,
 ) -> int:

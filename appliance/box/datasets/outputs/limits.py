@@ -48,7 +48,7 @@ def clip_problem(clip: Clip, resolution: MediaResolution = MEDIA_RESOLUTION) -> 
 
 def accepted(clips: Iterable[Clip]) -> tuple[list[Clip], list[Problem]]:
     """The clips that can be examples, and why the others cannot. Clips outside Google's storage are kept: the
-    folder may be copied there, and the card says so."""
+    folder may be copied there; the card reports it."""
     kept: list[Clip] = []
     problems: list[Problem] = []
     for clip in clips:

@@ -5,7 +5,7 @@ Owns: the order (HMAC-SHA256 of the play's id under the run's seed), the cut at 
 holds for plays that were assigned before. Must not know: cameras, files. Pure.
 
 A play is assigned before it is expanded to its cameras, so both angles of a play are on one side. Plays
-whose intervals overlap are assigned together. An assignment stays for ever: a play that comes later and
+whose intervals overlap are assigned together. An assignment never changes: a play that comes later and
 overlaps plays of both sides is left out, because it would show video of one side to the other.
 """
 

@@ -1,7 +1,7 @@
 """The bytes of a file that is sent: planned once from recordings, read piece by piece from where they lie.
 
 Owns: the exact plan of a Local Copy (the one that clips are cut by: nothing is decoded or copied), and that a
-recording that is gone is told from a disk that is away. Must not know: the cloud, rows.
+recording that is gone is distinguished from a disk that is away. Must not know: the cloud, rows.
 """
 
 from __future__ import annotations

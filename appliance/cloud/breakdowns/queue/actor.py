@@ -43,7 +43,7 @@ async def run_queue(
         try:
             wait_s = min(LOOK_S, await look(store, lease_s, awaiting_h))
         except Unavailable:
-            pass  # the part `store` of /readyz says so
+            pass  # the part `store` of /readyz reports it
         with trio.move_on_after(wait_s):
             await follower.wait_for(_matters)
 

@@ -135,8 +135,8 @@ class Updates:
 
 
 def done_reply(row: Row) -> Reply:
-    """200 also for an execution that has failed: it has ended, and its status says so. A header warns where a
-    part has failed."""
+    """200 also for an execution that has failed: it has ended, and its status is `failed`. A header
+    warns where a part has failed."""
     status = 202 if row["status"] == "in_progress" else 200
     warns = bool(row["failures"]) or row["status"] == "failed"
     headers = ((b"warning", b'199 - "some rounds were not updated"'),) if warns else ()

@@ -27,7 +27,7 @@ from appliance.kernel.paging import decode_cursor, encode_cursor
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 KIND: Final = "execution"
-ATTEMPTS_MAX: Final = 3  # a run that ends its process each time is not run for ever
+ATTEMPTS_MAX: Final = 3  # a run that ends its process each time is not run again without end
 _DEAD: Final = "the process that ran it ended"
 
 
